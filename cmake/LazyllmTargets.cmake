@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+# Helpers that every folder's CMakeLists.txt uses: one object library per
+# layer, unit tests beside the code, one public static library of them all.
+
+add_library(lazyllm_options INTERFACE)
+target_compile_options(lazyllm_options INTERFACE -Wall -Wextra -Wshadow -Werror)
+target_include_directories(lazyllm_options INTERFACE
+  ${PROJECT_SOURCE_DIR}/src
+  ${PROJECT_SOURCE_DIR}/include)
+target_compile_definitions(lazyllm_options INTERFACE
+  LAZYLLM_VERSION="${PROJECT_VERSION}"
+  $<$<CONFIG:Debug>:LAZYLLM_DEBUG_CHECKS=1>)
+if(LAZYLLM_SANITIZE)
+  target_compile_options(lazyllm_options INTERFACE
+    -fsanitize=${LAZYLLM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(lazyllm_options INTERFACE -fsanitize=${LAZYLLM_SANITIZE})
+endif()
+if(LAZYLLM_BUILD_FUZZERS)
+  target_compile_options(lazyllm_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# lazyllm_layer(NAME SOURCES a.cpp... [TESTS a_test.cpp...] [USES layer...] [LIBRARIES lib...])
+function(lazyllm_layer NAME)
+  cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;USES;LIBRARIES" ${ARGN})
+  set(target lazyllm_${NAME})
+  add_library(${target} OBJECT ${ARG_SOURCES})
+  target_link_libraries(${target} PRIVATE lazyllm_options ${ARG_LIBRARIES})
+  set_property(GLOBAL APPEND PROPERTY LAZYLLM_LAYERS ${target})
+
+  if(LAZYLLM_BUILD_TESTS AND ARG_TESTS)
+    set(test_target ${target}_test)
+    add_executable(${test_target} ${ARG_TESTS})
+    set(objects $<TARGET_OBJECTS:${target}>)
+    foreach(layer IN LISTS ARG_USES)
+      list(APPEND objects $<TARGET_OBJECTS:lazyllm_${layer}>)
+    endforeach()
+    target_sources(${test_target} PRIVATE ${objects})
+    target_compile_definitions(${test_target} PRIVATE
+      LAZYLLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_link_libraries(${test_target} PRIVATE lazyllm_options ${ARG_LIBRARIES}
+      GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
+    gtest_discover_tests(${test_target} TEST_PREFIX ${NAME}. DISCOVERY_TIMEOUT 60
+      PROPERTIES TIMEOUT 600)
+  endif()
+endfunction()
+
+# The library `lazyllm::lazyllm`: all layers in one archive, installed with the
+# public headers and a package configuration that find_package(lazyllm) finds.
+function(lazyllm_public_library)
+  include(CMakePackageConfigHelpers)
+  get_property(layers GLOBAL PROPERTY LAZYLLM_LAYERS)
+  set(objects "")
+  foreach(layer IN LISTS layers)
+    list(APPEND objects $<TARGET_OBJECTS:${layer}>)
+  endforeach()
+  add_library(lazyllm STATIC ${objects})
+  add_library(lazyllm::lazyllm ALIAS lazyllm)
+  target_link_libraries(lazyllm PUBLIC Threads::Threads)
+  if(LAZYLLM_SANITIZE)
+    target_link_options(lazyllm PUBLIC -fsanitize=${LAZYLLM_SANITIZE})
+  endif()
+  target_compile_features(lazyllm PUBLIC cxx_std_20)
+  target_include_directories(lazyllm PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  install(TARGETS lazyllm EXPORT lazyllmTargets)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lazyllm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lazyllm)
+  install(EXPORT lazyllmTargets NAMESPACE lazyllm:: DESTINATION ${package_dir})
+  configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/lazyllmConfig.cmake.in
+    ${CMAKE_BINARY_DIR}/lazyllmConfig.cmake INSTALL_DESTINATION ${package_dir})
+  write_basic_package_version_file(${CMAKE_BINARY_DIR}/lazyllmConfigVersion.cmake
+    COMPATIBILITY SameMinorVersion)
+  install(FILES ${CMAKE_BINARY_DIR}/lazyllmConfig.cmake
+                ${CMAKE_BINARY_DIR}/lazyllmConfigVersion.cmake DESTINATION ${package_dir})
+endfunction()

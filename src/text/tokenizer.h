@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "text/vocabulary.h"
+
+namespace lazyllm::text {
+
+/// A stretch of text with its origin: only text that a chat template wrote may
+/// become special tokens; what a user wrote never does.
+struct TextSegment {
+  std::string text;
+  bool from_template = false;
+};
+
+/// Text <-> token ids. Immutable and thread-safe.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// Errors: Error(unsupported) naming an unknown pre-tokenizer and the known ones;
+  /// Error(invalid_file) for a contradictory vocabulary.
+  static std::unique_ptr<const Tokenizer> create(Vocabulary vocabulary);
+
+  /// `add_special`: put BOS (and EOS) where the vocabulary asks for it.
+  /// `parse_special`: text that spells a control or user-defined token becomes it.
+  /// (User-defined tokens are recognised in any case, as llama.cpp does.)
+  /// Any bytes are accepted; invalid UTF-8 goes through byte tokens.
+  std::vector<TokenId> encode(std::string_view text, bool add_special, bool parse_special) const;
+
+  /// A rendered chat template. Special tokens are parsed in template segments
+  /// only. No BOS is added (templates write it themselves) unless `add_special`
+  /// and the text does not begin with it.
+  std::vector<TokenId> encode(std::span<const TextSegment> segments, bool add_special) const;
+
+  /// The bytes of one token. Control tokens give "" unless `special`.
+  std::string piece(TokenId token, bool special = false) const;
+
+  /// decode(encode(text, false, false)) == text for every text.
+  std::string decode(std::span<const TokenId> tokens, bool special = false) const;
+
+  const Vocabulary& vocabulary() const { return vocabulary_; }
+  int64_t size() const { return static_cast<int64_t>(vocabulary_.tokens.size()); }
+  /// True for EOS, EOT, EOM and the vocabulary's further ends of generation.
+  bool is_end_of_generation(TokenId token) const;
+  /// Errors: Error(invalid_input) with the first id that is out of range.
+  void check(std::span<const TokenId> tokens) const;
+
+ protected:
+  explicit Tokenizer(Vocabulary vocabulary);
+
+  Vocabulary vocabulary_;
+};
+
+/// Turns tokens into text as they come and holds back incomplete UTF-8
+/// characters. Not thread-safe; one per answer.
+class StreamingDetokenizer {
+ public:
+  explicit StreamingDetokenizer(const Tokenizer& tokenizer, bool special = false);
+
+  /// Text that is complete now; may be empty.
+  std::string push(TokenId token);
+  /// What is held back, an unfinished character replaced by U+FFFD.
+  std::string finish();
+
+ private:
+  const Tokenizer& tokenizer_;
+  bool special_;
+  bool first_ = true;
+  std::string pending_;
+};
+
+}  // namespace lazyllm::text
