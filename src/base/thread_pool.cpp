@@ -138,7 +138,8 @@ void ThreadPool::parallel_for(int64_t count, const std::function<void(int64_t, i
     }
   }
   if (s.error) {
-    const std::exception_ptr error = std::exchange(s.error, nullptr);
+    std::exception_ptr error;
+    error.swap(s.error);
     std::rethrow_exception(error);
   }
 }
