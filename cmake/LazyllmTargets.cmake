@@ -3,7 +3,8 @@
 # layer, unit tests beside the code, one public static library of them all.
 
 add_library(lazyllm_options INTERFACE)
-target_compile_options(lazyllm_options INTERFACE -Wall -Wextra -Wshadow -Werror)
+# Contraction is off so that equal arithmetic gives equal bits wherever it stands (row invariance).
+target_compile_options(lazyllm_options INTERFACE -Wall -Wextra -Wshadow -Werror -ffp-contract=off)
 target_include_directories(lazyllm_options INTERFACE
   ${PROJECT_SOURCE_DIR}/src
   ${PROJECT_SOURCE_DIR}/include)
