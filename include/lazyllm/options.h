@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lazyllm {
+
+/// How many tokens may leave the Aux Cache in a one-token step (the paper sets no limit).
+struct RevivalBudget {
+  static constexpr int64_t kAll = -1;
+  int64_t tokens = kAll;  ///< kAll: the paper; 0: the set chosen for the prompt is frozen
+};
+
+/// What is pruned, when and how. Unset members come from the preset.
+/// Terms: the paper's (arXiv 2407.14057, sections 3.1 and 3.2).
+struct PruningOptions {
+  /// dense, lazy, random, static, compress, tsp or gem.
+  std::string policy = "lazy";
+  /// "LAYER:KEEP,..." (1-based layer after which to prune : share of the current set kept),
+  /// or a preset: conservative, balanced, aggressive, paper. Empty: conservative.
+  std::string prune;
+  /// "last" (the paper: the last token's attention, mean over heads) or "window:W".
+  std::optional<std::string> score;
+  /// Each score becomes the mean over this many neighbours in the current set; odd.
+  std::optional<int> score_pool;
+  std::optional<int64_t> protect_first;  ///< first tokens of the prompt that always stay
+  std::optional<int64_t> protect_last;   ///< last tokens of the prompt that always stay
+  std::optional<RevivalBudget> revive_budget;
+  std::optional<int64_t> min_prompt;  ///< shorter prompts run dense
+  uint64_t seed = 0;                  ///< policy random
+};
+
+/// Storage of keys and values.
+enum class CacheType : uint8_t { f16, f32, q8_0 };
+
+struct ModelOptions {
+  int threads = 0;   ///< 0: one per core
+  std::string isa;   ///< "": the best this processor has; see lazyllm::available_isas()
+  /// Called while weights are repacked, with (layers done, layers in all).
+  std::function<void(int, int)> on_progress;
+};
+
+struct SessionOptions {
+  int64_t context = 0;  ///< most tokens held; 0: the model's context length
+  CacheType cache_type_k = CacheType::f16;
+  CacheType cache_type_v = CacheType::f16;
+  PruningOptions pruning;
+};
+
+/// Temperature 0 is greedy. The filters work in llama.cpp's order: penalty, top-k, top-p, min-p,
+/// temperature.
+struct SamplingOptions {
+  float temperature = 0.8f;
+  int top_k = 40;              ///< 0: off
+  float top_p = 0.95f;         ///< 1: off
+  float min_p = 0.05f;         ///< 0: off
+  float repeat_penalty = 1.0f; ///< 1: off
+  int repeat_last_n = 64;      ///< tokens the penalty looks back; -1: all
+  uint64_t seed = 0;
+};
+
+struct GenerationOptions {
+  SamplingOptions sampling;
+  int64_t max_tokens = -1;         ///< -1: until the model ends its answer or the context is full
+  std::vector<std::string> stop;   ///< strings that end the answer; not part of it
+  bool ignore_eos = false;
+};
+
+}  // namespace lazyllm

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace lazyllm::lazy {
+
+/// The Aux Cache: at most one row of hidden_size float32 values per token, kept while
+/// 0 < depth < L (paper, section 3.2; there one buffer per layer, here one row,
+/// because a token waits at exactly one depth).
+/// Memory comes in chunks of neighbouring tokens and goes when a chunk is empty.
+class HiddenRows {
+ public:
+  HiddenRows(const kernels::Backend& backend, int hidden_size);
+
+  bool has(int64_t token) const;
+  /// The token's row; made if absent, contents undefined then.
+  float* acquire(int64_t token);
+  /// The token's row, which must exist.
+  float* row(int64_t token) const;
+  void release(int64_t token);
+  size_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr int64_t kChunkRows = 64;
+  struct Chunk {
+    kernels::Buffer buffer;
+    uint64_t used = 0;  // one bit per row
+  };
+
+  const kernels::Backend& backend_;
+  int64_t hidden_size_;
+  std::vector<Chunk> chunks_;
+  size_t bytes_ = 0;
+};
+
+}  // namespace lazyllm::lazy

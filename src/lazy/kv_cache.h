@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace lazyllm::lazy {
+
+/// Keys and values of one layer, only for the tokens that were computed there.
+/// A token gets a slot when it is first computed; memory grows by blocks of
+/// kernels::kKvBlockSlots slots.
+class KvCache {
+ public:
+  KvCache(const kernels::Backend& backend, const kernels::KvLayout& layout);
+
+  static constexpr int32_t kNoSlot = -1;
+
+  /// The token's slot, or kNoSlot.
+  int32_t slot(int64_t token) const {
+    return token < static_cast<int64_t>(slot_of_.size()) ? slot_of_[static_cast<size_t>(token)] : kNoSlot;
+  }
+  /// The token's slot; given out if it has none.
+  int32_t acquire(int64_t token);
+  /// Forgets the tokens from `first` on and gives back blocks that became empty at the end.
+  void truncate(int64_t first);
+
+  kernels::KvLayerView view() const { return {layout_, pointers_}; }
+  size_t bytes() const { return blocks_.size() * layout_.block_bytes(); }
+
+ private:
+  const kernels::Backend& backend_;
+  kernels::KvLayout layout_;
+  std::vector<int32_t> slot_of_;     // by token
+  std::vector<int32_t> free_slots_;  // below slots_, from truncated tokens
+  int32_t slots_ = 0;                // slots ever given out
+  std::vector<kernels::Buffer> blocks_;
+  std::vector<std::byte*> pointers_;
+};
+
+}  // namespace lazyllm::lazy

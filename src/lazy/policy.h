@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lazy/importance_score.h"
+#include "lazy/schedule.h"
+#include "lazyllm/options.h"
+#include "model/transformer.h"
+
+namespace lazyllm::lazy {
+
+enum class StepKind {
+  prompt,  ///< new tokens of a prompt or a further turn: revival without limit
+  decode,  ///< one generated token: revival within the budget
+};
+
+/// What a policy may use to look at a prompt before the first step.
+struct PromptEditor {
+  const model::Transformer& transformer;
+  model::Workspace& workspace;
+  uint64_t seed = 0;
+  int64_t protect_first = 0;
+  int64_t protect_last = 0;
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+/// The prompt as a policy wants it computed.
+struct EditedPrompt {
+  std::vector<int32_t> kept;     ///< indices into the prompt, rising
+  uint64_t computed_pairs = 0;   ///< (token, layer) pairs spent on choosing
+};
+
+/// What is pruned and when: one of the paper's method, its baselines and its peers.
+/// Two places to act: on the prompt before the first step, or on the set after a layer.
+/// One object per session; called by one thread.
+class Policy {
+ public:
+  virtual ~Policy() = default;
+  virtual std::string_view name() const = 0;
+
+  /// Before the first step. The default keeps everything at no cost.
+  virtual EditedPrompt edit_prompt(std::span<const int32_t> prompt, const PromptEditor& editor);
+
+  /// Share of the current set to keep after `layer` layers (1-based), or nothing.
+  virtual std::optional<double> keep_after(int layer, StepKind kind) const;
+  /// Whether the scores of this layer are wanted; pruning layers always give them.
+  virtual bool observes(int layer, StepKind kind) const;
+  /// Sees the scores of an observed layer over the current set before selection and may change them.
+  virtual void combine(int layer, std::span<float> scores);
+  /// True: what is dropped never comes back (no Aux Cache).
+  virtual bool permanent() const { return false; }
+  virtual ImportanceScore score() const { return {}; }
+  /// True: edits the prompt and prunes nothing in between; its schedule is one keep share.
+  virtual bool edits_prompt() const { return false; }
+};
+
+/// Pruning options with everything filled in for one model.
+struct PruningPlan {
+  std::string policy_name;
+  std::string preset;  ///< where unset members came from
+  Schedule schedule;
+  ImportanceScore score;
+  int64_t protect_first = 0;
+  int64_t protect_last = 0;
+  RevivalBudget revive_budget;
+  int64_t min_prompt = 0;
+  uint64_t seed = 0;
+};
+
+/// Fills in and checks. Errors: Error(usage).
+PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters& hyperparameters);
+
+std::unique_ptr<Policy> create_policy(const PruningPlan& plan);
+
+struct PolicyDescription {
+  std::string_view name;
+  std::string_view summary;
+  std::string_view default_schedule;  ///< in words
+};
+/// For `lazyllm policies`.
+std::span<const PolicyDescription> policy_descriptions();
+
+struct Preset {
+  std::string_view name;
+  std::string_view summary;
+  std::span<const std::pair<double, double>> fractions;  ///< (depth fraction, keep)
+  int pool;
+  int64_t protect_first;
+  int64_t protect_last;
+  RevivalBudget revive_budget;
+  int64_t min_prompt;
+};
+std::span<const Preset> presets();
+
+// One file each in policies/.
+std::unique_ptr<Policy> make_dense_policy();
+std::unique_ptr<Policy> make_lazy_policy(Schedule schedule, ImportanceScore score);
+std::unique_ptr<Policy> make_random_policy(double keep);
+std::unique_ptr<Policy> make_static_policy(PruningPoint point, ImportanceScore score);
+std::unique_ptr<Policy> make_compress_policy(double keep);
+std::unique_ptr<Policy> make_tsp_policy(PruningPoint point, ImportanceScore score);
+std::unique_ptr<Policy> make_gem_policy(PruningPoint point, int pool);
+
+}  // namespace lazyllm::lazy

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+namespace lazyllm::lazy {
+
+/// k = ceil(keep * count), at least 1.
+int64_t kept_count(double keep, int64_t count);
+
+/// What select() must know of a token beside its score.
+enum class Standing : uint8_t {
+  ready,   ///< needs no computing in the next layer, or is in flight anyway
+  waiting, ///< sits in the Aux Cache at this depth: selecting it revives it
+};
+
+struct SelectionInput {
+  std::span<const int32_t> set;       ///< the current set, rising positions; its last entry always stays
+  std::span<const float> scores;      ///< [set]
+  int64_t keep = 0;                   ///< k
+  std::function<bool(int32_t)> is_protected;
+  std::function<Standing(int32_t)> standing;
+};
+
+/// The k tokens that stay, in rising order: protected ones first (counted in k; all
+/// of them stay even if they are more than k), then by descending score, ties to the
+/// later position. A waiting token costs one of `revivals_left` (negative: no limit);
+/// when none is left it is refused and the next-best ready token takes its place.
+std::vector<int32_t> select(const SelectionInput& input, int64_t& revivals_left);
+
+}  // namespace lazyllm::lazy

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include "formats/model_file.h"
+#include "model/hyperparameters.h"
+
+namespace lazyllm::model {
+
+/// Reads what the file says about its architecture.
+/// Errors: Error(unsupported) naming an unknown architecture and the known ones;
+/// Error(invalid_file) naming a missing or contradictory key.
+Hyperparameters describe(const formats::ModelFile& file);
+
+/// "gemma3, llama, qwen2, qwen3": for messages.
+std::string supported_architectures();
+
+/// The keys that all architectures share, under the prefix of `architecture`, with
+/// one rope of full rotation and full attention in every layer.
+Hyperparameters describe_common(const formats::ModelFile& file, const std::string& architecture);
+
+// One file per architecture in architectures/.
+Hyperparameters describe_llama(const formats::ModelFile& file);
+Hyperparameters describe_qwen2(const formats::ModelFile& file);
+Hyperparameters describe_qwen3(const formats::ModelFile& file);
+Hyperparameters describe_gemma3(const formats::ModelFile& file);
+
+}  // namespace lazyllm::model

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/transformer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+
+namespace lazyllm::model {
+
+using kernels::ConstFloatRows;
+using kernels::FloatRows;
+using kernels::MatmulTarget;
+
+Workspace::Workspace(const Hyperparameters& hyperparameters, const kernels::Backend& backend)
+    : h_(hyperparameters), backend_(backend), rope_(hyperparameters, backend) {}
+
+void Workspace::reserve(int64_t rows) {
+  if (rows <= rows_) return;
+  const auto allocate = [&](int64_t columns) {
+    return backend_.allocate(static_cast<size_t>(rows * columns) * sizeof(float));
+  };
+  hidden_ = allocate(h_.hidden_size);
+  normed_ = allocate(h_.hidden_size);
+  branch_ = allocate(h_.hidden_size);
+  q_ = allocate(h_.q_size());
+  k_ = allocate(h_.kv_size());
+  v_ = allocate(h_.kv_size());
+  attention_ = allocate(h_.q_size());
+  gate_ = allocate(h_.intermediate_size);
+  up_ = allocate(h_.intermediate_size);
+  rows_ = rows;
+}
+
+Transformer::Transformer(Hyperparameters hyperparameters, Weights weights,
+                         const kernels::Backend& backend)
+    : h_(std::move(hyperparameters)), weights_(std::move(weights)), backend_(backend) {}
+
+void Transformer::embed(std::span<const int32_t> tokens, FloatRows hidden) const {
+  backend_.embed(weights_.embed_tokens, tokens, h_.embedding_scale, hidden);
+}
+
+void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int32_t> positions,
+                          bool want_queries, Workspace& workspace) const {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const int64_t rows = hidden.rows;
+  const FloatRows normed = workspace.normed(rows);
+  const FloatRows q = workspace.q(rows), k = workspace.k(rows), v = workspace.v(rows);
+  backend_.rms_norm(hidden, w.input_layernorm.floats(), h_.norm_epsilon, normed);
+  const MatmulTarget targets[] = {
+      {w.k_proj.get(), w.k_bias.floats(), k},
+      {w.v_proj.get(), w.v_bias.floats(), v},
+      {w.q_proj.get(), w.q_bias.floats(), q},
+  };
+  backend_.matmul(normed, std::span(targets).first(want_queries ? 3 : 2));
+
+  const kernels::RopeTable& rope =
+      workspace.rope().table(h_.layer[static_cast<size_t>(layer)].rope);
+  const auto norm_and_rotate = [&](FloatRows x, int heads, const kernels::Buffer& gamma) {
+    if (h_.qk_norm) {
+      const FloatRows by_head{x.data, rows * heads, h_.head_dim, h_.head_dim};
+      backend_.rms_norm(by_head, gamma.floats(), h_.norm_epsilon, by_head);
+    }
+    backend_.rope(x, heads, h_.head_dim, positions, rope);
+  };
+  norm_and_rotate(k, h_.kv_heads, w.k_norm);
+  if (want_queries) norm_and_rotate(q, h_.heads, w.q_norm);
+}
+
+void Transformer::finish(int layer, ConstFloatRows attention, FloatRows hidden,
+                         Workspace& workspace) const {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  add_branch(*w.o_proj, w.o_bias.floats(), w.post_attention_norm, attention, hidden, workspace);
+  feed_forward(layer, hidden, workspace);
+}
+
+void Transformer::feed_forward(int layer, FloatRows hidden, Workspace& workspace) const {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const FloatRows normed = workspace.normed(hidden.rows);
+  const FloatRows gate = workspace.gate(hidden.rows), up = workspace.up(hidden.rows);
+  backend_.rms_norm(hidden, w.pre_feedforward_layernorm.floats(), h_.norm_epsilon, normed);
+  const MatmulTarget targets[] = {{w.gate_proj.get(), nullptr, gate}, {w.up_proj.get(), nullptr, up}};
+  backend_.matmul(normed, targets);
+  backend_.gated_activation(h_.activation, gate, up, gate);
+  add_branch(*w.down_proj, nullptr, w.post_feedforward_norm, gate, hidden, workspace);
+}
+
+void Transformer::add_branch(const kernels::Weight& matrix, const float* bias,
+                             const kernels::Buffer& post_norm, ConstFloatRows in, FloatRows hidden,
+                             Workspace& workspace) const {
+  if (!post_norm) {
+    const MatmulTarget targets[] = {{&matrix, bias, hidden, /*accumulate=*/true}};
+    backend_.matmul(in, targets);
+    return;
+  }
+  const FloatRows branch = workspace.branch(hidden.rows);
+  const MatmulTarget targets[] = {{&matrix, bias, branch}};
+  backend_.matmul(in, targets);
+  backend_.rms_norm(branch, post_norm.floats(), h_.norm_epsilon, branch);
+  backend_.add(hidden, branch);
+}
+
+void Transformer::logits(ConstFloatRows hidden, std::span<float> logits, Workspace& workspace) const {
+  LAZYLLM_CHECK(logits.size() == static_cast<size_t>(hidden.rows * h_.vocabulary_size));
+  const FloatRows normed = workspace.normed(hidden.rows);
+  backend_.rms_norm(hidden, weights_.norm.floats(), h_.norm_epsilon, normed);
+  kernels::Buffer device = backend_.allocate(logits.size() * sizeof(float));
+  const FloatRows out{device.floats(), hidden.rows, h_.vocabulary_size, h_.vocabulary_size};
+  const MatmulTarget targets[] = {{weights_.lm_head.get(), weights_.lm_head_bias.floats(), out}};
+  backend_.matmul(normed, targets);
+  backend_.download(out.data, logits.data(), logits.size());
+  if (h_.final_soft_cap > 0.0f) {
+    for (float& x : logits) x = h_.final_soft_cap * std::tanh(x / h_.final_soft_cap);
+  }
+}
+
+}  // namespace lazyllm::model

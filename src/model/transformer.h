@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <span>
+
+#include "model/hyperparameters.h"
+#include "model/rope.h"
+#include "model/weights.h"
+
+namespace lazyllm::model {
+
+/// Scratch memory for a tile of token rows. Grows to the largest tile, then stays. One per session.
+class Workspace {
+ public:
+  Workspace(const Hyperparameters& hyperparameters, const kernels::Backend& backend);
+
+  /// Makes room for tiles of up to `rows` rows.
+  void reserve(int64_t rows);
+
+  kernels::FloatRows hidden(int64_t rows) const { return view(hidden_, rows, h_.hidden_size); }
+  kernels::FloatRows normed(int64_t rows) const { return view(normed_, rows, h_.hidden_size); }
+  kernels::FloatRows branch(int64_t rows) const { return view(branch_, rows, h_.hidden_size); }
+  kernels::FloatRows q(int64_t rows) const { return view(q_, rows, h_.q_size()); }
+  kernels::FloatRows k(int64_t rows) const { return view(k_, rows, h_.kv_size()); }
+  kernels::FloatRows v(int64_t rows) const { return view(v_, rows, h_.kv_size()); }
+  kernels::FloatRows attention(int64_t rows) const { return view(attention_, rows, h_.q_size()); }
+  kernels::FloatRows gate(int64_t rows) const { return view(gate_, rows, h_.intermediate_size); }
+  kernels::FloatRows up(int64_t rows) const { return view(up_, rows, h_.intermediate_size); }
+
+  RopeCache& rope() { return rope_; }
+  const RopeCache& rope() const { return rope_; }
+
+ private:
+  static kernels::FloatRows view(const kernels::Buffer& buffer, int64_t rows, int64_t columns) {
+    return {buffer.floats(), rows, columns, columns};
+  }
+
+  const Hyperparameters& h_;
+  const kernels::Backend& backend_;
+  int64_t rows_ = 0;
+  kernels::Buffer hidden_, normed_, branch_, q_, k_, v_, attention_, gate_, up_;
+  RopeCache rope_;
+};
+
+/// The one block that all architectures share, in the pieces that the lazy step
+/// puts together. Knows nothing of sequences or pruning. Immutable, shareable.
+class Transformer {
+ public:
+  Transformer(Hyperparameters hyperparameters, Weights weights, const kernels::Backend& backend);
+
+  const Hyperparameters& hyperparameters() const { return h_; }
+  const Weights& weights() const { return weights_; }
+  const kernels::Backend& backend() const { return backend_; }
+
+  /// hidden[r] = embedding of tokens[r]. Ids must be in range.
+  void embed(std::span<const int32_t> tokens, kernels::FloatRows hidden) const;
+
+  /// workspace.k and .v, and .q if wanted, of the tile's hidden rows: normalised,
+  /// projected, rotated at the rows' original positions.
+  void project(int layer, kernels::ConstFloatRows hidden, std::span<const int32_t> positions,
+               bool want_queries, Workspace& workspace) const;
+
+  /// hidden += o_proj(attention) (through the post norm where there is one), then
+  /// hidden += feed-forward(hidden).
+  void finish(int layer, kernels::ConstFloatRows attention, kernels::FloatRows hidden,
+              Workspace& workspace) const;
+
+  /// logits[r] = lm_head(norm(hidden[r])), soft-capped where the model does; host memory
+  /// [hidden.rows][vocabulary].
+  void logits(kernels::ConstFloatRows hidden, std::span<float> logits, Workspace& workspace) const;
+
+ private:
+  void feed_forward(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
+  /// hidden += post_norm(matrix * in), or without the norm straight into hidden.
+  void add_branch(const kernels::Weight& matrix, const float* bias, const kernels::Buffer& post_norm,
+                  kernels::ConstFloatRows in, kernels::FloatRows hidden, Workspace& workspace) const;
+
+  Hyperparameters h_;
+  Weights weights_;
+  const kernels::Backend& backend_;
+};
+
+}  // namespace lazyllm::model

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "formats/model_file.h"
+#include "kernels/backend.h"
+#include "model/hyperparameters.h"
+
+namespace lazyllm::model {
+
+using WeightPointer = std::unique_ptr<const kernels::Weight>;
+
+/// One layer's weights under Hugging Face's names. Absent parts are null/empty.
+struct LayerWeights {
+  kernels::Buffer input_layernorm;            // [hidden]
+  WeightPointer q_proj, k_proj, v_proj;       // [q_size|kv_size][hidden]
+  kernels::Buffer q_bias, k_bias, v_bias;     // [q_size|kv_size]
+  kernels::Buffer q_norm, k_norm;             // [head_dim]
+  WeightPointer o_proj;                       // [hidden][q_size]
+  kernels::Buffer o_bias;                     // [hidden]
+  kernels::Buffer post_attention_norm;        // [hidden], gemma
+  kernels::Buffer pre_feedforward_layernorm;  // [hidden] (Llama: post_attention_layernorm)
+  WeightPointer gate_proj, up_proj;           // [intermediate][hidden]
+  WeightPointer down_proj;                    // [hidden][intermediate]
+  kernels::Buffer post_feedforward_norm;      // [hidden], gemma
+};
+
+/// All weights of a model in the back end's memory. Immutable, shareable.
+struct Weights {
+  kernels::WeightSource embed_tokens;  // read in place from the mapped file
+  std::vector<LayerWeights> layers;
+  kernels::Buffer norm;   // [hidden]
+  WeightPointer lm_head;  // [vocabulary][hidden]
+  kernels::Buffer lm_head_bias;
+
+  size_t bytes() const;  ///< back-end memory of the repacked matrices
+};
+
+/// Called with (layers done, layers in all).
+using LoadProgress = std::function<void(int, int)>;
+
+/// Checks every tensor's shape, then repacks it; mapped pages are given back on the way.
+/// Errors: Error(invalid_file) naming a missing tensor, a wrong shape or NaN weights.
+Weights load_weights(const formats::ModelFile& file, const Hyperparameters& hyperparameters,
+                     const kernels::Backend& backend, const LoadProgress& progress = {});
+
+}  // namespace lazyllm::model
