@@ -21,10 +21,12 @@ namespace lazyllm::formats {
 /// Where a tensor's values lie. Rows are contiguous: shape is outermost first,
 /// {rows, columns} for a matrix (GGUF's dimensions reversed, Hugging Face's order).
 struct TensorView {
-  std::string name;              ///< GGUF's name: "blk.3.attn_q.weight"
-  StorageType type;
-  std::vector<int64_t> shape;
-  std::span<const std::byte> data;  ///< inside the mapped file; length checked against shape and type
+  std::string name;  ///< GGUF's name: "blk.3.attn_q.weight"
+  StorageType type = StorageType::f32;
+  std::vector<int64_t> shape;  ///< every extent >= 1; the product fits into int64_t
+  /// Inside the mapped file; length checked against shape and type, start aligned
+  /// for the type's elements (4 bytes for F32, else at least 2).
+  std::span<const std::byte> data;
 
   int64_t elements() const;
 };
@@ -32,6 +34,9 @@ struct TensorView {
 using MetadataValue =
     std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<int64_t>,
                  std::vector<double>, std::vector<std::string>, std::vector<bool>>;
+
+/// Readers use int64_t for every integer that fits; uint64_t holds only larger ones.
+using Metadata = std::map<std::string, MetadataValue, std::less<>>;
 
 /// What kind of file the view was made from. Architectures need it, because
 /// converters rearrange some tensors (llama's q and k rows, gemma's norm weights).
@@ -54,7 +59,7 @@ class ModelFile {
   /// Errors: Error(invalid_file) that names the file and the tensor.
   const TensorView& tensor(std::string_view name) const;
 
-  const std::map<std::string, MetadataValue, std::less<>>& metadata() const { return metadata_; }
+  const Metadata& metadata() const { return metadata_; }
   bool has(std::string_view key) const;
 
   // Typed reads. The forms with a fallback return it when the key is absent; the
@@ -68,27 +73,32 @@ class ModelFile {
   double real(std::string_view key) const;
   double real(std::string_view key, double fallback) const;
   bool boolean(std::string_view key, bool fallback) const;
-  /// Empty when absent.
+  /// Empty when absent. A scalar counts as a list of one, because several keys
+  /// (feed_forward_length, attention.head_count) are a scalar or one value per layer;
+  /// booleans in a list count as 0 and 1.
   std::vector<int64_t> integers(std::string_view key) const;
   std::vector<double> reals(std::string_view key) const;
   const std::vector<std::string>& texts(std::string_view key) const;
 
-  /// Hugging Face folders only: the text of tokenizer.json, tokenizer_config.json
-  /// and generation_config.json; empty when the file is absent.
+  /// Hugging Face folders only: the text of tokenizer.json and tokenizer_config.json;
+  /// empty when the file is absent.
   const std::string& tokenizer_json() const { return tokenizer_json_; }
   const std::string& tokenizer_config_json() const { return tokenizer_config_json_; }
 
  private:
-  friend class GgufReader;
-  friend class HuggingFaceReader;
+  friend class ModelFileBuilder;
+  const MetadataValue* find_value(std::string_view key) const;
+  const MetadataValue& value(std::string_view key) const;
+  [[noreturn]] void fail_type(std::string_view key, std::string_view wanted) const;
 
   Container container_ = Container::gguf;
   std::filesystem::path path_;
   uint64_t file_bytes_ = 0;
   std::vector<FileMapping> mappings_;
+  std::vector<std::vector<std::byte>> aligned_copies_;  ///< of tensors a file does not align
   std::vector<TensorView> tensors_;
   std::map<std::string, size_t, std::less<>> tensor_index_;
-  std::map<std::string, MetadataValue, std::less<>> metadata_;
+  Metadata metadata_;
   std::string tokenizer_json_;
   std::string tokenizer_config_json_;
 };
