@@ -108,6 +108,11 @@ struct AttentionInput {
 
 enum class Activation { silu, gelu_tanh };
 
+enum class ScoreKind {
+  probability,  ///< softmax over the visible keys (the paper's Eq. 1)
+  dot,          ///< the bare inner products, unscaled (GemFilter)
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -157,9 +162,10 @@ class Backend {
                          ConstFloatRows v) const = 0;
   /// out[r] = softmax over the row's visible keys, times values: [rows][heads * head_dim].
   virtual void attention(const AttentionInput& input, FloatRows out) const = 0;
-  /// scores[i] = attention probability of key_slots[i], mean over all heads and over
-  /// the query rows (0 where a row does not see the key). The paper's Eq. 1 for one row.
-  virtual void attention_scores(const AttentionInput& input, std::span<float> scores) const = 0;
+  /// scores[i] = what `kind` says of key_slots[i], mean over all heads and over the query
+  /// rows (0 where a row does not see the key).
+  virtual void attention_scores(const AttentionInput& input, ScoreKind kind,
+                                std::span<float> scores) const = 0;
 };
 
 /// What the CPU back end can run on this machine, best first: e.g. {"avx512-vnni", "avx2", "generic"}.

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "lazy/selection.h"
 
 namespace lazyllm::lazy {
 namespace {
@@ -120,6 +121,18 @@ EditedPrompt Policy::edit_prompt(std::span<const int32_t> prompt, const PromptEd
 std::optional<double> Policy::keep_after(int, StepKind) const { return std::nullopt; }
 bool Policy::observes(int, StepKind) const { return false; }
 void Policy::combine(int, std::span<float>) {}
+
+std::vector<int32_t> select_from_prompt(std::span<const float> scores, double keep,
+                                        const PromptEditor& editor) {
+  const auto size = static_cast<int64_t>(scores.size());
+  std::vector<int32_t> set(scores.size());
+  std::iota(set.begin(), set.end(), 0);
+  const auto is_protected = [&](int32_t index) { return editor.is_protected(index, size); };
+  int64_t unlimited = -1;
+  return select({set, scores, kept_count(keep, size), is_protected,
+                 [](int32_t) { return Standing::ready; }},
+                unlimited);
+}
 
 PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters& hyperparameters) {
   const auto known = [&](const PolicyDescription& policy) { return policy.name == options.policy; };

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,8 @@
 
 namespace lazyllm::lazy {
 
+class Stepper;
+
 enum class StepKind {
   prompt,  ///< new tokens of a prompt or a further turn: revival without limit
   decode,  ///< one generated token: revival within the budget
@@ -25,11 +28,17 @@ enum class StepKind {
 /// What a policy may use to look at a prompt before the first step.
 struct PromptEditor {
   const model::Transformer& transformer;
-  model::Workspace& workspace;
+  Stepper& stepper;
   uint64_t seed = 0;
   int64_t protect_first = 0;
   int64_t protect_last = 0;
   const std::atomic<bool>* cancel = nullptr;
+  std::function<void(int layer, int layers, double share)> progress;
+
+  /// First and last tokens of a prompt of `size` tokens that stay in any case.
+  bool is_protected(int32_t index, int64_t size) const {
+    return index < protect_first || index >= size - protect_last;
+  }
 };
 
 /// The prompt as a policy wants it computed.
@@ -99,6 +108,10 @@ struct Preset {
   int64_t min_prompt;
 };
 std::span<const Preset> presets();
+
+/// The best `keep` share of a prompt by score, protected tokens included, as indices.
+std::vector<int32_t> select_from_prompt(std::span<const float> scores, double keep,
+                                        const PromptEditor& editor);
 
 // One file each in policies/.
 std::unique_ptr<Policy> make_dense_policy();

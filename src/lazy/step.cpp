@@ -74,7 +74,7 @@ StepReport Stepper::step(Sequence& sequence, Policy& policy, const StepRequest& 
     }
     run.report.set_sizes.push_back(static_cast<int64_t>(set_.size()));
     compute_layer(run, layer);
-    if (layer + 1 < h_.layers) prune(run, layer);
+    if (request.stop_depth < 0 && layer + 1 < h_.layers) prune(run, layer);
   }
   return std::move(run.report);
 }
@@ -202,13 +202,12 @@ void Stepper::emit_logits(Run& run, std::span<const int32_t> tile, ConstFloatRow
   const auto rows = static_cast<int64_t>(wanted_.size());
   const FloatRows compact = workspace_.hidden(rows);
   if (rows != hidden.rows) {
-    source_rows_.clear();
-    for (size_t r = 0; r < tile.size(); ++r) {
-      if (std::binary_search(wanted_.begin(), wanted_.end(), tile[r])) {
-        source_rows_.push_back(hidden.row(static_cast<int64_t>(r)));
-      }
+    // One after the other: rows only move up, so reading stays ahead of writing.
+    for (size_t r = 0, to = 0; r < tile.size() && to < wanted_.size(); ++r) {
+      if (tile[r] != wanted_[to]) continue;
+      const float* const row[] = {hidden.row(static_cast<int64_t>(r))};
+      backend_.gather(row, compact.slice(static_cast<int64_t>(to++), 1));
     }
-    backend_.gather(source_rows_, compact);  // rows only move up: reading stays ahead of writing
   }
   {
     const PhaseTimer timer(run.report, Phase::linear);
@@ -286,10 +285,31 @@ std::span<const float> Stepper::score_set(Run& run, int layer) {
                              key_slots_,
                              h_.attention_scale,
                              h_.attention_soft_cap},
-                            scores_);
+                           kernels::ScoreKind::probability, scores_);
   run.policy.combine(layer + 1, scores_);
   pool_scores(scores_, score.pool);
   return scores_;
+}
+
+std::vector<float> Stepper::last_query_products(const Sequence& sequence, int layer) {
+  LAZYLLM_CHECK(!query_tokens_.empty());
+  std::vector<int32_t> slots;
+  for (int64_t token = 0; token < sequence.size(); ++token) {
+    slots.push_back(sequence.kv(layer).slot(token));
+  }
+  const auto last = static_cast<int64_t>(query_tokens_.size()) - 1;
+  const int32_t first[] = {0}, end[] = {static_cast<int32_t>(slots.size())};
+  std::vector<float> scores(slots.size());
+  backend_.attention_scores({{score_queries_.floats() + last * h_.q_size(), 1, h_.q_size(), h_.q_size()},
+                             h_.heads,
+                             first,
+                             end,
+                             sequence.kv(layer).view(),
+                             slots,
+                             1.0f,
+                             0.0f},
+                            kernels::ScoreKind::dot, scores);
+  return scores;
 }
 
 }  // namespace lazyllm::lazy

@@ -75,7 +75,9 @@ class Stepper {
   /// a later step goes on from there. The caller keeps tokens within the context.
   StepReport step(Sequence& sequence, Policy& policy, const StepRequest& request);
 
-  model::Workspace& workspace() { return workspace_; }
+  /// Inner products of the last token's query with all keys of `layer` (0-based), mean over heads.
+  /// Only right after a step over the whole sequence with stop_depth = layer + 1.
+  std::vector<float> last_query_products(const Sequence& sequence, int layer);
 
  private:
   struct Run;  // one step under way

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random token drop (the paper's first baseline, after Yao et al. 2022): prompt
 // tokens are removed at random before the model sees them.
-#include <algorithm>
 #include <random>
 
 #include "lazy/policy.h"
-#include "lazy/selection.h"
 
 namespace lazyllm::lazy {
 namespace {
@@ -18,23 +16,11 @@ class RandomPolicy final : public Policy {
   bool edits_prompt() const override { return true; }
 
   EditedPrompt edit_prompt(std::span<const int32_t> prompt, const PromptEditor& editor) override {
-    const auto count = static_cast<int32_t>(prompt.size());
-    std::vector<int32_t> set(prompt.size());
     std::vector<float> scores(prompt.size());
     std::mt19937_64 generator(editor.seed);
-    for (int32_t i = 0; i < count; ++i) {
-      set[static_cast<size_t>(i)] = i;
-      // 24 random bits are exact in a float; ties go to the later position.
-      scores[static_cast<size_t>(i)] = static_cast<float>(generator() >> 40);
-    }
-    const auto is_protected = [&](int32_t i) {
-      return i < editor.protect_first || i >= count - editor.protect_last;
-    };
-    int64_t unlimited = -1;
-    return {select({set, scores, kept_count(keep_, count), is_protected,
-                    [](int32_t) { return Standing::ready; }},
-                   unlimited),
-            0};
+    // 24 random bits are exact in a float; ties go to the later position.
+    for (float& score : scores) score = static_cast<float>(generator() >> 40);
+    return {select_from_prompt(scores, keep_, editor), 0};
   }
 
  private:
