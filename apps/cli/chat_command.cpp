@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include "commands.h"
+#include "common_options.h"
+#include "stats_json.h"
+#include "terminal.h"
+
+namespace lazyllm::cli {
+namespace {
+
+Session* answering_session = nullptr;
+void interrupt(int) {
+  if (answering_session != nullptr) answering_session->cancel();
+}
+
+/// Several turns in a terminal. The document goes into the first user turn, and the
+/// session keeps everything computed for it.
+class Chat {
+ public:
+  Chat(std::shared_ptr<const Model> model, const CommonOptions& options, double load_ms)
+      : model_(std::move(model)),
+        options_(options),
+        session_(model_, session_options(options)),
+        load_ms_(load_ms),
+        interactive_(isatty(STDIN_FILENO) != 0) {
+    if (!options.files.empty()) document_ = compose_prompt(options);
+    start();
+  }
+
+  void loop() {
+    if (interactive_) {
+      std::fputs("/exit ends, /reset forgets the conversation (the document stays), /stats shows figures, "
+                 "Ctrl-C stops an answer.\n", stderr);
+    }
+    for (std::string line; read_line(line);) {
+      if (line == "/exit") break;
+      if (line == "/reset") { start(); continue; }
+      if (line == "/stats") { std::fputs(summary(session_.statistics(), load_ms_).c_str(), stderr); continue; }
+      if (line.empty()) continue;
+      if (line[0] == '/') {
+        std::fprintf(stderr, "unknown command %s; there are /exit, /reset, /stats\n", line.c_str());
+        continue;
+      }
+      answer(line);
+    }
+  }
+
+ private:
+  void start() {
+    messages_.clear();
+    session_.reset();
+    if (!options_.system_prompt.empty()) messages_.push_back({"system", options_.system_prompt});
+    first_turn_ = true;
+  }
+
+  bool read_line(std::string& line) {
+    if (interactive_) {
+      std::fputs(use_color(options_.color, 2) ? "\033[1m> \033[0m" : "> ", stderr);
+      std::fflush(stderr);
+    }
+    const InterruptHandler handler(interrupt);  // Ctrl-C between answers does not end the program
+    return static_cast<bool>(std::getline(std::cin, line));
+  }
+
+  void answer(const std::string& line) {
+    if (find_invalid_utf8(line) != std::string::npos) {
+      std::fputs("the line is not valid UTF-8; nothing was sent\n", stderr);
+      return;
+    }
+    messages_.push_back({"user", first_turn_ && !document_.empty() ? document_ + "\n\n" + line : line});
+    try {
+      const GenerationResult result = generate();
+      messages_.push_back({"assistant", result.text});
+      first_turn_ = false;
+      if (result.finish_reason == FinishReason::cancelled) std::fputs("[stopped]\n", stderr);
+    } catch (const Error& error) {
+      // The turn is taken back; the conversation goes on without it.
+      messages_.pop_back();
+      if (error.code() == ErrorCode::io) throw;
+      std::fprintf(stderr, "lazyllm: %s%s\n", error.what(),
+                   error.code() == ErrorCode::context_full ? "; /reset starts again" : "");
+    }
+  }
+
+  GenerationResult generate() {
+    const std::vector<TokenId> tokens = model_->apply_chat_template(messages_);
+    ProgressLine progress;
+    GenerationCallbacks callbacks;
+    callbacks.on_progress = [&](double share, int layer, int layers) {
+      progress.show("reading", share, fmt::format("layer {}/{}", layer + 1, layers));
+    };
+    callbacks.on_text = [&](std::string_view text) {
+      progress.clear();
+      write_out(text);
+    };
+    answering_session = &session_;
+    const InterruptHandler handler(interrupt);
+    GenerationResult result;
+    try {
+      result = session_.generate(tokens, generation_options(options_), callbacks);
+    } catch (...) {
+      answering_session = nullptr;
+      throw;
+    }
+    answering_session = nullptr;
+    progress.clear();
+    write_out("\n");
+    return result;
+  }
+
+  std::shared_ptr<const Model> model_;
+  const CommonOptions& options_;
+  Session session_;
+  double load_ms_;
+  bool interactive_;
+  std::string document_;
+  std::vector<ChatMessage> messages_;
+  bool first_turn_ = true;
+};
+
+void chat(const CommonOptions& options) {
+  session_options(options);  // refuse bad flags before the model is loaded
+  if (!options.files.empty()) compose_prompt(options);
+  double load_ms = 0.0;
+  const std::shared_ptr<const Model> model = load_model(options, &load_ms);
+  Chat(model, options, load_ms).loop();
+}
+
+}  // namespace
+
+void add_chat_command(CLI::App& app) {
+  auto options = std::make_shared<CommonOptions>();
+  CLI::App* command = app.add_subcommand("chat", "several turns in a terminal, the document kept");
+  add_model_flags(*command, *options);
+  add_session_flags(*command, *options);
+  add_pruning_flags(*command, *options);
+  add_sampling_flags(*command, *options);
+  command->footer("Examples:\n"
+                  "  lazyllm chat -m model.gguf -f report.txt\n"
+                  "  lazyllm chat -m model.gguf --system-prompt \"Answer in one sentence.\" --temp 0");
+  command->callback([options] { chat(*options); });
+}
+
+}  // namespace lazyllm::cli

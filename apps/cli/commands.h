@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace lazyllm::cli {
+
+// Each adds its subcommand; the subcommand's callback does the work and throws lazyllm::Error.
+void add_run_command(CLI::App& app);
+void add_chat_command(CLI::App& app);
+void add_tokenize_command(CLI::App& app);
+void add_info_command(CLI::App& app);
+void add_policies_command(CLI::App& app);
+void add_logits_command(CLI::App& app);
+
+}  // namespace lazyllm::cli

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lazyllm/lazyllm.h"
+
+namespace lazyllm::cli {
+
+/// Flags that several commands share, as the user wrote them.
+struct CommonOptions {
+  std::string model;
+  std::vector<std::string> files;
+  std::string prompt;
+  std::string system_prompt;
+  int threads = 0;
+  std::string isa;
+  int64_t context = 0;
+  std::string cache_type_k = "f16", cache_type_v = "f16";
+  bool no_warmup = false;
+  bool no_chat = false;
+  std::string color = "auto";
+  // pruning
+  std::string policy = "lazy", prune, score, revive_budget;
+  int64_t protect_first = -1, protect_last = -1, min_prompt = -1;
+  int score_pool = 0;
+  // sampling
+  SamplingOptions sampling;
+  int64_t seed = -1;
+  int64_t max_tokens = -1;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+  std::string stats_json;
+};
+
+void add_model_flags(CLI::App& command, CommonOptions& options);
+void add_session_flags(CLI::App& command, CommonOptions& options);
+void add_pruning_flags(CLI::App& command, CommonOptions& options);
+void add_sampling_flags(CLI::App& command, CommonOptions& options);
+
+/// Errors: Error(usage).
+SessionOptions session_options(const CommonOptions& options);
+GenerationOptions generation_options(const CommonOptions& options);
+
+/// Loads with progress on stderr; `load_ms` takes the time. Runs one token through
+/// the model unless --no-warmup.
+std::shared_ptr<const Model> load_model(const CommonOptions& options, double* load_ms = nullptr);
+
+/// Content of the files (read as they are) and of -p, checked to be UTF-8.
+/// Chat: blank lines between them; otherwise the bytes one after the other.
+/// Errors: Error(invalid_input) with file and byte; Error(io).
+std::string compose_prompt(const CommonOptions& options);
+
+}  // namespace lazyllm::cli

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "stats_json.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "terminal.h"
+
+namespace lazyllm::cli {
+namespace {
+
+[[noreturn]] void refuse(const std::string& path) {
+  throw Error(ErrorCode::io, fmt::format("cannot write {}: {}; check the folder and its permissions", path,
+                                         std::strerror(errno != 0 ? errno : EIO)));
+}
+
+}  // namespace
+
+StatsFile::StatsFile(const std::string& path) : path_(path) {
+  if (path_.empty()) return;
+  errno = 0;
+  if (!std::ofstream(path_, std::ios::app)) refuse(path_);
+}
+
+void StatsFile::write(const Model& model, const Statistics& s, double load_ms) const {
+  if (path_.empty()) return;
+  const ModelInfo info = model.info();
+  const nlohmann::ordered_json json = {
+      {"model", info.path},
+      {"policy", s.policy},
+      {"schedule", s.schedule},
+      {"threads", info.threads},
+      {"isa", info.isa},
+      {"version", version()},
+      {"prompt_tokens", s.prompt_tokens},
+      {"generated_tokens", s.generated_tokens},
+      {"load_ms", load_ms},
+      {"ttft_ms", s.ttft_ms},
+      {"tpot_ms", s.tpot_ms},
+      {"total_ms", s.total_ms},
+      {"computed_fraction", s.computed_fraction},
+      {"computed_fraction_end", s.computed_fraction_end},
+      {"kept_per_layer", s.kept_per_layer},
+      {"revived_tokens", s.revived_tokens},
+      {"kv_bytes", s.kv_bytes},
+      {"aux_bytes", s.aux_bytes},
+      {"peak_rss_bytes", peak_rss_bytes()},
+      {"linear_ms", s.linear_ms},
+      {"attention_ms", s.attention_ms},
+      {"pruning_ms", s.pruning_ms},
+      {"head_ms", s.head_ms},
+  };
+  errno = 0;
+  std::ofstream file(path_, std::ios::trunc);
+  file << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  file.flush();
+  if (!file) refuse(path_);
+}
+
+std::string summary(const Statistics& s, double load_ms) {
+  const std::string schedule = s.schedule.empty() ? "" : " " + s.schedule;
+  return fmt::format(
+      "[{}{}] {} prompt tokens, {:.1f} % of the (token, layer) pairs computed, {:.1f} % at the end\n"
+      "[time] load {:.0f} ms, first token {:.0f} ms, then {:.1f} ms per token ({} generated), "
+      "total {:.0f} ms; K,V {:.1f} MiB, Aux Cache {:.1f} MiB\n",
+      s.policy, schedule, s.prompt_tokens, s.computed_fraction * 100.0, s.computed_fraction_end * 100.0,
+      load_ms, s.ttft_ms, s.tpot_ms, s.generated_tokens, s.total_ms,
+      static_cast<double>(s.kv_bytes) / (1 << 20), static_cast<double>(s.aux_bytes) / (1 << 20));
+}
+
+}  // namespace lazyllm::cli

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "terminal.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "lazyllm/error.h"
+
+namespace lazyllm::cli {
+
+ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) != 0) {}
+ProgressLine::~ProgressLine() { clear(); }
+
+void ProgressLine::show(std::string_view what, double share, std::string_view detail) {
+  if (!terminal_) return;
+  const auto now = std::chrono::steady_clock::now();
+  if (shown_ && now - last_ < std::chrono::milliseconds(80)) return;
+  last_ = now;
+  shown_ = true;
+  constexpr int kWidth = 24;
+  const int filled = static_cast<int>(share * kWidth);
+  const std::string line = fmt::format("\r{:<8} [{}{}] {:3.0f} %  {}\033[K", what, std::string(static_cast<size_t>(filled), '#'),
+                                       std::string(static_cast<size_t>(kWidth - filled), '.'), share * 100.0, detail);
+  std::fputs(line.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+void ProgressLine::clear() {
+  if (!shown_) return;
+  std::fputs("\r\033[K", stderr);
+  std::fflush(stderr);
+  shown_ = false;
+}
+
+bool use_color(std::string_view choice, int descriptor) {
+  if (choice == "on" || choice.empty()) return true;
+  if (choice == "off") return false;
+  return isatty(descriptor) != 0 && std::getenv("NO_COLOR") == nullptr;
+}
+
+size_t find_invalid_utf8(std::string_view text) {
+  for (size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    size_t length = 1;
+    uint32_t code = lead;
+    if (lead >= 0x80) {
+      if (lead >= 0xc2 && lead <= 0xdf) length = 2, code = lead & 0x1fu;
+      else if (lead >= 0xe0 && lead <= 0xef) length = 3, code = lead & 0x0fu;
+      else if (lead >= 0xf0 && lead <= 0xf4) length = 4, code = lead & 0x07u;
+      else return i;
+    }
+    if (i + length > text.size()) return i;
+    for (size_t k = 1; k < length; ++k) {
+      const auto byte = static_cast<unsigned char>(text[i + k]);
+      if ((byte & 0xc0u) != 0x80u) return i;
+      code = code << 6 | (byte & 0x3fu);
+    }
+    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
+    if (overlong || (code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff) return i;
+    i += length;
+  }
+  return std::string_view::npos;
+}
+
+std::string read_file(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw Error(ErrorCode::io, fmt::format("cannot read {}: it is a folder; name a text file", path));
+  }
+  errno = 0;
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) {
+    throw Error(ErrorCode::io, fmt::format("cannot read {}: {}; check the path and its permissions", path,
+                                           std::strerror(errno)));
+  }
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return std::move(text).str();
+}
+
+void write_out(std::string_view text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+                       std::fflush(stdout) == 0;
+  if (!written) {
+    throw Error(ErrorCode::io, fmt::format("cannot write to stdout: {}", std::strerror(errno)));
+  }
+}
+
+uint64_t peak_rss_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+InterruptHandler::InterruptHandler(void (*handler)(int)) : previous_(std::signal(SIGINT, handler)) {}
+InterruptHandler::~InterruptHandler() { std::signal(SIGINT, previous_); }
+
+}  // namespace lazyllm::cli

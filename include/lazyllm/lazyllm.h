@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The whole public API.
+#include "lazyllm/error.h"
+#include "lazyllm/model.h"
+#include "lazyllm/options.h"
+#include "lazyllm/policies.h"
+#include "lazyllm/session.h"
+#include "lazyllm/version.h"

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lazyllm/error.h"
+#include "lazyllm/options.h"
+
+namespace lazyllm {
+
+using TokenId = int32_t;
+
+struct ChatMessage {
+  std::string role;  ///< "system", "user", "assistant"
+  std::string content;
+};
+
+/// What a model is, in numbers.
+struct ModelInfo {
+  std::string path;
+  std::string container;     ///< "GGUF" or "Hugging Face folder"
+  std::string architecture;
+  std::string name;
+  uint64_t file_bytes = 0;
+  uint64_t parameters = 0;
+  std::map<std::string, int> tensor_types;         ///< storage type -> number of tensors
+  std::map<std::string, std::string> kernels;      ///< storage type -> what computes with it here
+  int64_t context_length = 0;
+  int64_t vocabulary_size = 0;
+  int layers = 0, hidden_size = 0, intermediate_size = 0;
+  int heads = 0, kv_heads = 0, head_dim = 0;
+  std::vector<int> sliding_windows;                ///< per layer; 0: full attention
+  std::string tokenizer;                           ///< "bpe (smollm)", "spm", "none"
+  bool has_chat_template = false;
+  int threads = 0;
+  std::string isa;
+
+  /// Keys and values of one token in all layers, with the given storage.
+  uint64_t kv_bytes_per_token(CacheType k, CacheType v) const;
+};
+
+/// A model file or folder with its weights ready for the kernels. Immutable; may be
+/// shared by any number of sessions, though ops of sessions on one model are
+/// served one after another by the model's threads.
+class Model {
+ public:
+  /// Opens a .gguf file or a Hugging Face folder.
+  /// Errors: Error(io | invalid_file | unsupported | usage).
+  static std::shared_ptr<const Model> load(const std::filesystem::path& path,
+                                           const ModelOptions& options = {});
+  /// Text and metadata only: for tokenising and for `info`. Vocabulary-only files load.
+  static std::shared_ptr<const Model> load_without_weights(const std::filesystem::path& path,
+                                                           const ModelOptions& options = {});
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  ModelInfo info() const;
+
+  // --- text; these throw Error(unsupported) for a file without a tokenizer ---
+  bool has_tokenizer() const;
+  std::vector<TokenId> tokenize(std::string_view text, bool add_special = true,
+                                bool parse_special = false) const;
+  std::string detokenize(std::span<const TokenId> tokens, bool special = false) const;
+  std::string piece(TokenId token, bool special = false) const;
+  bool is_end_of_generation(TokenId token) const;
+
+  bool has_chat_template() const;
+  /// The conversation through the model's chat template, as tokens. Only text of the
+  /// template becomes special tokens, never text of a message.
+  /// Errors: Error(unsupported) without a template; Error(invalid_input) when the template refuses.
+  std::vector<TokenId> apply_chat_template(std::span<const ChatMessage> messages,
+                                           bool add_generation_prompt = true) const;
+  /// The same as text.
+  std::string render_chat_template(std::span<const ChatMessage> messages,
+                                   bool add_generation_prompt = true) const;
+
+  struct Implementation;
+  const Implementation& implementation() const { return *implementation_; }
+
+ private:
+  explicit Model(std::unique_ptr<Implementation> implementation);
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace lazyllm

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lazyllm/model.h"
+
+#include "base/error.h"
+#include "engine/model_implementation.h"
+#include "engine/vocabulary_loader.h"
+#include "lazyllm/version.h"
+#include "model/architecture.h"
+
+namespace lazyllm {
+namespace {
+
+nlohmann::ordered_json to_json(std::span<const ChatMessage> messages) {
+  auto array = nlohmann::ordered_json::array();
+  for (const ChatMessage& message : messages) {
+    array.push_back({{"role", message.role}, {"content", message.content}});
+  }
+  return array;
+}
+
+std::string spelling(const text::Tokenizer& tokenizer, text::TokenId token) {
+  return token == text::kNoToken ? std::string() : tokenizer.piece(token, /*special=*/true);
+}
+
+std::vector<text::TextSegment> render(const Model::Implementation& implementation,
+                                      std::span<const ChatMessage> messages,
+                                      bool add_generation_prompt) {
+  const text::Tokenizer& tokenizer = implementation.require_tokenizer();
+  text::ChatTemplateOptions options;
+  options.add_generation_prompt = add_generation_prompt;
+  options.bos_token = spelling(tokenizer, tokenizer.vocabulary().bos);
+  options.eos_token = spelling(tokenizer, tokenizer.vocabulary().eos);
+  return implementation.require_chat_template().render(to_json(messages), options);
+}
+
+std::string describe_tokenizer(const text::Tokenizer* tokenizer) {
+  if (tokenizer == nullptr) return "none";
+  if (tokenizer->vocabulary().kind == text::Vocabulary::Kind::spm) return "spm";
+  return "bpe (" + tokenizer->vocabulary().pre + ")";
+}
+
+std::unique_ptr<Model::Implementation> open(const std::filesystem::path& path,
+                                            const ModelOptions& options) {
+  auto implementation = std::make_unique<Model::Implementation>();
+  implementation->backend = kernels::create_cpu_backend(options.isa, options.threads);
+  implementation->file = formats::open_model_file(path);
+  const formats::ModelFile& file = *implementation->file;
+  if (auto vocabulary = engine::load_vocabulary(file)) {
+    implementation->tokenizer = text::Tokenizer::create(std::move(*vocabulary));
+  }
+  implementation->chat_template_source = engine::load_chat_template(file);
+  if (!implementation->chat_template_source.empty()) {
+    implementation->chat_template.emplace(implementation->chat_template_source);
+  }
+  return implementation;
+}
+
+void check_vocabulary_size(const Model::Implementation& implementation) {
+  if (implementation.tokenizer == nullptr) return;
+  const int64_t rows = implementation.hyperparameters->vocabulary_size;
+  if (implementation.tokenizer->size() > rows) {
+    fail(ErrorCode::invalid_file, "{}: the tokenizer has {} tokens but the embedding only {} rows; convert the model again",
+         implementation.file->path().string(), implementation.tokenizer->size(), rows);
+  }
+}
+
+}  // namespace
+
+const text::Tokenizer& Model::Implementation::require_tokenizer() const {
+  if (tokenizer == nullptr) {
+    fail(ErrorCode::unsupported, "{} has no tokenizer inside, so it cannot read or write text; "
+         "use a file with a vocabulary", file->path().string());
+  }
+  return *tokenizer;
+}
+
+const text::ChatTemplate& Model::Implementation::require_chat_template() const {
+  if (!chat_template) {
+    fail(ErrorCode::unsupported, "{} has no chat template inside; give the bare prompt with --no-chat",
+         file->path().string());
+  }
+  return *chat_template;
+}
+
+const model::Transformer& Model::Implementation::require_transformer() const {
+  if (transformer == nullptr) {
+    fail(ErrorCode::unsupported, "{} was opened without weights and cannot compute",
+         file->path().string());
+  }
+  return *transformer;
+}
+
+Model::Model(std::unique_ptr<Implementation> implementation)
+    : implementation_(std::move(implementation)) {}
+Model::~Model() = default;
+
+std::shared_ptr<const Model> Model::load(const std::filesystem::path& path,
+                                         const ModelOptions& options) {
+  auto implementation = open(path, options);
+  const formats::ModelFile& file = *implementation->file;
+  if (file.tensors().empty()) {
+    fail(ErrorCode::unsupported, "{} holds a vocabulary but no weights; it can only be used to tokenise",
+         path.string());
+  }
+  implementation->hyperparameters = model::describe(file);
+  check_vocabulary_size(*implementation);
+  model::Weights weights = model::load_weights(file, *implementation->hyperparameters,
+                                               *implementation->backend, options.on_progress);
+  implementation->transformer = std::make_unique<const model::Transformer>(
+      *implementation->hyperparameters, std::move(weights), *implementation->backend);
+  return std::shared_ptr<const Model>(new Model(std::move(implementation)));
+}
+
+std::shared_ptr<const Model> Model::load_without_weights(const std::filesystem::path& path,
+                                                         const ModelOptions& options) {
+  auto implementation = open(path, options);
+  if (!implementation->file->tensors().empty()) {
+    implementation->hyperparameters = model::describe(*implementation->file);
+  }
+  return std::shared_ptr<const Model>(new Model(std::move(implementation)));
+}
+
+ModelInfo Model::info() const {
+  const formats::ModelFile& file = *implementation_->file;
+  ModelInfo info;
+  info.path = file.path().string();
+  info.container = file.container() == formats::Container::gguf ? "GGUF" : "Hugging Face folder";
+  info.architecture = file.text("general.architecture", "");
+  info.name = file.text("general.name", "");
+  info.file_bytes = file.file_bytes();
+  for (const formats::TensorView& tensor : file.tensors()) {
+    const std::string type(traits(tensor.type).name);
+    info.parameters += static_cast<uint64_t>(tensor.elements());
+    ++info.tensor_types[type];
+    info.kernels.try_emplace(type, implementation_->backend->describe_kernel(tensor.type));
+  }
+  if (const auto& h = implementation_->hyperparameters) {
+    info.context_length = h->context_length;
+    info.vocabulary_size = h->vocabulary_size;
+    info.layers = h->layers;
+    info.hidden_size = h->hidden_size;
+    info.intermediate_size = h->intermediate_size;
+    info.heads = h->heads;
+    info.kv_heads = h->kv_heads;
+    info.head_dim = h->head_dim;
+    for (const model::LayerParameters& layer : h->layer) info.sliding_windows.push_back(layer.sliding_window);
+  } else if (implementation_->tokenizer != nullptr) {
+    info.vocabulary_size = implementation_->tokenizer->size();
+  }
+  info.tokenizer = describe_tokenizer(implementation_->tokenizer.get());
+  info.has_chat_template = has_chat_template();
+  info.threads = implementation_->backend->threads();
+  info.isa = implementation_->backend->isa();
+  return info;
+}
+
+uint64_t ModelInfo::kv_bytes_per_token(CacheType k, CacheType v) const {
+  const auto row = [&](CacheType type) {
+    return kernels::cache_row_bytes(static_cast<kernels::CacheType>(type), head_dim);
+  };
+  return static_cast<uint64_t>(layers) * static_cast<uint64_t>(kv_heads) * (row(k) + row(v));
+}
+
+bool Model::has_tokenizer() const { return implementation_->tokenizer != nullptr; }
+
+std::vector<TokenId> Model::tokenize(std::string_view text, bool add_special, bool parse_special) const {
+  return implementation_->require_tokenizer().encode(text, add_special, parse_special);
+}
+
+std::string Model::detokenize(std::span<const TokenId> tokens, bool special) const {
+  implementation_->require_tokenizer().check(tokens);
+  return implementation_->require_tokenizer().decode(tokens, special);
+}
+
+std::string Model::piece(TokenId token, bool special) const {
+  implementation_->require_tokenizer().check({&token, 1});
+  return implementation_->require_tokenizer().piece(token, special);
+}
+
+bool Model::is_end_of_generation(TokenId token) const {
+  return implementation_->tokenizer != nullptr && implementation_->tokenizer->is_end_of_generation(token);
+}
+
+bool Model::has_chat_template() const {
+  return implementation_->chat_template.has_value() && has_tokenizer();
+}
+
+std::vector<TokenId> Model::apply_chat_template(std::span<const ChatMessage> messages,
+                                                bool add_generation_prompt) const {
+  const auto segments = render(*implementation_, messages, add_generation_prompt);
+  return implementation_->require_tokenizer().encode(segments, /*add_special=*/true);
+}
+
+std::string Model::render_chat_template(std::span<const ChatMessage> messages,
+                                        bool add_generation_prompt) const {
+  return text::concatenate(render(*implementation_, messages, add_generation_prompt));
+}
+
+std::string version() { return LAZYLLM_VERSION; }
+std::vector<std::string> available_isas() { return kernels::available_isas(); }
+
+}  // namespace lazyllm

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "formats/model_file.h"
+#include "kernels/backend.h"
+#include "lazyllm/model.h"
+#include "model/transformer.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace lazyllm {
+
+struct Model::Implementation {
+  std::shared_ptr<const formats::ModelFile> file;
+  std::unique_ptr<kernels::Backend> backend;
+  std::optional<model::Hyperparameters> hyperparameters;  // absent for vocabulary-only files
+  std::unique_ptr<const model::Transformer> transformer;  // absent without weights
+  std::unique_ptr<const text::Tokenizer> tokenizer;       // absent without a vocabulary
+  std::string chat_template_source;
+  std::optional<text::ChatTemplate> chat_template;
+
+  const text::Tokenizer& require_tokenizer() const;
+  const text::ChatTemplate& require_chat_template() const;
+  const model::Transformer& require_transformer() const;
+};
+
+}  // namespace lazyllm

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "lazyllm/options.h"
+
+namespace lazyllm::engine {
+
+/// Chooses the next token from logits: repetition penalty, top-k, top-p, min-p,
+/// temperature, in llama.cpp's order. Same seed, same choices. Not thread-safe.
+class Sampler {
+ public:
+  /// Errors: Error(usage) for values that make no sense.
+  explicit Sampler(const SamplingOptions& options);
+
+  /// `recent`: the conversation so far, for the penalty.
+  /// Errors: Error(internal) if no logit is a number.
+  int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
+
+ private:
+  struct Candidate {
+    float logit;
+    int32_t token;
+  };
+
+  void penalise(std::span<const int32_t> recent);
+  int32_t greedy() const;
+  void keep_top_k();
+  void keep_top_p();
+  void keep_min_p();
+  int32_t draw();
+
+  SamplingOptions options_;
+  std::mt19937_64 generator_;
+  std::vector<Candidate> candidates_;  // after top-k: by descending logit
+};
+
+}  // namespace lazyllm::engine
