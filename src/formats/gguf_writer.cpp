@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/gguf_writer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <utility>
+
+#include "base/error.h"
+#include "formats/gguf_layout.h"
+#include "formats/quote.h"
+
+namespace lazyllm::formats {
+namespace {
+
+template <typename T>
+void put(std::string& out, T value) {
+  static_assert(std::is_arithmetic_v<T>);
+  out.append(reinterpret_cast<const char*>(&value), sizeof(T));
+}
+
+void put_type(std::string& out, GgufValueType type) {
+  put(out, static_cast<uint32_t>(type));
+}
+
+void put_text(std::string& out, std::string_view text) {
+  put(out, static_cast<uint64_t>(text.size()));
+  out += text;
+}
+
+/// A value with its type in front.
+struct ValueWriter {
+  std::string& out;
+
+  void array(GgufValueType type, size_t count) const {
+    put_type(out, GgufValueType::array);
+    put_type(out, type);
+    put(out, static_cast<uint64_t>(count));
+  }
+  void operator()(bool value) const {
+    put_type(out, GgufValueType::boolean);
+    put(out, static_cast<uint8_t>(value));
+  }
+  void operator()(int64_t value) const {
+    if (std::in_range<uint32_t>(value)) {
+      put_type(out, GgufValueType::u32);
+      put(out, static_cast<uint32_t>(value));
+    } else if (std::in_range<int32_t>(value)) {
+      put_type(out, GgufValueType::i32);
+      put(out, static_cast<int32_t>(value));
+    } else {
+      put_type(out, GgufValueType::i64);
+      put(out, value);
+    }
+  }
+  void operator()(uint64_t value) const {
+    put_type(out, GgufValueType::u64);
+    put(out, value);
+  }
+  void operator()(double value) const {
+    put_type(out, GgufValueType::f32);
+    put(out, static_cast<float>(value));
+  }
+  void operator()(const std::string& value) const {
+    put_type(out, GgufValueType::string);
+    put_text(out, value);
+  }
+  void operator()(const std::vector<int64_t>& list) const {
+    const bool small = std::all_of(list.begin(), list.end(),
+                                   [](int64_t value) { return std::in_range<int32_t>(value); });
+    array(small ? GgufValueType::i32 : GgufValueType::i64, list.size());
+    for (const int64_t value : list) {
+      small ? put(out, static_cast<int32_t>(value)) : put(out, value);
+    }
+  }
+  void operator()(const std::vector<double>& list) const {
+    array(GgufValueType::f32, list.size());
+    for (const double value : list) put(out, static_cast<float>(value));
+  }
+  void operator()(const std::vector<std::string>& list) const {
+    array(GgufValueType::string, list.size());
+    for (const std::string& value : list) put_text(out, value);
+  }
+  void operator()(const std::vector<bool>& list) const {
+    array(GgufValueType::boolean, list.size());
+    for (const bool value : list) put(out, static_cast<uint8_t>(value));
+  }
+};
+
+uint64_t padded(uint64_t size, uint64_t alignment) {
+  return (size + alignment - 1) / alignment * alignment;
+}
+
+void check_tensor(const TensorView& tensor) {
+  const auto bad = [&](std::string_view reason) {
+    fail(ErrorCode::invalid_input, "cannot write tensor {}: {}", quote(tensor.name), reason);
+  };
+  if (tensor.name.empty() || tensor.name.size() > kGgufLongestTensorName) {
+    bad(fmt::format("its name must have 1 to {} bytes", kGgufLongestTensorName));
+  }
+  if (tensor.shape.empty() || tensor.shape.size() > kGgufMostDimensions) {
+    bad("it must have 1 to 4 dimensions");
+  }
+  int64_t rows = 1;
+  for (const int64_t extent : tensor.shape) {
+    if (extent < 1) bad("every dimension must be at least 1");
+    rows *= extent;
+  }
+  rows /= tensor.shape.back();
+  if (tensor.shape.back() % traits(tensor.type).block_values != 0) {
+    bad("its rows are no multiple of the type's block");
+  }
+  const int64_t bytes = rows * row_bytes(tensor.type, tensor.shape.back());
+  if (static_cast<uint64_t>(bytes) != tensor.data.size()) {
+    bad(fmt::format("shape and type make {} bytes, but {} were given", bytes, tensor.data.size()));
+  }
+}
+
+}  // namespace
+
+GgufWriter::GgufWriter(uint32_t alignment) : alignment_(alignment) {
+  if (alignment < 8 || !std::has_single_bit(alignment)) {
+    fail(ErrorCode::invalid_input, "GGUF alignment {} is not a power of two from 8 on", alignment);
+  }
+  if (alignment != kGgufDefaultAlignment) set("general.alignment", int64_t{alignment});
+}
+
+void GgufWriter::set(const std::string& key, MetadataValue value) {
+  if (key.empty() || key.size() > kGgufLongestKey) {
+    fail(ErrorCode::invalid_input, "a metadata key must have 1 to {} bytes", kGgufLongestKey);
+  }
+  metadata_[key] = std::move(value);
+}
+
+void GgufWriter::add_tensor(const std::string& name, StorageType type, std::vector<int64_t> shape,
+                            std::span<const std::byte> data) {
+  for (const TensorView& tensor : tensors_) {
+    if (tensor.name == name) {
+      fail(ErrorCode::invalid_input, "cannot write tensor {} twice", quote(name));
+    }
+  }
+  TensorView tensor{name, type, std::move(shape), data};
+  check_tensor(tensor);
+  tensors_.push_back(std::move(tensor));
+}
+
+void GgufWriter::add_tensor(const std::string& name, StorageType type, std::vector<int64_t> shape,
+                            std::vector<std::byte>&& data) {
+  owned_.push_back(std::move(data));  // the bytes stay where they are when owned_ grows
+  add_tensor(name, type, std::move(shape), std::span<const std::byte>(owned_.back()));
+}
+
+void GgufWriter::add_tensor(const std::string& name, std::vector<int64_t> shape,
+                            std::span<const float> values) {
+  const auto view = std::as_bytes(values);
+  add_tensor(name, StorageType::f32, std::move(shape),
+             std::vector<std::byte>(view.begin(), view.end()));
+}
+
+std::string GgufWriter::header() const {
+  std::string out;
+  put(out, kGgufMagic);
+  put(out, kGgufVersion);
+  put(out, static_cast<uint64_t>(tensors_.size()));
+  put(out, static_cast<uint64_t>(metadata_.size()));
+  for (const auto& [key, value] : metadata_) {
+    put_text(out, key);
+    std::visit(ValueWriter{out}, value);
+  }
+  uint64_t offset = 0;
+  for (const TensorView& tensor : tensors_) {
+    put_text(out, tensor.name);
+    put(out, static_cast<uint32_t>(tensor.shape.size()));
+    for (size_t i = tensor.shape.size(); i-- > 0;) {
+      put(out, static_cast<uint64_t>(tensor.shape[i]));
+    }
+    put(out, traits(tensor.type).gguf_id);
+    put(out, offset);
+    offset += padded(tensor.data.size(), alignment_);
+  }
+  out.resize(padded(out.size(), alignment_), '\0');
+  return out;
+}
+
+void GgufWriter::write_to(std::ostream& stream) const {
+  stream << header();
+  for (const TensorView& tensor : tensors_) {
+    const auto size = tensor.data.size();
+    stream.write(reinterpret_cast<const char*>(tensor.data.data()),
+                 static_cast<std::streamsize>(size));
+    stream << std::string(padded(size, alignment_) - size, '\0');
+  }
+}
+
+std::vector<std::byte> GgufWriter::bytes() const {
+  std::ostringstream stream;
+  write_to(stream);
+  const std::string text = std::move(stream).str();
+  const auto view = std::as_bytes(std::span<const char>(text));
+  return {view.begin(), view.end()};
+}
+
+void GgufWriter::write(const std::filesystem::path& path) const {
+  errno = 0;
+  std::ofstream stream(path, std::ios::binary);
+  write_to(stream);
+  stream.close();
+  if (!stream) {
+    fail(ErrorCode::io, "cannot write {}: {}; check the path and the free space", path.string(),
+         std::strerror(errno != 0 ? errno : EIO));
+  }
+}
+
+}  // namespace lazyllm::formats

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/hugging_face_names.h"
+
+#include <array>
+#include <charconv>
+
+#include "base/error.h"
+
+namespace lazyllm::formats {
+namespace {
+
+struct NamePair {
+  std::string_view theirs;
+  std::string_view gguf;
+};
+
+constexpr std::array<NamePair, 3> kOutside = {{
+    {"model.embed_tokens", "token_embd"},
+    {"model.norm", "output_norm"},
+    {"lm_head", "output"},
+}};
+
+constexpr std::array<NamePair, 10> kInLayer = {{
+    {"input_layernorm", "attn_norm"},
+    {"self_attn.q_proj", "attn_q"},
+    {"self_attn.k_proj", "attn_k"},
+    {"self_attn.v_proj", "attn_v"},
+    {"self_attn.o_proj", "attn_output"},
+    {"self_attn.q_norm", "attn_q_norm"},
+    {"self_attn.k_norm", "attn_k_norm"},
+    {"mlp.gate_proj", "ffn_gate"},
+    {"mlp.up_proj", "ffn_up"},
+    {"mlp.down_proj", "ffn_down"},
+}};
+
+// The same word means the norm before the MLP in llama and the one after attention in gemma.
+constexpr std::array<NamePair, 1> kLlamaNorms = {{{"post_attention_layernorm", "ffn_norm"}}};
+constexpr std::array<NamePair, 3> kGemmaNorms = {{
+    {"post_attention_layernorm", "post_attention_norm"},
+    {"pre_feedforward_layernorm", "ffn_norm"},
+    {"post_feedforward_layernorm", "post_ffw_norm"},
+}};
+
+template <size_t N>
+std::optional<std::string_view> look_up(const std::array<NamePair, N>& pairs,
+                                        std::string_view theirs) {
+  for (const NamePair& pair : pairs) {
+    if (pair.theirs == theirs) return pair.gguf;
+  }
+  return std::nullopt;
+}
+
+bool drop_prefix(std::string_view& name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return false;
+  name.remove_prefix(prefix.size());
+  return true;
+}
+
+/// A layer's number, in its one spelling, followed by a point.
+std::optional<int64_t> take_layer(std::string_view& name) {
+  int64_t layer = 0;
+  const char* begin = name.data();
+  const auto [end, error] = std::from_chars(begin, begin + name.size(), layer);
+  const auto length = static_cast<size_t>(end - begin);
+  const bool padded = length > 1 && name[0] == '0';
+  if (error != std::errc() || layer < 0 || padded || name[0] == '-') return std::nullopt;
+  if (length >= name.size() || name[length] != '.') return std::nullopt;
+  name.remove_prefix(length + 1);
+  return layer;
+}
+
+/// Multimodal Gemma wraps the language model; both of its spellings are undone here.
+/// False for the parts that are no language model.
+bool unwrap_gemma(std::string& name) {
+  std::string_view rest = name;
+  if (rest.starts_with("vision_tower.") || rest.starts_with("multi_modal_projector.") ||
+      rest.starts_with("model.vision_tower.") || rest.starts_with("model.multi_modal_projector.")) {
+    return false;
+  }
+  if (drop_prefix(rest, "model.language_model.")) {
+    name = "model." + std::string(rest);
+  } else if (drop_prefix(rest, "language_model.")) {
+    name = std::string(rest);
+  }
+  return true;
+}
+
+}  // namespace
+
+TranslatedName translate_tensor_name(std::string_view name, std::string_view architecture) {
+  const bool gemma = architecture == "gemma3";
+  std::string unwrapped(name);
+  if (gemma && !unwrap_gemma(unwrapped)) return {TensorUse::ignored, "", -1};
+  std::string_view rest = unwrapped;
+  if (rest.ends_with(".rotary_emb.inv_freq")) return {TensorUse::ignored, "", -1};
+
+  const size_t point = rest.rfind('.');
+  if (point == std::string_view::npos) return {};
+  const std::string_view kind = rest.substr(point);
+  if (kind != ".weight" && kind != ".bias") return {};
+  rest = rest.substr(0, point);
+
+  if (const auto found = look_up(kOutside, rest)) {
+    return {TensorUse::needed, std::string(*found) + std::string(kind), -1};
+  }
+  if (!drop_prefix(rest, "model.layers.")) return {};
+  const auto layer = take_layer(rest);
+  if (!layer) return {};
+  auto found = look_up(kInLayer, rest);
+  if (!found) found = gemma ? look_up(kGemmaNorms, rest) : look_up(kLlamaNorms, rest);
+  if (!found) return {};
+  return {TensorUse::needed, fmt::format("blk.{}.{}{}", *layer, *found, kind), *layer};
+}
+
+}  // namespace lazyllm::formats
