@@ -11,6 +11,8 @@
 
 namespace lazyllm::text {
 
+class SpecialTokens;
+
 /// A stretch of text with its origin: only text that a chat template wrote may
 /// become special tokens; what a user wrote never does.
 struct TextSegment {
@@ -21,7 +23,9 @@ struct TextSegment {
 /// Text <-> token ids. Immutable and thread-safe.
 class Tokenizer {
  public:
-  virtual ~Tokenizer() = default;
+  virtual ~Tokenizer();
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
 
   /// Errors: Error(unsupported) naming an unknown pre-tokenizer and the known ones;
   /// Error(invalid_file) for a contradictory vocabulary.
@@ -38,10 +42,11 @@ class Tokenizer {
   /// and the text does not begin with it.
   std::vector<TokenId> encode(std::span<const TextSegment> segments, bool add_special) const;
 
-  /// The bytes of one token. Control tokens give "" unless `special`.
+  /// The bytes of one token. Control and unknown tokens give "" unless `special`.
   std::string piece(TokenId token, bool special = false) const;
 
-  /// decode(encode(text, false, false)) == text for every text.
+  /// decode(encode(text, false, false)) == text for every text, if the vocabulary has a token
+  /// for every byte. Where encode() put a space before a run of text, it is taken away.
   std::string decode(std::span<const TokenId> tokens, bool special = false) const;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
@@ -54,11 +59,31 @@ class Tokenizer {
  protected:
   explicit Tokenizer(Vocabulary vocabulary);
 
+  /// Appends the tokens of text without special tokens; `prefix`: with the space before it
+  /// that the vocabulary asks for.
+  virtual void encode_run(std::string_view run, bool prefix, std::vector<TokenId>& out) const = 0;
+  /// The bytes of a normal token.
+  virtual std::string normal_piece(const std::string& token) const = 0;
+  /// To be called at the end of a derived class's constructor.
+  void build_pieces();
+
+  TokenType type(TokenId token) const { return vocabulary_.types[static_cast<size_t>(token)]; }
+
   Vocabulary vocabulary_;
+
+ private:
+  struct Prompt;
+  std::vector<TokenId> encode(const Prompt& prompt, bool add_special) const;
+  bool adds_prefix(bool first_run) const;
+
+  std::unique_ptr<const SpecialTokens> special_tokens_;
+  std::vector<std::string> pieces_;      ///< the bytes of each token, special ones spelled out
+  std::vector<bool> end_of_generation_;  ///< by token
 };
 
 /// Turns tokens into text as they come and holds back incomplete UTF-8
-/// characters. Not thread-safe; one per answer.
+/// characters. What it gives is valid UTF-8: invalid bytes become U+FFFD. A leading space is
+/// kept, since an answer continues a text. Not thread-safe; one per answer.
 class StreamingDetokenizer {
  public:
   explicit StreamingDetokenizer(const Tokenizer& tokenizer, bool special = false);
@@ -71,7 +96,6 @@ class StreamingDetokenizer {
  private:
   const Tokenizer& tokenizer_;
   bool special_;
-  bool first_ = true;
   std::string pending_;
 };
 

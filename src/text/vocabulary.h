@@ -11,30 +11,49 @@ using TokenId = int32_t;
 inline constexpr TokenId kNoToken = -1;
 
 /// GGUF's token types (tokenizer.ggml.token_type).
-enum class TokenType : uint8_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+enum class TokenType : uint8_t {
+  normal = 1,
+  unknown = 2,
+  control = 3,
+  user_defined = 4,
+  unused = 5,
+  byte = 6
+};
 
 /// Everything a tokenizer is made of, independent of the file it came from.
 struct Vocabulary {
   enum class Kind {
     spm,  ///< SentencePiece with scores ("llama")
-    bpe,  ///< byte-level BPE with ranked merges ("gpt2")
+    bpe,  ///< BPE with ranked merges ("gpt2", "gemma4"), byte-level unless byte_level is false
   };
   Kind kind = Kind::spm;
-  std::string pre = "default";       ///< pre-tokenizer, llama.cpp's name; BPE only
-  std::vector<std::string> tokens;   ///< BPE: in GPT-2's byte-to-unicode spelling; SPM: with U+2581
-  std::vector<float> scores;         ///< SPM
-  std::vector<TokenType> types;      ///< same length as tokens
-  std::vector<std::string> merges;   ///< BPE: "left right", best first
+  std::string pre = "default";  ///< pre-tokenizer, llama.cpp's name or "whole"; BPE only
+  bool byte_level = true;       ///< BPE: see tokens
+  /// Byte-level BPE: in GPT-2's byte-to-unicode spelling; SPM and other BPE: raw UTF-8 with
+  /// U+2581 for spaces. Control and user-defined tokens: literal.
+  std::vector<std::string> tokens;
+  std::vector<float> scores;        ///< SPM
+  std::vector<TokenType> types;     ///< same length as tokens, or empty: all normal
+  std::vector<std::string> merges;  ///< BPE: "left right", best first
 
   TokenId bos = kNoToken, eos = kNoToken, eot = kNoToken, eom = kNoToken;
   TokenId unknown = kNoToken, padding = kNoToken, separator = kNoToken;
   std::vector<TokenId> end_of_generation;  ///< further tokens that end an answer
   bool add_bos = false, add_eos = false;
-  bool add_space_prefix = true;      ///< SPM
-  bool remove_extra_whitespaces = false;
-  bool ignore_merges = false;        ///< a whole piece found in the vocabulary wins
-  bool byte_fallback = true;         ///< BPE from tokenizer.json: unknown bytes become <0xNN>
+  bool add_space_prefix = true;           ///< a space before each run of text; not byte-level BPE
+  bool prefix_first_run_only = false;     ///< that space before the very first run only
+  bool remove_extra_whitespaces = false;  ///< read but not obeyed, as in llama.cpp
+  bool ignore_merges = false;             ///< a whole piece found in the vocabulary wins
+  bool byte_fallback = true;              ///< unknown characters become <0xNN>; not byte-level BPE
+  bool fuse_unknown = false;  ///< neighbouring unknown characters become one unknown token
+  /// Special tokens that swallow the white space before or after them when parsed.
+  std::vector<TokenId> strip_left, strip_right;
 };
+
+/// Sets the flags that llama.cpp ties to the pre-tokenizer's name (ignore_merges, add_bos,
+/// byte_level, no add_space_prefix) and that a GGUF file may leave out. Call it for Kind::bpe
+/// before obeying the file's own keys.
+void apply_pre_tokenizer_defaults(Vocabulary& vocabulary);
 
 /// Reads a Hugging Face tokenizer.json (and tokenizer_config.json, may be empty):
 /// model types BPE (byte-level, or SentencePiece-like with byte fallback) as real
