@@ -13,12 +13,12 @@
 
 namespace lazyllm::kernels::cpu {
 
-inline constexpr int kTileOutputs = 16;     ///< outputs (rows of the file) of a tile
-inline constexpr int kGroupColumns = 32;    ///< columns whose activations share a scale
-inline constexpr int kSuperColumns = 256;   ///< columns of a super-block (K-quants)
-inline constexpr int kGroupSteps = 8;       ///< k-steps of 4 columns in a group
-inline constexpr int kStepBytes = 64;       ///< 16 outputs x 4 columns, one byte each
-inline constexpr int kGroupBytes = 512;     ///< a group of a tile with one byte per quant
+inline constexpr int kTileOutputs = 16;    ///< outputs (rows of the file) of a tile
+inline constexpr int kGroupColumns = 32;   ///< columns whose activations share a scale
+inline constexpr int kSuperColumns = 256;  ///< columns of a super-block (K-quants)
+inline constexpr int kGroupSteps = 8;      ///< k-steps of 4 columns in a group
+inline constexpr int kStepBytes = 64;      ///< 16 outputs x 4 columns, one byte each
+inline constexpr int kGroupBytes = 512;    ///< a group of a tile with one byte per quant
 
 /// How a storage type looks after packing. A quantised value is
 ///   scale * (q - offset)      or      scale * q + minimum
@@ -28,8 +28,8 @@ struct PackedFormat {
   int scale_columns = 32;  ///< 16 or 32
   int offset = 0;          ///< a power of two, or 0 where there is a minimum
   bool minimum = false;
-  bool super = false;      ///< scale = f16 of the super-block * int8 of the group
-  bool codebook = false;   ///< the 4-bit code stands for kIq4Values[code] + 128
+  bool super = false;     ///< scale = f16 of the super-block * int8 of the group
+  bool codebook = false;  ///< the 4-bit code stands for kIq4Values[code] + 128
 
   bool is_float() const { return bits == 0; }
   bool nibble_scales() const { return bits == 2; }  ///< Q2_K: scale and minimum in one byte
