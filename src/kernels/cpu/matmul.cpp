@@ -94,7 +94,7 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
   float* minimums = scratch.minimums.get<float>(scale_groups * kTileOutputs);
   float* sums = scratch.sums.get<float>(kPanelRows * kTileOutputs);
   if (!format.is_float()) {
-    call.kernels->decode_scales(matrix, tile, 0, matrix.groups(), scales, minimums, kTileOutputs);
+    call.kernels->decode_scales(format, matrix.scales(tile), 0, matrix.groups(), scales, minimums, kTileOutputs);
   }
   const int64_t outputs = std::min<int64_t>(kTileOutputs, matrix.rows - tile * kTileOutputs);
   for (int64_t row = 0; row < call.in.rows; row += kPanelRows) {
@@ -138,7 +138,6 @@ void multiply_quants(const Call& call, const PackedMatrix& matrix, int64_t tile,
   const MatmulKernels& kernels = *call.kernels;
   WorkerScratch& scratch = worker_scratch();
   constexpr int64_t kBlockGroups = kBlockColumns / kGroupColumns;
-  const int64_t parts = kGroupColumns / format.scale_columns;
   const int64_t stride = int64_t{tiles} * kTileOutputs;
   uint8_t* weights = scratch.weights.get<uint8_t>(kBlockGroups * kPanelTiles * kGroupBytes);
   float* scales = scratch.scales.get<float>(kBlockGroups * 2 * kPanelOutputs);
@@ -146,12 +145,11 @@ void multiply_quants(const Call& call, const PackedMatrix& matrix, int64_t tile,
   for (int64_t group = 0; group < matrix.groups(); group += kBlockGroups) {
     const int64_t groups = std::min(kBlockGroups, matrix.groups() - group);
     for (int t = 0; t < tiles; ++t) {
-      kernels.decode_scales(matrix, tile + t, group, groups, scales + t * kTileOutputs,
+      kernels.decode_scales(format, matrix.scales(tile + t), group, groups, scales + t * kTileOutputs,
                             minimums + t * kTileOutputs, stride);
       kernels.unpack_quants(format, matrix.quants(tile + t) + group * matrix.group_bytes(), groups,
                             weights + t * kGroupBytes, int64_t{tiles} * kGroupBytes);
     }
-    static_cast<void>(parts);
     for (int64_t row = 0; row < rows; row += kPanelRows) {
       const int panel_rows = static_cast<int>(std::min<int64_t>(kPanelRows, rows - row));
       const int64_t panel = (first_row + row) / kPanelRows;

@@ -53,10 +53,8 @@ void widen_halves(const uint8_t* halves, float* out) {
   }
 }
 
-void decode_scales(const PackedMatrix& matrix, int64_t tile, int64_t first_group, int64_t groups,
+void decode_scales(const PackedFormat& f, const uint8_t* base, int64_t first_group, int64_t groups,
                    float* scales, float* minimums, int64_t stride) {
-  const PackedFormat& f = matrix.format;
-  const auto* base = reinterpret_cast<const uint8_t*>(matrix.tile(tile));
   if (!f.super) {
     const int64_t block_bytes = f.minimum ? 64 : 32;
     for (int64_t g = 0; g < groups; ++g) {

@@ -68,10 +68,11 @@ struct MatmulKernels {
   void (*quantize_panel)(const float* in, int64_t in_stride, int rows, int64_t groups,
                          int8_t* quants, float* scales, int32_t* sums);
 
-  /// Scales and minimums of `groups` groups of a tile as floats; first_group is a
-  /// multiple of 8. Scale group i goes to scales + i * stride.
-  void (*decode_scales)(const PackedMatrix& matrix, int64_t tile, int64_t first_group,
-                        int64_t groups, float* scales, float* minimums, int64_t stride);
+  /// Scales and minimums of `groups` groups of a tile as floats, from the scales of the
+  /// whole tile; first_group is a multiple of 8. Scale group i goes to scales + i * stride.
+  void (*decode_scales)(const PackedFormat& format, const uint8_t* tile_scales,
+                        int64_t first_group, int64_t groups, float* scales, float* minimums,
+                        int64_t stride);
 
   /// Unpacks groups into the form that panel_kernel takes: group g to out + g * stride.
   void (*unpack_quants)(const PackedFormat& format, const uint8_t* planes, int64_t groups,

@@ -68,6 +68,7 @@ struct PackedMatrix {
   int64_t groups() const { return columns / kGroupColumns; }
   int64_t group_bytes() const { return int64_t{64} * format.bits; }
   const std::byte* tile(int64_t t) const { return data.get() + t * tile_bytes; }
+  const uint8_t* scales(int64_t t) const { return reinterpret_cast<const uint8_t*>(tile(t)); }
   const uint8_t* quants(int64_t t) const {
     return reinterpret_cast<const uint8_t*>(tile(t) + scale_bytes);
   }
