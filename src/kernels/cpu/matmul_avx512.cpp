@@ -7,6 +7,8 @@
 #include "kernels/cpu/matmul_kernels.h"
 #include "kernels/cpu/matmul_parts_avx512.h"
 
+// Accumulators must stay in registers: everything inside a kernel is inlined and unrolled.
+#define LAZYLLM_INLINE inline __attribute__((always_inline))
 #if defined(__clang__)
 #define LAZYLLM_UNROLL _Pragma("unroll")
 #else
@@ -20,11 +22,11 @@ namespace {
 alignas(16) constexpr uint8_t kIq4Quants[16] = {1,   24,  45,  63,  79,  93,  106, 118,
                                                 129, 141, 153, 166, 181, 197, 217, 241};
 
-__m512i load(const void* data) { return _mm512_loadu_si512(data); }
+LAZYLLM_INLINE __m512i load(const void* data) { return _mm512_loadu_si512(data); }
 
 /// Bits [from, from + width) of every byte, moved to bit `to`.
 template <int kFrom, int kTo, int kWidth>
-__m512i take_bits(__m512i v) {
+LAZYLLM_INLINE __m512i take_bits(__m512i v) {
   constexpr int kMask = ((1 << kWidth) - 1) << kTo;
   __m512i moved = v;
   if constexpr (kFrom > kTo) moved = _mm512_srli_epi16(v, kFrom - kTo);
@@ -34,7 +36,7 @@ __m512i take_bits(__m512i v) {
 
 /// The unsigned quants of k-step kStep of a group: [16 outputs][4 columns].
 template <int kBits, bool kCodebook, int kStep>
-__m512i load_step(const uint8_t* planes) {
+LAZYLLM_INLINE __m512i load_step(const uint8_t* planes) {
   if constexpr (kBits == 8) {
     return load(planes + kStep * kStepBytes);
   } else if constexpr (kBits <= 3) {
@@ -58,14 +60,14 @@ __m512i load_step(const uint8_t* planes) {
   }
 }
 
-__m512i broadcast(const int8_t* four) {
+LAZYLLM_INLINE __m512i broadcast(const int8_t* four) {
   int32_t bits;
   __builtin_memcpy(&bits, four, 4);
   return _mm512_set1_epi32(bits);
 }
 
 template <int kBits, bool kCodebook, int kRows, int kTiles, int kStep>
-void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
+LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
   __m512i w[kTiles];
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
@@ -81,7 +83,7 @@ void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8
 
 /// The k-steps [kFirst, kFirst + 4).
 template <int kBits, bool kCodebook, int kRows, int kTiles, int kFirst>
-void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
+LAZYLLM_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
   add_step<kBits, kCodebook, kRows, kTiles, kFirst>(dots, weights, quants);
   add_step<kBits, kCodebook, kRows, kTiles, kFirst + 1>(dots, weights, quants);
   add_step<kBits, kCodebook, kRows, kTiles, kFirst + 2>(dots, weights, quants);
@@ -89,7 +91,7 @@ void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, cons
 }
 
 template <int kRows, int kTiles, bool kMinimum>
-void start_dots(__m512i (&dots)[kRows][kTiles], const void* extras) {
+LAZYLLM_INLINE void start_dots(__m512i (&dots)[kRows][kTiles], const void* extras) {
   LAZYLLM_UNROLL
   for (int r = 0; r < kRows; ++r) {
     LAZYLLM_UNROLL
@@ -101,7 +103,7 @@ void start_dots(__m512i (&dots)[kRows][kTiles], const void* extras) {
 }
 
 template <int kRows, int kTiles, bool kMinimum>
-void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales, const void* extras,
+LAZYLLM_INLINE void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales, const void* extras,
                 const float* weight_scales, const float* minimums, __m512 (&sums)[kRows][kTiles]) {
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
