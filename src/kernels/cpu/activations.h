@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "kernels/backend.h"
+#include "kernels/cpu/matmul_kernels.h"
+
+namespace lazyllm::kernels::cpu {
+
+/// Memory that only grows; contents are lost when it does. 64-byte aligned.
+class Scratch {
+ public:
+  template <typename T>
+  T* get(int64_t count) {
+    return static_cast<T*>(get_bytes(count * static_cast<int64_t>(sizeof(T))));
+  }
+
+ private:
+  void* get_bytes(int64_t bytes);
+  std::unique_ptr<std::byte[], FreeDeleter> data_;
+  int64_t bytes_ = 0;
+};
+
+/// The activations of one matmul call, quantised once for all its targets, in panels
+/// of 6 rows (the last one may have fewer).
+class QuantisedActivations {
+ public:
+  /// `formats`: of the weights that will be used; float ones are passed over.
+  void prepare(const MatmulKernels& kernels, ThreadPool& pool, ConstFloatRows in,
+               std::span<const PackedFormat* const> formats);
+
+  const int8_t* quants(int64_t panel, int64_t group) const {
+    return quants_ + (panel * groups_ + group) * kActivationGroupBytes;
+  }
+  const float* scales(int64_t panel, int64_t group) const {
+    return scales_ + (panel * groups_ + group) * kPanelRows;
+  }
+  /// See QuantProduct::extras.
+  const void* extras(const PackedFormat& format, int64_t panel, int64_t group) const;
+
+ private:
+  /// What a format needs to know of the sums of the quants. Formats that agree share it.
+  static constexpr int kKinds = 7;
+  static int kind_of(const PackedFormat& format);
+  void prepare_panel(const MatmulKernels& kernels, ConstFloatRows in, int64_t panel);
+  void fill_extras(int kind, int64_t panel);
+
+  int64_t groups_ = 0;
+  int8_t* quants_ = nullptr;  // [panels][groups][8 steps][6][4]
+  float* scales_ = nullptr;   // [panels][groups][6]
+  int32_t* sums_ = nullptr;   // [panels][2 * groups][6]
+  bool used_[kKinds] = {};
+  int32_t* extras_[kKinds] = {};  // [panels][scale groups][6], int32 or float bits
+  Scratch quant_memory_, scale_memory_, sum_memory_, extra_memory_[kKinds];
+};
+
+}  // namespace lazyllm::kernels::cpu

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/matmul.h"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "base/error.h"
+#include "kernels/cpu/activations.h"
+#include "kernels/cpu/matmul_kernels.h"
+
+namespace lazyllm::kernels::cpu {
+namespace {
+
+// Up to this many rows weights are unpacked in registers, once per panel of 6 rows;
+// beyond, a block of columns is unpacked once for all rows.
+constexpr int64_t kDirectRows = kPanelRows;
+
+// Columns unpacked at once: 2 tiles of them (one byte each, scales beside) stay in
+// the first-level cache while all rows of a block pass.
+constexpr int64_t kBlockColumns = 512;
+constexpr int64_t kFloatBlockColumns = 128;
+constexpr int64_t kPanelOutputs = kPanelTiles * kTileOutputs;
+
+// Rows of a block: their quantised activations should stay in the second-level
+// cache, but unpacking must remain a small share.
+constexpr int64_t kBlockActivationBytes = int64_t{448} << 10;
+constexpr int64_t kMinimumBlockRows = 16 * kPanelRows;
+
+const MatmulKernels& kernels_of(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::avx512_vnni) return avx512_matmul_kernels();
+  if (isa == Isa::avx2) return avx2_matmul_kernels();
+#endif
+  static_cast<void>(isa);
+  return generic_matmul_kernels();
+}
+
+/// One matrix of one target.
+struct Task {
+  const PackedMatrix* matrix;
+  const MatmulTarget* target;
+  int64_t first_output;  // of the matrix within the target
+  int64_t first_item;    // within a row block
+};
+
+/// Everything of a call that the threads share, kept between calls of a thread.
+struct Call {
+  const MatmulKernels* kernels = nullptr;
+  ConstFloatRows in;
+  QuantisedActivations activations;
+  std::vector<const PackedFormat*> formats;
+  std::vector<Task> tasks;
+  int64_t items = 0;  // of one row block
+  int64_t item_tiles = 0;
+  int64_t block_rows = 0;
+  int64_t row_blocks = 0;
+};
+
+/// What a thread needs for one item.
+struct WorkerScratch {
+  Scratch weights, scales, minimums, sums;
+};
+
+WorkerScratch& worker_scratch() {
+  thread_local WorkerScratch scratch;
+  return scratch;
+}
+
+/// out (+)= sums + bias for `rows` rows and the outputs [first, first + count) of a target.
+void store(const MatmulTarget& target, int64_t first_row, int64_t rows, int64_t first,
+           int64_t count, const float* sums, int64_t sums_stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    float* out = target.out.row(first_row + r) + first;
+    const float* row = sums + r * sums_stride;
+    const float* bias = target.bias == nullptr ? nullptr : target.bias + first;
+    if (target.accumulate) {
+      for (int64_t o = 0; o < count; ++o) out[o] += bias == nullptr ? row[o] : row[o] + bias[o];
+    } else if (bias != nullptr) {
+      for (int64_t o = 0; o < count; ++o) out[o] = row[o] + bias[o];
+    } else {
+      std::copy_n(row, count, out);
+    }
+  }
+}
+
+/// Few rows: every tile straight from its packed form.
+void multiply_direct(const Call& call, const Task& task, int64_t tile) {
+  const PackedMatrix& matrix = *task.matrix;
+  const PackedFormat& format = matrix.format;
+  WorkerScratch& scratch = worker_scratch();
+  const int64_t scale_groups = format.is_float() ? 0 : matrix.columns / format.scale_columns;
+  float* scales = scratch.scales.get<float>(scale_groups * kTileOutputs);
+  float* minimums = scratch.minimums.get<float>(scale_groups * kTileOutputs);
+  float* sums = scratch.sums.get<float>(kPanelRows * kTileOutputs);
+  if (!format.is_float()) {
+    call.kernels->decode_scales(format, matrix.scales(tile), 0, matrix.groups(), scales, minimums, kTileOutputs);
+  }
+  const int64_t outputs = std::min<int64_t>(kTileOutputs, matrix.rows - tile * kTileOutputs);
+  for (int64_t row = 0; row < call.in.rows; row += kPanelRows) {
+    const int rows = static_cast<int>(std::min<int64_t>(kPanelRows, call.in.rows - row));
+    const int64_t panel = row / kPanelRows;
+    if (format.is_float()) {
+      call.kernels->float_direct_kernel(matrix.type, rows)({.rows = rows,
+                                                            .tiles = 1,
+                                                            .in = call.in.row(row),
+                                                            .in_stride = call.in.stride,
+                                                            .weights = matrix.tile(tile),
+                                                            .columns = matrix.columns,
+                                                            .sums = sums,
+                                                            .sums_stride = kTileOutputs,
+                                                            .first = true});
+    } else {
+      const QuantisedActivations& a = call.activations;
+      call.kernels->direct_kernel(format, rows)({.format = &format,
+                                                 .rows = rows,
+                                                 .tiles = 1,
+                                                 .quants = a.quants(panel, 0),
+                                                 .scales = a.scales(panel, 0),
+                                                 .extras = a.extras(format, panel, 0),
+                                                 .weights = matrix.quants(tile),
+                                                 .weight_scales = scales,
+                                                 .weight_minimums = minimums,
+                                                 .groups = matrix.groups(),
+                                                 .sums = sums,
+                                                 .sums_stride = kTileOutputs,
+                                                 .first = true});
+    }
+    store(*task.target, row, rows, task.first_output + tile * kTileOutputs, outputs, sums,
+          kTileOutputs);
+  }
+}
+
+/// Rows [first_row, first_row + rows) times the quantised tiles [tile, tile + tiles).
+void multiply_quants(const Call& call, const PackedMatrix& matrix, int64_t tile, int tiles,
+                     int64_t first_row, int64_t rows, float* sums) {
+  const PackedFormat& format = matrix.format;
+  const MatmulKernels& kernels = *call.kernels;
+  WorkerScratch& scratch = worker_scratch();
+  constexpr int64_t kBlockGroups = kBlockColumns / kGroupColumns;
+  const int64_t stride = int64_t{tiles} * kTileOutputs;
+  uint8_t* weights = scratch.weights.get<uint8_t>(kBlockGroups * kPanelTiles * kGroupBytes);
+  float* scales = scratch.scales.get<float>(kBlockGroups * 2 * kPanelOutputs);
+  float* minimums = scratch.minimums.get<float>(kBlockGroups * 2 * kPanelOutputs);
+  for (int64_t group = 0; group < matrix.groups(); group += kBlockGroups) {
+    const int64_t groups = std::min(kBlockGroups, matrix.groups() - group);
+    for (int t = 0; t < tiles; ++t) {
+      kernels.decode_scales(format, matrix.scales(tile + t), group, groups, scales + t * kTileOutputs,
+                            minimums + t * kTileOutputs, stride);
+      kernels.unpack_quants(format, matrix.quants(tile + t) + group * matrix.group_bytes(), groups,
+                            weights + t * kGroupBytes, int64_t{tiles} * kGroupBytes);
+    }
+    for (int64_t row = 0; row < rows; row += kPanelRows) {
+      const int panel_rows = static_cast<int>(std::min<int64_t>(kPanelRows, rows - row));
+      const int64_t panel = (first_row + row) / kPanelRows;
+      const QuantisedActivations& a = call.activations;
+      kernels.panel_kernel(format, panel_rows, tiles)({.format = &format,
+                                                       .rows = panel_rows,
+                                                       .tiles = tiles,
+                                                       .quants = a.quants(panel, group),
+                                                       .scales = a.scales(panel, group),
+                                                       .extras = a.extras(format, panel, group),
+                                                       .weights = weights,
+                                                       .weight_scales = scales,
+                                                       .weight_minimums = minimums,
+                                                       .groups = groups,
+                                                       .sums = sums + row * kPanelOutputs,
+                                                       .sums_stride = kPanelOutputs,
+                                                       .first = group == 0});
+    }
+  }
+}
+
+void multiply_floats(const Call& call, const PackedMatrix& matrix, int64_t tile, int tiles,
+                     int64_t first_row, int64_t rows, float* sums) {
+  const int64_t value_bytes = traits(matrix.type).block_bytes;
+  const int64_t stride = int64_t{tiles} * kTileOutputs;
+  float* weights = worker_scratch().weights.get<float>(kFloatBlockColumns * kPanelOutputs);
+  for (int64_t column = 0; column < matrix.columns; column += kFloatBlockColumns) {
+    const int64_t columns = std::min(kFloatBlockColumns, matrix.columns - column);
+    for (int t = 0; t < tiles; ++t) {
+      call.kernels->unpack_floats(matrix.type,
+                                  matrix.tile(tile + t) + column * kTileOutputs * value_bytes,
+                                  columns, weights + t * kTileOutputs, stride);
+    }
+    for (int64_t row = 0; row < rows; row += kPanelRows) {
+      const int panel_rows = static_cast<int>(std::min<int64_t>(kPanelRows, rows - row));
+      call.kernels->float_panel_kernel(panel_rows,
+                                       tiles)({.rows = panel_rows,
+                                               .tiles = tiles,
+                                               .in = call.in.row(first_row + row) + column,
+                                               .in_stride = call.in.stride,
+                                               .weights = weights,
+                                               .columns = columns,
+                                               .sums = sums + row * kPanelOutputs,
+                                               .sums_stride = kPanelOutputs,
+                                               .first = column == 0});
+    }
+  }
+}
+
+/// Many rows: one or two tiles, unpacked block by block, times a block of rows.
+void multiply_panel(const Call& call, const Task& task, int64_t tile, int64_t row_block) {
+  const PackedMatrix& matrix = *task.matrix;
+  const int tiles = static_cast<int>(std::min<int64_t>(kPanelTiles, matrix.tiles() - tile));
+  const int64_t first_row = row_block * call.block_rows;
+  const int64_t rows = std::min(call.block_rows, call.in.rows - first_row);
+  float* sums = worker_scratch().sums.get<float>(call.block_rows * kPanelOutputs);
+  const auto multiply = matrix.format.is_float() ? multiply_floats : multiply_quants;
+  multiply(call, matrix, tile, tiles, first_row, rows, sums);
+  const int64_t first = tile * kTileOutputs;
+  store(*task.target, first_row, rows, task.first_output + first,
+        std::min(int64_t{tiles} * kTileOutputs, matrix.rows - first), sums, kPanelOutputs);
+}
+
+void run_item(const Call& call, int64_t index) {
+  const int64_t row_block = index / call.items;
+  const int64_t item = index % call.items;
+  size_t t = call.tasks.size() - 1;
+  while (call.tasks[t].first_item > item) --t;
+  const Task& task = call.tasks[t];
+  const int64_t first = (item - task.first_item) * call.item_tiles;
+  if (call.in.rows > kDirectRows) return multiply_panel(call, task, first, row_block);
+  const int64_t end = std::min(first + call.item_tiles, task.matrix->tiles());
+  for (int64_t tile = first; tile < end; ++tile) multiply_direct(call, task, tile);
+}
+
+void collect_tasks(Call& call, std::span<const MatmulTarget> targets) {
+  call.tasks.clear();
+  call.formats.clear();
+  for (const MatmulTarget& target : targets) {
+    const auto& weight = static_cast<const PackedWeight&>(*target.weight);
+    LAZYLLM_CHECK(weight.columns() == call.in.columns && target.out.rows == call.in.rows);
+    int64_t output = 0;
+    for (const PackedMatrix& matrix : weight.parts()) {
+      call.tasks.push_back({&matrix, &target, output, 0});
+      call.formats.push_back(&matrix.format);
+      output += matrix.rows;
+    }
+  }
+}
+
+/// Cuts the work into items that a thread takes one by one.
+void plan(Call& call, int threads) {
+  int64_t tiles = 0;
+  for (const Task& task : call.tasks) tiles += task.matrix->tiles();
+  const int64_t wanted_items = threads == 1 ? 1 : int64_t{4} * threads;
+  const int64_t rows = call.in.rows;
+  call.item_tiles = kPanelTiles;
+  call.block_rows = rows;
+  if (rows <= kDirectRows) {
+    call.item_tiles = std::clamp<int64_t>(tiles / wanted_items, 1, 32);
+  } else {
+    int64_t block_rows = std::max(kBlockActivationBytes / call.in.columns, kMinimumBlockRows);
+    if (tiles / kPanelTiles < wanted_items) {  // few outputs: split the rows
+      const int64_t panels = std::max<int64_t>(1, tiles / kPanelTiles);
+      block_rows = std::min(block_rows, rows * panels / wanted_items);
+      block_rows = std::max<int64_t>(block_rows, 8 * kPanelRows);
+    }
+    // Blocks of equal size, in whole panels.
+    const int64_t blocks = (rows + block_rows - 1) / block_rows;
+    block_rows = (rows + blocks - 1) / blocks;
+    call.block_rows = (block_rows + kPanelRows - 1) / kPanelRows * kPanelRows;
+  }
+  call.row_blocks = (rows + call.block_rows - 1) / call.block_rows;
+  call.items = 0;
+  for (Task& task : call.tasks) {
+    task.first_item = call.items;
+    call.items += (task.matrix->tiles() + call.item_tiles - 1) / call.item_tiles;
+  }
+}
+
+}  // namespace
+
+void matmul(Isa isa, ThreadPool& pool, ConstFloatRows in, std::span<const MatmulTarget> targets) {
+  if (in.rows == 0 || targets.empty()) return;
+  thread_local Call call;
+  Call& shared = call;  // the workers must see this thread's object
+  shared.kernels = &kernels_of(isa);
+  shared.in = in;
+  collect_tasks(shared, targets);
+  plan(shared, pool.threads());
+  shared.activations.prepare(*shared.kernels, pool, in, shared.formats);
+  const auto body = [&shared](int64_t index, int) { run_item(shared, index); };
+  pool.parallel_for(shared.items * shared.row_blocks, std::ref(body));
+}
+
+std::string describe_matmul(Isa isa, StorageType type) {
+  const PackedFormat& format = packed_format(type);
+  if (format.is_float()) {
+    const std::string stored = type == StorageType::f32   ? "float32"
+                               : type == StorageType::f16 ? "float16"
+                                                          : "bfloat16";
+    return isa == Isa::generic ? "float32, " + stored + " weights"
+                               : "float32 FMA, " + stored + " weights";
+  }
+  return fmt::format("{}, {}-bit weights, groups of {}", kernels_of(isa).description, format.bits,
+                     format.scale_columns);
+}
+
+}  // namespace lazyllm::kernels::cpu

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+// The integer products with AVX-512 VNNI: vpdpbusd multiplies 4 unsigned weight quants of
+// each of 16 outputs with 4 signed activation quants of one row. 6 rows x 32 outputs keep
+// 12 integer and 12 float accumulators in registers.
+#include <immintrin.h>
+
+#include "kernels/cpu/matmul_kernels.h"
+#include "kernels/cpu/matmul_parts_avx512.h"
+
+// Accumulators must stay in registers: everything inside a kernel is inlined and unrolled.
+#define LAZYLLM_INLINE inline __attribute__((always_inline))
+#if defined(__clang__)
+#define LAZYLLM_UNROLL _Pragma("unroll")
+#else
+#define LAZYLLM_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace lazyllm::kernels::cpu {
+namespace {
+
+// The 4-bit codes of IQ4 as unsigned quants: kIq4Values + 128.
+alignas(16) constexpr uint8_t kIq4Quants[16] = {1,   24,  45,  63,  79,  93,  106, 118,
+                                                129, 141, 153, 166, 181, 197, 217, 241};
+
+LAZYLLM_INLINE __m512i load(const void* data) { return _mm512_loadu_si512(data); }
+
+/// Bits [from, from + width) of every byte, moved to bit `to`.
+template <int kFrom, int kTo, int kWidth>
+LAZYLLM_INLINE __m512i take_bits(__m512i v) {
+  constexpr int kMask = ((1 << kWidth) - 1) << kTo;
+  __m512i moved = v;
+  if constexpr (kFrom > kTo) moved = _mm512_srli_epi16(v, kFrom - kTo);
+  if constexpr (kFrom < kTo) moved = _mm512_slli_epi16(v, kTo - kFrom);
+  return _mm512_and_si512(moved, _mm512_set1_epi8(kMask));
+}
+
+/// The unsigned quants of k-step kStep of a group: [16 outputs][4 columns].
+template <int kBits, bool kCodebook, int kStep>
+LAZYLLM_INLINE __m512i load_step(const uint8_t* planes) {
+  if constexpr (kBits == 8) {
+    return load(planes + kStep * kStepBytes);
+  } else if constexpr (kBits <= 3) {
+    const __m512i low = take_bits<2 * (kStep % 4), 0, 2>(load(planes + kStep / 4 * kStepBytes));
+    if constexpr (kBits == 2) return low;
+    return _mm512_or_si512(low, take_bits<kStep, 2, 1>(load(planes + 2 * kStepBytes)));
+  } else {
+    const __m512i low = take_bits<4 * (kStep % 2), 0, 4>(load(planes + kStep / 2 * kStepBytes));
+    if constexpr (kCodebook) {
+      const __m512i table =
+          _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kIq4Quants)));
+      return _mm512_shuffle_epi8(table, low);
+    } else if constexpr (kBits == 5) {
+      return _mm512_or_si512(low, take_bits<kStep, 4, 1>(load(planes + 4 * kStepBytes)));
+    } else if constexpr (kBits == 6) {
+      const __m512i high = load(planes + (4 + kStep / 4) * kStepBytes);
+      return _mm512_or_si512(low, take_bits<2 * (kStep % 4), 4, 2>(high));
+    } else {
+      return low;
+    }
+  }
+}
+
+LAZYLLM_INLINE __m512i broadcast(const int8_t* four) {
+  int32_t bits;
+  __builtin_memcpy(&bits, four, 4);
+  return _mm512_set1_epi32(bits);
+}
+
+template <int kBits, bool kCodebook, int kRows, int kTiles, int kStep>
+LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
+  __m512i w[kTiles];
+  LAZYLLM_UNROLL
+  for (int t = 0; t < kTiles; ++t) {
+    w[t] = load_step<kBits, kCodebook, kStep>(weights + t * kGroupBytes);
+  }
+  LAZYLLM_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    const __m512i a = broadcast(quants + (kStep * kPanelRows + r) * 4);
+    LAZYLLM_UNROLL
+    for (int t = 0; t < kTiles; ++t) dots[r][t] = _mm512_dpbusd_epi32(dots[r][t], w[t], a);
+  }
+}
+
+/// The k-steps [kFirst, kFirst + 4).
+template <int kBits, bool kCodebook, int kRows, int kTiles, int kFirst>
+LAZYLLM_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
+  add_step<kBits, kCodebook, kRows, kTiles, kFirst>(dots, weights, quants);
+  add_step<kBits, kCodebook, kRows, kTiles, kFirst + 1>(dots, weights, quants);
+  add_step<kBits, kCodebook, kRows, kTiles, kFirst + 2>(dots, weights, quants);
+  add_step<kBits, kCodebook, kRows, kTiles, kFirst + 3>(dots, weights, quants);
+}
+
+template <int kRows, int kTiles, bool kMinimum>
+LAZYLLM_INLINE void start_dots(__m512i (&dots)[kRows][kTiles], const void* extras) {
+  LAZYLLM_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    LAZYLLM_UNROLL
+    for (int t = 0; t < kTiles; ++t) {
+      dots[r][t] = kMinimum ? _mm512_setzero_si512()
+                            : _mm512_set1_epi32(static_cast<const int32_t*>(extras)[r]);
+    }
+  }
+}
+
+template <int kRows, int kTiles, bool kMinimum>
+LAZYLLM_INLINE void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales, const void* extras,
+                const float* weight_scales, const float* minimums, __m512 (&sums)[kRows][kTiles]) {
+  LAZYLLM_UNROLL
+  for (int t = 0; t < kTiles; ++t) {
+    const __m512 weight_scale = _mm512_loadu_ps(weight_scales + t * kTileOutputs);
+    LAZYLLM_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const __m512 scale = _mm512_mul_ps(weight_scale, _mm512_set1_ps(scales[r]));
+      sums[r][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][t]), scale, sums[r][t]);
+    }
+    if constexpr (kMinimum) {
+      const __m512 minimum = _mm512_loadu_ps(minimums + t * kTileOutputs);
+      LAZYLLM_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const __m512 scaled_sum = _mm512_set1_ps(static_cast<const float*>(extras)[r]);
+        sums[r][t] = _mm512_fmadd_ps(scaled_sum, minimum, sums[r][t]);
+      }
+    }
+  }
+}
+
+template <int kBits, bool kCodebook, int kScaleColumns, bool kMinimum, int kRows, int kTiles>
+void multiply(const QuantProduct& p) {
+  __m512 sums[kRows][kTiles];
+  LAZYLLM_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    LAZYLLM_UNROLL
+    for (int t = 0; t < kTiles; ++t) {
+      sums[r][t] = p.first ? _mm512_setzero_ps()
+                           : _mm512_loadu_ps(p.sums + r * p.sums_stride + t * kTileOutputs);
+    }
+  }
+  const int8_t* quants = p.quants;
+  const float* scales = p.scales;
+  const auto* extras = static_cast<const int32_t*>(p.extras);
+  const uint8_t* weights = p.weights;
+  const float* weight_scales = p.weight_scales;
+  const float* minimums = p.weight_minimums;
+  for (int64_t g = 0; g < p.groups; ++g) {
+    __m512i dots[kRows][kTiles];
+    start_dots<kRows, kTiles, kMinimum>(dots, extras);
+    add_four_steps<kBits, kCodebook, kRows, kTiles, 0>(dots, weights, quants);
+    if constexpr (kScaleColumns == 16) {
+      scale_dots<kRows, kTiles, kMinimum>(dots, scales, extras, weight_scales, minimums, sums);
+      extras += kPanelRows;
+      weight_scales += kTiles * kTileOutputs;
+      minimums += kTiles * kTileOutputs;
+      start_dots<kRows, kTiles, kMinimum>(dots, extras);
+    }
+    add_four_steps<kBits, kCodebook, kRows, kTiles, 4>(dots, weights, quants);
+    scale_dots<kRows, kTiles, kMinimum>(dots, scales, extras, weight_scales, minimums, sums);
+    quants += kActivationGroupBytes;
+    scales += kPanelRows;
+    extras += kPanelRows;
+    weights += kTiles * kStepBytes * kBits;
+    weight_scales += kTiles * kTileOutputs;
+    minimums += kTiles * kTileOutputs;
+  }
+  LAZYLLM_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    LAZYLLM_UNROLL
+    for (int t = 0; t < kTiles; ++t) {
+      _mm512_storeu_ps(p.sums + r * p.sums_stride + t * kTileOutputs, sums[r][t]);
+    }
+  }
+}
+
+template <int kBits, bool kCodebook, int kScaleColumns, bool kMinimum, int kTiles>
+QuantKernel of_rows(int rows) {
+  static constexpr QuantKernel kKernels[kPanelRows] = {
+      multiply<kBits, kCodebook, kScaleColumns, kMinimum, 1, kTiles>,
+      multiply<kBits, kCodebook, kScaleColumns, kMinimum, 2, kTiles>,
+      multiply<kBits, kCodebook, kScaleColumns, kMinimum, 3, kTiles>,
+      multiply<kBits, kCodebook, kScaleColumns, kMinimum, 4, kTiles>,
+      multiply<kBits, kCodebook, kScaleColumns, kMinimum, 5, kTiles>,
+      multiply<kBits, kCodebook, kScaleColumns, kMinimum, 6, kTiles>};
+  return kKernels[rows - 1];
+}
+
+template <int kTiles>
+QuantKernel panel_of_tiles(const PackedFormat& f, int rows) {
+  if (f.scale_columns == 16) {
+    return f.minimum ? of_rows<8, false, 16, true, kTiles>(rows)
+                     : of_rows<8, false, 16, false, kTiles>(rows);
+  }
+  return f.minimum ? of_rows<8, false, 32, true, kTiles>(rows)
+                   : of_rows<8, false, 32, false, kTiles>(rows);
+}
+
+QuantKernel panel_kernel(const PackedFormat& f, int rows, int tiles) {
+  return tiles == 1 ? panel_of_tiles<1>(f, rows) : panel_of_tiles<2>(f, rows);
+}
+
+QuantKernel direct_kernel(const PackedFormat& f, int rows) {
+  switch (f.bits) {
+    case 2: return of_rows<2, false, 16, true, 1>(rows);
+    case 3: return of_rows<3, false, 16, false, 1>(rows);
+    case 5:
+      return f.minimum ? of_rows<5, false, 32, true, 1>(rows)
+                       : of_rows<5, false, 32, false, 1>(rows);
+    case 6: return of_rows<6, false, 16, false, 1>(rows);
+    case 8: return of_rows<8, false, 32, false, 1>(rows);
+    default: break;
+  }
+  if (f.codebook) return of_rows<4, true, 32, false, 1>(rows);
+  return f.minimum ? of_rows<4, false, 32, true, 1>(rows) : of_rows<4, false, 32, false, 1>(rows);
+}
+
+template <int kBits, bool kCodebook>
+void unpack(const uint8_t* planes, int64_t groups, uint8_t* out, int64_t stride) {
+  for (int64_t g = 0; g < groups; ++g) {
+    const uint8_t* p = planes + g * kStepBytes * kBits;
+    uint8_t* o = out + g * stride;
+    _mm512_storeu_si512(o, load_step<kBits, kCodebook, 0>(p));
+    _mm512_storeu_si512(o + 1 * kStepBytes, load_step<kBits, kCodebook, 1>(p));
+    _mm512_storeu_si512(o + 2 * kStepBytes, load_step<kBits, kCodebook, 2>(p));
+    _mm512_storeu_si512(o + 3 * kStepBytes, load_step<kBits, kCodebook, 3>(p));
+    _mm512_storeu_si512(o + 4 * kStepBytes, load_step<kBits, kCodebook, 4>(p));
+    _mm512_storeu_si512(o + 5 * kStepBytes, load_step<kBits, kCodebook, 5>(p));
+    _mm512_storeu_si512(o + 6 * kStepBytes, load_step<kBits, kCodebook, 6>(p));
+    _mm512_storeu_si512(o + 7 * kStepBytes, load_step<kBits, kCodebook, 7>(p));
+  }
+}
+
+void unpack_quants(const PackedFormat& f, const uint8_t* planes, int64_t groups, uint8_t* out,
+                   int64_t stride) {
+  switch (f.bits) {
+    case 2: return unpack<2, false>(planes, groups, out, stride);
+    case 3: return unpack<3, false>(planes, groups, out, stride);
+    case 4:
+      return f.codebook ? unpack<4, true>(planes, groups, out, stride)
+                        : unpack<4, false>(planes, groups, out, stride);
+    case 5: return unpack<5, false>(planes, groups, out, stride);
+    case 6: return unpack<6, false>(planes, groups, out, stride);
+    default: return unpack<8, false>(planes, groups, out, stride);
+  }
+}
+
+}  // namespace
+
+const MatmulKernels& avx512_matmul_kernels() {
+  static constexpr MatmulKernels kKernels = {
+      avx512::quantize_panel,     avx512::decode_scales, unpack_quants,
+      avx512::unpack_floats,      panel_kernel,          direct_kernel,
+      avx512::float_panel_kernel, avx512::float_direct_kernel,
+      "int8 VNNI"};
+  return kKernels;
+}
+
+}  // namespace lazyllm::kernels::cpu

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plain C++ for any processor, written so that compilers vectorise the loops over the
+// 16 outputs of a tile. An unpacked group is [32 columns][16 outputs].
+#include <bit>
+#include <cstring>
+
+#include "base/float16.h"
+#include "kernels/cpu/matmul_kernels.h"
+#include "kernels/dequantize.h"
+
+namespace lazyllm::kernels::cpu {
+namespace {
+
+/// Nearest even, for |x| < 2^22; any bits for values that are not finite.
+int8_t round_to_int8(float x) {
+  constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: the integer lands in the low bits
+  return static_cast<int8_t>(std::bit_cast<int32_t>(x + kMagic));
+}
+
+void quantize_panel(const float* in, int64_t in_stride, int rows, int64_t groups, int8_t* quants,
+                    float* scales, int32_t* sums) {
+  for (int r = 0; r < rows; ++r) {
+    for (int64_t g = 0; g < groups; ++g) {
+      const float* x = in + r * in_stride + g * kGroupColumns;
+      // As integers the magnitudes order like floats, with infinity and NaN on top.
+      uint32_t top = 0;
+      for (int i = 0; i < kGroupColumns; ++i) {
+        const uint32_t magnitude = std::bit_cast<uint32_t>(x[i]) & 0x7fffffffu;
+        top = magnitude > top ? magnitude : top;
+      }
+      const float maximum = std::bit_cast<float>(top);
+      const bool tiny = top < kTinyActivation;
+      const float inverse = tiny ? 0.0f : 127.0f / maximum;
+      scales[g * kPanelRows + r] = tiny ? 0.0f : maximum / 127.0f;
+      int8_t* out = quants + g * kActivationGroupBytes + r * 4;
+      int32_t sum[2] = {0, 0};
+      for (int i = 0; i < kGroupColumns; ++i) {
+        const int8_t q = round_to_int8(x[i] * inverse);
+        out[i / 4 * (kPanelRows * 4) + i % 4] = q;
+        sum[i / 16] += q;
+      }
+      sums[2 * g * kPanelRows + r] = sum[0];
+      sums[(2 * g + 1) * kPanelRows + r] = sum[1];
+    }
+  }
+}
+
+void widen_halves(const uint8_t* halves, float* out) {
+  for (int o = 0; o < kTileOutputs; ++o) {
+    uint16_t bits;
+    std::memcpy(&bits, halves + 2 * o, 2);
+    out[o] = half_to_float(bits);
+  }
+}
+
+void decode_scales(const PackedFormat& f, const uint8_t* base, int64_t first_group, int64_t groups,
+                   float* scales, float* minimums, int64_t stride) {
+  if (!f.super) {
+    const int64_t block_bytes = f.minimum ? 64 : 32;
+    for (int64_t g = 0; g < groups; ++g) {
+      const uint8_t* block = base + (first_group + g) * block_bytes;
+      widen_halves(block, scales + g * stride);
+      if (f.minimum) widen_halves(block + 32, minimums + g * stride);
+    }
+    return;
+  }
+  const int64_t subgroups = kSuperColumns / f.scale_columns;
+  const int64_t halves = f.minimum ? 64 : 32;
+  const int64_t small_bytes = subgroups * kTileOutputs;
+  const int64_t block_bytes = halves + small_bytes * (f.minimum && !f.nibble_scales() ? 2 : 1);
+  for (int64_t block = 0; block < groups / kGroupSteps; ++block) {
+    const uint8_t* b = base + (first_group / kGroupSteps + block) * block_bytes;
+    float d[kTileOutputs];
+    float dmin[kTileOutputs] = {};
+    widen_halves(b, d);
+    if (f.minimum) widen_halves(b + 32, dmin);
+    for (int64_t s = 0; s < subgroups; ++s) {
+      const int64_t to = (block * subgroups + s) * stride;
+      const uint8_t* small = b + halves + s * kTileOutputs;
+      for (int o = 0; o < kTileOutputs; ++o) {
+        const int scale = f.nibble_scales() ? small[o] & 15 : static_cast<int8_t>(small[o]);
+        scales[to + o] = d[o] * static_cast<float>(scale);
+        if (f.minimum) {
+          const int low = f.nibble_scales() ? small[o] >> 4 : small[small_bytes + o];
+          minimums[to + o] = -(dmin[o] * static_cast<float>(low));
+        }
+      }
+    }
+  }
+}
+
+uint8_t quant_at(const PackedFormat& f, const uint8_t* planes, int step, int byte) {
+  const auto bits_at = [&](int vector, int shift, int mask) {
+    return (planes[vector * kStepBytes + byte] >> shift) & mask;
+  };
+  int q = 0;
+  switch (f.bits) {
+    case 2:
+      q = bits_at(step / 4, 2 * (step % 4), 3);
+      break;
+    case 3:
+      q = bits_at(step / 4, 2 * (step % 4), 3) | bits_at(2, step, 1) << 2;
+      break;
+    case 4:
+      q = bits_at(step / 2, 4 * (step % 2), 15);
+      break;
+    case 5:
+      q = bits_at(step / 2, 4 * (step % 2), 15) | bits_at(4, step, 1) << 4;
+      break;
+    case 6:
+      q = bits_at(step / 2, 4 * (step % 2), 15) | bits_at(4 + step / 4, 2 * (step % 4), 3) << 4;
+      break;
+    default:
+      q = planes[step * kStepBytes + byte];
+      break;
+  }
+  return static_cast<uint8_t>(f.codebook ? kIq4Values[q] + 128 : q);
+}
+
+void unpack_group(const PackedFormat& f, const uint8_t* planes, uint8_t* out) {
+  for (int step = 0; step < kGroupSteps; ++step) {
+    for (int byte = 0; byte < kStepBytes; ++byte) {
+      out[(4 * step + byte % 4) * kTileOutputs + byte / 4] = quant_at(f, planes, step, byte);
+    }
+  }
+}
+
+void unpack_quants(const PackedFormat& f, const uint8_t* planes, int64_t groups, uint8_t* out,
+                   int64_t stride) {
+  for (int64_t g = 0; g < groups; ++g) {
+    unpack_group(f, planes + g * kStepBytes * f.bits, out + g * stride);
+  }
+}
+
+/// One group of 16 or 32 columns of one row and one tile.
+template <bool kMinimum>
+void add_group(const int8_t* quants, int columns, float scale, const void* extra,
+               const uint8_t* weights, const float* weight_scales, const float* minimums,
+               float* sums) {
+  int32_t start = 0;
+  float scaled_sum = 0.0f;
+  if (kMinimum) {
+    std::memcpy(&scaled_sum, extra, 4);
+  } else {
+    std::memcpy(&start, extra, 4);
+  }
+  int32_t dot[kTileOutputs];
+  for (int o = 0; o < kTileOutputs; ++o) dot[o] = start;
+  for (int k = 0; k < columns; ++k) {
+    const int16_t a = quants[k / 4 * (kPanelRows * 4) + k % 4];
+    for (int o = 0; o < kTileOutputs; ++o) {
+      // 255 * 127 fits into 16 bits
+      dot[o] += static_cast<int16_t>(static_cast<int16_t>(weights[k * kTileOutputs + o]) * a);
+    }
+  }
+  for (int o = 0; o < kTileOutputs; ++o) {
+    sums[o] += static_cast<float>(dot[o]) * (scale * weight_scales[o]);
+    if (kMinimum) sums[o] += scaled_sum * minimums[o];
+  }
+}
+
+template <bool kMinimum, bool kDirect>
+void multiply(const QuantProduct& p) {
+  const PackedFormat& f = *p.format;
+  const int columns = f.scale_columns;
+  const int parts = kGroupColumns / columns;
+  if (p.first) {
+    for (int r = 0; r < p.rows; ++r) {
+      std::memset(p.sums + r * p.sums_stride, 0, static_cast<size_t>(p.tiles) * kStepBytes);
+    }
+  }
+  uint8_t unpacked[kGroupBytes];
+  for (int64_t g = 0; g < p.groups; ++g) {
+    for (int tile = 0; tile < p.tiles; ++tile) {
+      const uint8_t* weights = unpacked;
+      if (kDirect) {
+        unpack_group(f, p.weights + g * kStepBytes * f.bits, unpacked);
+      } else {
+        weights = p.weights + (g * p.tiles + tile) * kGroupBytes;
+      }
+      for (int part = 0; part < parts; ++part) {
+        const int64_t s = g * parts + part;  // scale group
+        const int64_t at = (s * p.tiles + tile) * kTileOutputs;
+        const int8_t* quants = p.quants + g * kActivationGroupBytes + part * columns * kPanelRows;
+        for (int r = 0; r < p.rows; ++r) {
+          add_group<kMinimum>(quants + r * 4, columns, p.scales[g * kPanelRows + r],
+                              static_cast<const std::byte*>(p.extras) + 4 * (s * kPanelRows + r),
+                              weights + part * columns * kTileOutputs, p.weight_scales + at,
+                              kMinimum ? p.weight_minimums + at : nullptr,
+                              p.sums + r * p.sums_stride + tile * kTileOutputs);
+        }
+      }
+    }
+  }
+}
+
+QuantKernel panel_kernel(const PackedFormat& f, int, int) {
+  return f.minimum ? multiply<true, false> : multiply<false, false>;
+}
+
+QuantKernel direct_kernel(const PackedFormat& f, int) {
+  return f.minimum ? multiply<true, true> : multiply<false, true>;
+}
+
+struct LoadFloat {
+  using Stored = float;
+  static float convert(float value) { return value; }
+};
+struct LoadHalf {
+  using Stored = uint16_t;
+  static float convert(uint16_t value) { return half_to_float(value); }
+};
+struct LoadBfloat {
+  using Stored = uint16_t;
+  static float convert(uint16_t value) { return bfloat16_to_float(value); }
+};
+
+template <typename Load>
+void widen(const std::byte* values, int64_t columns, float* out, int64_t stride) {
+  const auto* stored = reinterpret_cast<const typename Load::Stored*>(values);
+  for (int64_t k = 0; k < columns; ++k) {
+    for (int o = 0; o < kTileOutputs; ++o) {
+      out[k * stride + o] = Load::convert(stored[k * kTileOutputs + o]);
+    }
+  }
+}
+
+void unpack_floats(StorageType type, const std::byte* values, int64_t columns, float* out,
+                   int64_t stride) {
+  switch (type) {
+    case StorageType::f16:
+      return widen<LoadHalf>(values, columns, out, stride);
+    case StorageType::bf16:
+      return widen<LoadBfloat>(values, columns, out, stride);
+    default:
+      return widen<LoadFloat>(values, columns, out, stride);
+  }
+}
+
+template <typename Load>
+void multiply_floats(const FloatProduct& p) {
+  const int width = p.tiles * kTileOutputs;
+  const auto* weights = static_cast<const typename Load::Stored*>(p.weights);
+  for (int r = 0; r < p.rows; ++r) {
+    float sums[kPanelTiles * kTileOutputs] = {};
+    float* target = p.sums + r * p.sums_stride;
+    if (!p.first) std::memcpy(sums, target, static_cast<size_t>(width) * 4);
+    const float* in = p.in + r * p.in_stride;
+    for (int64_t k = 0; k < p.columns; ++k) {
+      for (int o = 0; o < width; ++o) sums[o] += in[k] * Load::convert(weights[k * width + o]);
+    }
+    std::memcpy(target, sums, static_cast<size_t>(width) * 4);
+  }
+}
+
+FloatKernel float_panel_kernel(int, int) {
+  return multiply_floats<LoadFloat>;
+}
+
+FloatKernel float_direct_kernel(StorageType type, int) {
+  switch (type) {
+    case StorageType::f16:
+      return multiply_floats<LoadHalf>;
+    case StorageType::bf16:
+      return multiply_floats<LoadBfloat>;
+    default:
+      return multiply_floats<LoadFloat>;
+  }
+}
+
+}  // namespace
+
+const MatmulKernels& generic_matmul_kernels() {
+  static constexpr MatmulKernels kKernels = {quantize_panel,     decode_scales,       unpack_quants,
+                                             unpack_floats,      panel_kernel,        direct_kernel,
+                                             float_panel_kernel, float_direct_kernel, "int8"};
+  return kKernels;
+}
+
+}  // namespace lazyllm::kernels::cpu

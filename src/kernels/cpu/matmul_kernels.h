@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/storage_type.h"
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu/packed_weight.h"
+
+// What an instruction set provides to matmul.cpp. Everything here works on a few rows
+// of activations ("a panel") and one or two tiles of 16 outputs.
+//
+// The arithmetic of one (row, output), the same in every kernel of an ISA, whatever
+// the number of rows and tiles:
+//   for each group of columns that share a weight scale, in rising order:
+//     dot = start + sum over the group of activation quant * weight quant    (integers, exact)
+//     sum = sum + float(dot) * (activation scale * weight scale)
+//     sum = sum + (activation scale * sum of activation quants) * minimum    (if there is one)
+// where start = -offset * sum of activation quants; float weights: sum = sum + in * weight
+// in rising order of columns. "a + b * c" is one FMA where the ISA has it.
+namespace lazyllm::kernels::cpu {
+
+inline constexpr int kPanelRows = 6;   ///< rows of a panel
+inline constexpr int kPanelTiles = 2;  ///< tiles a kernel can take at once
+/// float bits of 2^-100: groups whose values are all smaller count as zero, so that
+/// 127 / max |x| stays finite.
+inline constexpr uint32_t kTinyActivation = 27u << 23;
+inline constexpr int kActivationGroupBytes = kPanelRows * kGroupColumns;
+
+/// Operands of a product of one panel of rows with quantised weights.
+struct QuantProduct {
+  const PackedFormat* format;
+  int rows;                      ///< 1 .. 6, as the kernel was asked for
+  int tiles;                     ///< 1 .. 2
+  const int8_t* quants;          ///< [groups][8 steps][6 rows][4 columns]
+  const float* scales;           ///< [groups][6]
+  const void* extras;            ///< [scale groups][6]: int32 start, or float scale * sum
+  const uint8_t* weights;        ///< the planes of a tile, or an unpacked panel
+  const float* weight_scales;    ///< [scale groups][tiles][16]
+  const float* weight_minimums;  ///< the same
+  int64_t groups;                ///< groups of 32 columns
+  float* sums;                   ///< [rows][sums_stride]
+  int64_t sums_stride;
+  bool first;  ///< start from 0 instead of `sums`
+};
+using QuantKernel = void (*)(const QuantProduct&);
+
+/// Operands of a product of one panel of rows with float weights.
+struct FloatProduct {
+  int rows;         ///< 1 .. 6, as the kernel was asked for
+  int tiles;        ///< 1 .. 2
+  const float* in;  ///< [rows][in_stride]
+  int64_t in_stride;
+  const void* weights;  ///< [columns][16] of the storage type, or [columns][tiles][16] float
+  int64_t columns;
+  float* sums;
+  int64_t sums_stride;
+  bool first;
+};
+using FloatKernel = void (*)(const FloatProduct&);
+
+struct MatmulKernels {
+  /// Quantises `rows` <= 6 rows of groups * 32 columns: x ~ scale * quant with
+  /// scale = max |x| / 127 and quants rounded to nearest even. `sums` gets the sums of
+  /// the quants over groups of 16: [2 * groups][6]. Values that are not finite make the
+  /// scale not finite.
+  void (*quantize_panel)(const float* in, int64_t in_stride, int rows, int64_t groups,
+                         int8_t* quants, float* scales, int32_t* sums);
+
+  /// Scales and minimums of `groups` groups of a tile as floats, from the scales of the
+  /// whole tile; first_group is a multiple of 8. Scale group i goes to scales + i * stride.
+  void (*decode_scales)(const PackedFormat& format, const uint8_t* tile_scales,
+                        int64_t first_group, int64_t groups, float* scales, float* minimums,
+                        int64_t stride);
+
+  /// Unpacks groups into the form that panel_kernel takes: group g to out + g * stride.
+  void (*unpack_quants)(const PackedFormat& format, const uint8_t* planes, int64_t groups,
+                        uint8_t* out, int64_t stride);
+  /// Columns of a tile to float: column k to out + k * stride.
+  void (*unpack_floats)(StorageType type, const std::byte* values, int64_t columns, float* out,
+                        int64_t stride);
+
+  /// On unpacked weights: groups of [tiles][512 bytes].
+  QuantKernel (*panel_kernel)(const PackedFormat& format, int rows, int tiles);
+  /// Straight on the planes of one tile: for few rows.
+  QuantKernel (*direct_kernel)(const PackedFormat& format, int rows);
+  FloatKernel (*float_panel_kernel)(int rows, int tiles);
+  FloatKernel (*float_direct_kernel)(StorageType type, int rows);
+  const char* description;  ///< of the integer arithmetic: "int8 VNNI"
+};
+
+const MatmulKernels& generic_matmul_kernels();
+const MatmulKernels& avx2_matmul_kernels();
+const MatmulKernels& avx512_matmul_kernels();
+
+}  // namespace lazyllm::kernels::cpu

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "base/error.h"
+#include "kernels/cpu/packed_weight.h"
+#include "kernels/cpu/random_weight.h"
+#include "kernels/dequantize.h"
+
+namespace lazyllm::kernels::cpu {
+namespace {
+
+std::vector<float> random_floats(int64_t count, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, 1.0f);
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = normal(random);
+  return values;
+}
+
+/// Activations as matmul() sees them: rounded to int8 per group unless weights are floats.
+std::vector<double> seen_activations(const std::vector<float>& in, bool rounded) {
+  std::vector<double> seen(in.begin(), in.end());
+  for (size_t g = 0; rounded && g < in.size(); g += 32) {
+    float maximum = 0.0f;
+    for (size_t i = g; i < g + 32; ++i) maximum = std::max(maximum, std::fabs(in[i]));
+    const float inverse = maximum > 0.0f ? 127.0f / maximum : 0.0f;
+    const float scale = maximum / 127.0f;
+    for (size_t i = g; i < g + 32; ++i) {
+      seen[i] = static_cast<double>(std::nearbyintf(in[i] * inverse)) * static_cast<double>(scale);
+    }
+  }
+  return seen;
+}
+
+bool is_float_type(StorageType type) {
+  return traits(type).block_values == 1;
+}
+
+/// out = weight * in (+ bias, + out), as matmul() computes it.
+std::vector<float> run(Isa isa, ThreadPool& pool, const Weight& weight,
+                       const std::vector<float>& in, int64_t rows, const float* bias = nullptr,
+                       const float* base = nullptr) {
+  std::vector<float> out(static_cast<size_t>(rows * weight.rows()), -1.0f);
+  if (base != nullptr) std::copy_n(base, out.size(), out.data());
+  const MatmulTarget target{
+      &weight, bias, {out.data(), rows, weight.rows(), weight.rows()}, base != nullptr};
+  matmul(isa, pool, {in.data(), rows, weight.columns(), weight.columns()}, {&target, 1});
+  return out;
+}
+
+void expect_product(const RandomWeight& w, const std::vector<float>& in, int64_t rows,
+                    const float* out, int64_t out_stride, const std::string& what) {
+  const std::vector<double> seen = seen_activations(in, !is_float_type(w.type));
+  std::vector<float> weights(static_cast<size_t>(w.columns));
+  for (int64_t o = 0; o < w.rows; ++o) {
+    dequantize_row(w.type, w.data.data() + o * row_bytes(w.type, w.columns), w.columns,
+                   weights.data());
+    for (int64_t r = 0; r < rows; ++r) {
+      double sum = 0.0;
+      double magnitude = 0.0;
+      for (int64_t k = 0; k < w.columns; ++k) {
+        const double term = seen[static_cast<size_t>(r * w.columns + k)] *
+                            static_cast<double>(weights[static_cast<size_t>(k)]);
+        sum += term;
+        magnitude += std::fabs(term);
+      }
+      ASSERT_NEAR(out[r * out_stride + o], sum, 1e-5 * magnitude + 1e-30)
+          << what << " row " << r << " output " << o;
+    }
+  }
+}
+
+std::string label(Isa isa, StorageType type) {
+  return std::string(name(isa)) + " " + std::string(traits(type).name);
+}
+
+TEST(Matmul, EveryTypeOnEveryIsaEqualsTheScalarOracle) {
+  ThreadPool pool(2);
+  uint32_t seed = 1;
+  for (const Isa isa : detect_isas()) {
+    for (const StorageType type : kAllStorageTypes) {
+      const int64_t unit = is_float_type(type) ? 1 : traits(type).block_values;
+      for (const int64_t rows : {1, 2, 3, 5, 6, 7, 13, 40}) {
+        const int64_t outputs = 1 + seed * 7 % 75;
+        const int64_t columns =
+            is_float_type(type) ? 1 + seed * 13 % 300 : unit * (1 + seed % (unit == 32 ? 21 : 4));
+        const RandomWeight w(type, outputs, columns, seed);
+        const WeightSource source = w.source();
+        const auto weight = pack_weight({&source, 1}, false, pool);
+        const std::vector<float> in = random_floats(rows * columns, seed);
+        const std::vector<float> out = run(isa, pool, *weight, in, rows);
+        expect_product(w, in, rows, out.data(), outputs, label(isa, type));
+        if (HasFatalFailure()) return;
+        ++seed;
+      }
+    }
+  }
+}
+
+TEST(Matmul, BitsDoNotDependOnRowsOrThreads) {
+  ThreadPool one(1);
+  ThreadPool three(3);
+  constexpr int64_t kRows = 131;
+  for (const Isa isa : detect_isas()) {
+    for (const StorageType type : kAllStorageTypes) {
+      const int64_t columns = 768;
+      const int64_t outputs = 83;
+      const RandomWeight w(type, outputs, columns, 5);
+      const WeightSource source = w.source();
+      const auto weight = pack_weight({&source, 1}, false, one);
+      const std::vector<float> in = random_floats(kRows * columns, 6);
+      const std::vector<float> all = run(isa, one, *weight, in, kRows);
+      EXPECT_EQ(all, run(isa, three, *weight, in, kRows)) << label(isa, type);
+      for (const int64_t rows : {1, 2, 3, 4, 5, 6, 7, 11, 12, 29, 97}) {
+        const int64_t first = kRows - rows;
+        const std::vector<float> some(in.begin() + first * columns, in.end());
+        const std::vector<float> out = run(isa, rows % 2 ? one : three, *weight, some, rows);
+        EXPECT_EQ(std::memcmp(out.data(), all.data() + first * outputs, out.size() * 4), 0)
+            << label(isa, type) << ", " << rows << " rows";
+      }
+    }
+  }
+}
+
+TEST(Matmul, FusedMatricesOfDifferentTypesAndTargets) {
+  ThreadPool pool(2);
+  const int64_t columns = 512;
+  const RandomWeight q(StorageType::q4_k, 70, columns, 1);
+  const RandomWeight k(StorageType::q6_k, 20, columns, 2);
+  const RandomWeight v(StorageType::f16, 33, columns, 3);
+  const RandomWeight up(StorageType::q2_k, 50, columns, 4);
+  const WeightSource sources[] = {q.source("q"), k.source("k"), v.source("v")};
+  const WeightSource up_source = up.source();
+  const auto fused = pack_weight(sources, false, pool);
+  const auto other = pack_weight({&up_source, 1}, false, pool);
+  EXPECT_EQ(fused->rows(), 123);
+  for (const Isa isa : detect_isas()) {
+    for (const int64_t rows : {3, 25}) {
+      const std::vector<float> in = random_floats(rows * columns, 9);
+      std::vector<float> out(static_cast<size_t>(rows * 200), 7.0f);
+      const MatmulTarget targets[] = {
+          {fused.get(), nullptr, {out.data(), rows, 123, 200}, false},
+          {other.get(), nullptr, {out.data() + 125, rows, 50, 200}, false}};
+      matmul(isa, pool, {in.data(), rows, columns, columns}, targets);
+      expect_product(q, in, rows, out.data(), 200, "q");
+      expect_product(k, in, rows, out.data() + 70, 200, "k");
+      expect_product(v, in, rows, out.data() + 90, 200, "v");
+      expect_product(up, in, rows, out.data() + 125, 200, "up");
+      for (int64_t r = 0; r < rows; ++r) {  // the gaps are untouched
+        for (const int64_t o : {123, 124, 175, 199}) {
+          ASSERT_EQ(out[static_cast<size_t>(r * 200 + o)], 7.0f);
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, AddsBiasAndResidual) {
+  ThreadPool pool(2);
+  const RandomWeight w(StorageType::q5_1, 45, 96, 3);
+  const WeightSource source = w.source();
+  const auto weight = pack_weight({&source, 1}, false, pool);
+  const std::vector<float> bias = random_floats(45, 4);
+  for (const Isa isa : detect_isas()) {
+    for (const int64_t rows : {2, 19}) {
+      const std::vector<float> in = random_floats(rows * 96, 5);
+      const std::vector<float> base = random_floats(rows * 45, 6);
+      const std::vector<float> plain = run(isa, pool, *weight, in, rows);
+      const std::vector<float> both = run(isa, pool, *weight, in, rows, bias.data(), base.data());
+      const std::vector<float> biased = run(isa, pool, *weight, in, rows, bias.data());
+      for (size_t i = 0; i < plain.size(); ++i) {
+        EXPECT_EQ(biased[i], plain[i] + bias[i % 45]);
+        EXPECT_EQ(both[i], base[i] + (plain[i] + bias[i % 45]));
+      }
+    }
+  }
+}
+
+TEST(Matmul, ExtremeActivations) {
+  ThreadPool pool(1);
+  const RandomWeight w(StorageType::q8_0, 16, 64, 3);
+  const WeightSource source = w.source();
+  const auto weight = pack_weight({&source, 1}, false, pool);
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const Isa isa : detect_isas()) {
+    std::vector<float> in(8 * 64, 0.0f);
+    for (int i = 0; i < 64; ++i) {
+      in[static_cast<size_t>(i)] = 1e-38f * static_cast<float>(i % 3 - 1);
+      in[static_cast<size_t>(64 + i)] = 3e38f;
+    }
+    in[2 * 64 + 5] = std::numeric_limits<float>::quiet_NaN();
+    in[3 * 64 + 40] = -infinity;
+    const std::vector<float> out = run(isa, pool, *weight, in, 8);
+    for (size_t o = 0; o < 16; ++o) {
+      EXPECT_EQ(out[o], 0.0f);
+      EXPECT_FALSE(std::isfinite(out[2 * 16 + o]));
+      EXPECT_FALSE(std::isfinite(out[3 * 16 + o]));
+      EXPECT_EQ(out[4 * 16 + o], 0.0f);
+    }
+  }
+}
+
+TEST(Matmul, IsasWithFmaAgreeInBits) {
+  const std::vector<Isa> isas = detect_isas();
+  ThreadPool pool(1);
+  for (const StorageType type : kAllStorageTypes) {
+    const RandomWeight w(type, 40, 512, 3);
+    const WeightSource source = w.source();
+    const auto weight = pack_weight({&source, 1}, false, pool);
+    const std::vector<float> in = random_floats(9 * 512, 5);
+    for (size_t i = 1; i < isas.size() && isas[i] != Isa::generic; ++i) {
+      EXPECT_EQ(run(isas[0], pool, *weight, in, 9), run(isas[i], pool, *weight, in, 9))
+          << label(isas[i], type);
+    }
+  }
+}
+
+TEST(PackWeight, NamesTheTensorAndRowOfANotFiniteValue) {
+  ThreadPool pool(2);
+  for (const StorageType type : kAllStorageTypes) {
+    RandomWeight w(type, 40, 512, 3);
+    const size_t row = static_cast<size_t>(row_bytes(type, 512));
+    const auto [first, second] = half_fields(type);
+    size_t at = 17 * row + static_cast<size_t>(second >= 0 ? second : first);
+    if (type == StorageType::f32) at += 2;
+    w.data[at] = std::byte{0x80};
+    const bool wide_exponent = type == StorageType::f32 || type == StorageType::bf16;
+    w.data[at + 1] = wide_exponent ? std::byte{0x7f} : std::byte{0x7c};
+    const WeightSource source = w.source("blk.3.ffn_up.weight");
+    try {
+      static_cast<void>(pack_weight({&source, 1}, false, pool));
+      ADD_FAILURE() << traits(type).name;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::invalid_file);
+      EXPECT_STREQ(error.what(),
+                   "tensor blk.3.ffn_up.weight contains NaN or infinite values in row 17; the "
+                   "file is damaged, fetch it again");
+    }
+  }
+}
+
+TEST(PackWeight, IsAboutAsCompactAsTheFile) {
+  ThreadPool pool(1);
+  for (const StorageType type : kAllStorageTypes) {
+    const RandomWeight w(type, 64, 1024, 3);
+    const WeightSource source = w.source();
+    const auto weight = pack_weight({&source, 1}, false, pool);
+    EXPECT_LE(static_cast<double>(weight->bytes()), 1.06 * static_cast<double>(w.data.size()))
+        << traits(type).name;
+  }
+}
+
+TEST(PackWeight, RefusesShapesThatDoNotFit) {
+  ThreadPool pool(1);
+  const RandomWeight w(StorageType::q4_k, 4, 512, 3);
+  for (const auto& [rows, columns] : {std::pair{5, 512}, {4, 500}, {0, 512}, {4, 768}}) {
+    WeightSource source = w.source();
+    source.rows = rows;
+    source.columns = columns;
+    EXPECT_THROW(static_cast<void>(pack_weight({&source, 1}, false, pool)), Error);
+  }
+}
+
+TEST(Embed, ScalesRowsOfTheTable) {
+  ThreadPool pool(2);
+  for (const StorageType type : kAllStorageTypes) {
+    const RandomWeight w(type, 10, 256, 3);
+    const int32_t tokens[] = {3, 0, 9, 3};
+    std::vector<float> out(4 * 300, 7.0f);
+    embed(pool, w.source(), tokens, 1.5f, {out.data(), 4, 256, 300});
+    std::vector<float> row(256);
+    for (size_t i = 0; i < 4; ++i) {
+      dequantize_row(type, w.data.data() + tokens[i] * row_bytes(type, 256), 256, row.data());
+      for (size_t k = 0; k < 256; ++k) EXPECT_EQ(out[i * 300 + k], row[k] * 1.5f);
+      EXPECT_EQ(out[i * 300 + 256], 7.0f);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lazyllm::kernels::cpu

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "base/error.h"
+#include "base/file_mapping.h"
+#include "base/float16.h"
+#include "kernels/block_codes.h"
+#include "kernels/cpu/packed_weight.h"
+#include "kernels/dequantize.h"
+
+namespace lazyllm::kernels::cpu {
+namespace {
+
+// Repacked at once by a thread, and given back at once: small against the memory
+// bound, large against the pages that straddle two slices.
+constexpr int64_t kSliceBytes = int64_t{2} << 20;
+
+int64_t round_up(int64_t value, int64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+[[noreturn]] void fail_not_finite(const WeightSource& source, int64_t row) {
+  fail(ErrorCode::invalid_file,
+       "tensor {} contains NaN or infinite values in row {}; the file is damaged, fetch it again",
+       source.name, row);
+}
+
+bool half_is_finite(uint16_t bits) {
+  return (bits & 0x7c00u) != 0x7c00u;
+}
+
+/// Puts quant q of (output, column of the group) into the zeroed planes of a group.
+void put_quant(uint8_t* planes, int bits, int output, int column, unsigned q) {
+  const int step = column / 4;
+  const int byte = output * 4 + column % 4;
+  if (bits == 8) {
+    planes[step * kStepBytes + byte] = static_cast<uint8_t>(q);
+    return;
+  }
+  const auto put = [&](int vector, int shift, unsigned value) {
+    uint8_t& target = planes[vector * kStepBytes + byte];
+    target = static_cast<uint8_t>(target | value << shift);
+  };
+  const int low_bits = bits >= 4 ? 4 : 2;
+  const int low_vectors = low_bits;  // 4 vectors of nibbles or 2 of bit pairs
+  if (low_bits == 4) {
+    put(step / 2, 4 * (step % 2), q & 15);
+  } else {
+    put(step / 4, 2 * (step % 4), q & 3);
+  }
+  const unsigned high = q >> low_bits;
+  if (bits - low_bits == 1) put(low_vectors, step, high & 1);
+  if (bits - low_bits == 2) put(low_vectors + step / 4, 2 * (step % 4), high & 3);
+}
+
+/// Where the scales of a tile's block stand (see PackedMatrix).
+struct ScaleBlock {
+  uint16_t* scales;    // [16] f16
+  uint16_t* minimums;  // [16] f16, or null
+  uint8_t* small;      // super: [groups][16] int8
+  uint8_t* small_minimums;
+};
+
+int64_t small_scale_bytes(const PackedFormat& f) {
+  return f.super ? kSuperColumns / f.scale_columns * kTileOutputs : 0;
+}
+
+int64_t scale_block_bytes(const PackedFormat& f) {
+  const int64_t small_sets = f.minimum && !f.nibble_scales() ? 2 : 1;
+  return 2 * kTileOutputs * (f.minimum ? 2 : 1) + small_sets * small_scale_bytes(f);
+}
+
+ScaleBlock scale_block(const PackedFormat& f, uint8_t* scales, int64_t block) {
+  uint8_t* base = scales + block * scale_block_bytes(f);
+  uint8_t* small = base + 2 * kTileOutputs * (f.minimum ? 2 : 1);
+  ScaleBlock s{reinterpret_cast<uint16_t*>(base), nullptr, small, small + small_scale_bytes(f)};
+  if (f.minimum) s.minimums = s.scales + kTileOutputs;
+  return s;
+}
+
+void pack_quantised_row(const WeightSource& source, const PackedMatrix& matrix, int64_t row,
+                        uint8_t* tile) {
+  const PackedFormat& f = matrix.format;
+  const StorageTypeTraits& t = traits(source.type);
+  const int output = static_cast<int>(row % kTileOutputs);
+  const std::byte* bytes = source.data.data() + row * row_bytes(source.type, source.columns);
+  BlockCodes codes;
+  for (int64_t block = 0; block < source.columns / t.block_values; ++block) {
+    read_block(source.type, bytes + block * t.block_bytes, codes);
+    if (!half_is_finite(codes.scale) || (f.minimum && !half_is_finite(codes.minimum))) {
+      fail_not_finite(source, row);
+    }
+    const ScaleBlock s = scale_block(f, tile, block);
+    s.scales[output] = codes.scale;
+    if (f.minimum) s.minimums[output] = codes.minimum;
+    if (f.super) {
+      for (int g = 0; g < kSuperColumns / f.scale_columns; ++g) {
+        uint8_t& small = s.small[g * kTileOutputs + output];
+        small = static_cast<uint8_t>(codes.scales[g]);
+        if (f.nibble_scales()) {
+          small = static_cast<uint8_t>(small | codes.minimums[g] << 4);
+        } else if (f.minimum) {
+          s.small_minimums[g * kTileOutputs + output] = codes.minimums[g];
+        }
+      }
+    }
+    for (int64_t i = 0; i < t.block_values; ++i) {
+      const int64_t column = block * t.block_values + i;
+      uint8_t* planes = tile + matrix.scale_bytes + column / kGroupColumns * matrix.group_bytes();
+      put_quant(planes, f.bits, output, static_cast<int>(column % kGroupColumns), codes.quants[i]);
+    }
+  }
+}
+
+/// Values of `Bits` (uint16_t or uint32_t) whose exponent bits are all ones are not finite.
+template <typename Bits>
+void pack_float_row(const WeightSource& source, int64_t row, Bits exponent, Bits* tile) {
+  const auto* bytes = source.data.data() + row * row_bytes(source.type, source.columns);
+  const int64_t output = row % kTileOutputs;
+  for (int64_t column = 0; column < source.columns; ++column) {
+    Bits value;
+    std::memcpy(&value, bytes + column * static_cast<int64_t>(sizeof(Bits)), sizeof(Bits));
+    if ((value & exponent) == exponent) fail_not_finite(source, row);
+    tile[column * kTileOutputs + output] = value;
+  }
+}
+
+void pack_row(const WeightSource& source, const PackedMatrix& matrix, int64_t row) {
+  std::byte* tile = matrix.data.get() + row / kTileOutputs * matrix.tile_bytes;
+  switch (source.type) {
+    case StorageType::f32:
+      return pack_float_row<uint32_t>(source, row, 0x7f800000u, reinterpret_cast<uint32_t*>(tile));
+    case StorageType::f16:
+      return pack_float_row<uint16_t>(source, row, 0x7c00u, reinterpret_cast<uint16_t*>(tile));
+    case StorageType::bf16:
+      return pack_float_row<uint16_t>(source, row, 0x7f80u, reinterpret_cast<uint16_t*>(tile));
+    default:
+      return pack_quantised_row(source, matrix, row, reinterpret_cast<uint8_t*>(tile));
+  }
+}
+
+PackedMatrix empty_matrix(const WeightSource& source) {
+  PackedMatrix matrix;
+  matrix.type = source.type;
+  matrix.format = packed_format(source.type);
+  matrix.rows = source.rows;
+  matrix.columns = source.columns;
+  if (matrix.format.is_float()) {
+    matrix.tile_bytes =
+        round_up(source.columns * kTileOutputs * traits(source.type).block_bytes, kStepBytes);
+  } else {
+    const int64_t blocks = source.columns / traits(source.type).block_values;
+    matrix.scale_bytes = round_up(blocks * scale_block_bytes(matrix.format), kStepBytes);
+    matrix.tile_bytes = matrix.scale_bytes + matrix.groups() * matrix.group_bytes();
+  }
+  const auto bytes = static_cast<size_t>(matrix.tiles() * matrix.tile_bytes);
+  matrix.data.reset(static_cast<std::byte*>(std::aligned_alloc(kStepBytes, bytes)));
+  if (matrix.data == nullptr) throw std::bad_alloc();
+  return matrix;
+}
+
+PackedMatrix pack_matrix(const WeightSource& source, bool drop_source, ThreadPool& pool) {
+  PackedMatrix matrix = empty_matrix(source);
+  const int64_t source_row = row_bytes(source.type, source.columns);
+  const int64_t slice_tiles = std::max<int64_t>(
+      1,
+      std::min(kSliceBytes / (source_row * kTileOutputs), matrix.tiles() / (4 * pool.threads())));
+  const int64_t slices = (matrix.tiles() + slice_tiles - 1) / slice_tiles;
+  pool.parallel_for(slices, [&](int64_t slice, int) {
+    const int64_t first = slice * slice_tiles;
+    const int64_t end = std::min(first + slice_tiles, matrix.tiles());
+    std::memset(matrix.data.get() + first * matrix.tile_bytes, 0,
+                static_cast<size_t>((end - first) * matrix.tile_bytes));
+    const int64_t first_row = first * kTileOutputs;
+    const int64_t end_row = std::min(end * kTileOutputs, source.rows);
+    for (int64_t row = first_row; row < end_row; ++row) pack_row(source, matrix, row);
+    if (drop_source) {
+      drop_pages(source.data.subspan(static_cast<size_t>(first_row * source_row),
+                                     static_cast<size_t>((end_row - first_row) * source_row)));
+    }
+  });
+  if (drop_source) drop_pages(source.data);  // what straddled two slices
+  return matrix;
+}
+
+void check_source(const WeightSource& source, int64_t columns) {
+  const bool whole_blocks = source.columns % traits(source.type).block_values == 0;
+  if (source.rows <= 0 || source.columns <= 0 || source.columns != columns || !whole_blocks ||
+      static_cast<int64_t>(source.data.size()) <
+          source.rows * row_bytes(source.type, source.columns)) {
+    fail(ErrorCode::invalid_file,
+         "tensor {}: {} x {} values of type {} do not fit their data of {} bytes; the file is "
+         "damaged, fetch it again",
+         source.name, source.rows, source.columns, traits(source.type).name, source.data.size());
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<const Weight> pack_weight(std::span<const WeightSource> sources, bool drop_source,
+                                          ThreadPool& pool) {
+  std::vector<PackedMatrix> parts;
+  for (const WeightSource& source : sources) {
+    check_source(source, sources.front().columns);
+    parts.push_back(pack_matrix(source, drop_source, pool));
+  }
+  return std::make_unique<PackedWeight>(std::move(parts));
+}
+
+}  // namespace lazyllm::kernels::cpu
