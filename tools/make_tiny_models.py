@@ -78,7 +78,7 @@ LLAMA3_SCALING = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, 
 MODELS: list[TinyModel] = [
     TinyModel("llama-gqa", "llama", config("LlamaForCausalLM", "llama", d=32, layers=6, heads=4, kv_heads=2, ff=64, vocab=256, tied=False)),
     TinyModel("llama-mha", "llama", config("LlamaForCausalLM", "llama", d=42, layers=4, heads=3, kv_heads=3, ff=50, vocab=259, tied=True)),
-    TinyModel("llama-odd", "llama", config("LlamaForCausalLM", "llama", d=40, layers=5, heads=9, kv_heads=3, ff=36, vocab=257, tied=True,
+    TinyModel("llama-odd", "llama", config("LlamaForCausalLM", "llama", d=45, layers=4, heads=9, kv_heads=3, ff=36, vocab=257, tied=True,
                                            head_dim=8, theta=100000.0)),
     TinyModel("llama-rope3", "llama", config("LlamaForCausalLM", "llama", d=48, layers=4, heads=3, kv_heads=1, ff=64, vocab=256, tied=True,
                                              theta=10000.0, rope_scaling=LLAMA3_SCALING)),
@@ -96,7 +96,7 @@ MODELS: list[TinyModel] = [
                                        max_window_layers=4),
               qk_norm=True),
     # Seven layers: the sixth attends to everything, as in the released Gemma 3 files (no pattern key in the GGUF).
-    TinyModel("gemma3", "gemma3", config("Gemma3ForCausalLM", "gemma3_text", d=32, layers=7, heads=3, kv_heads=1, ff=48, vocab=262, tied=True,
+    TinyModel("gemma3", "gemma3", config("Gemma3ForCausalLM", "gemma3_text", d=36, layers=7, heads=3, kv_heads=1, ff=44, vocab=262, tied=True,
                                          eps=1e-6, theta=1000000.0, head_dim=16, query_pre_attn_scalar=16, sliding_window=8,
                                          sliding_window_pattern=6, rope_local_base_freq=10000.0, rope_scaling=None,
                                          hidden_activation="gelu_pytorch_tanh", attention_bias=False, attn_logit_softcapping=None,
