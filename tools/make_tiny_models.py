@@ -141,7 +141,8 @@ def make_weights(model: TinyModel) -> Tensors:
         add(name, (width,), 0.15, 0.0 if gemma else 1.0)
 
     # Embedding and output scales: distinct greedy tokens. Query and key gain: attention that is neither flat nor a single spike.
-    add("model.embed_tokens.weight", (vocab, d), 1.0 / math.sqrt(d) if gemma else 0.5)
+    # A small tied embedding, or else every token would predict itself.
+    add("model.embed_tokens.weight", (vocab, d), 0.5 / math.sqrt(d) if gemma else 0.2 if model.tied else 0.5)
     if not model.tied:
         add("lm_head.weight", (vocab, d), 3.0 / math.sqrt(d))
     gain = 0.7 if model.qk_norm else 1.6
