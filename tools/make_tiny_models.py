@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tiny random checkpoints of every supported architecture, as Hugging Face folders and as GGUF files (all F32).
 
-    tools/make_tiny_models.py --out build/tiny
+    tools/make_tiny_models.py --out build/tiny [--check-sums tests/golden/tiny_models.sha256]
 
 writes ``DIR/<name>/{config.json,generation_config.json,model.safetensors}`` and ``DIR/<name>.gguf`` with the same weights for every
 model of ``MODELS``, and for the first model also a sharded folder and a split GGUF. Only NumPy is needed: safetensors
@@ -18,6 +18,7 @@ rotation, Gemma's norm weights get their +1, Llama 3's rope scaling becomes the 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import struct
@@ -347,14 +348,29 @@ def write_all(folder: Path, only: list[str] | None = None) -> None:
         print(f"{model.name}: {sum(t.size for t in tensors.values())} weights, {size} bytes", file=sys.stderr)
 
 
+def checksums(folder: Path) -> str:
+    """``sha256  name`` of every weight file, sorted."""
+    files = sorted([*folder.glob("*/*.safetensors"), *folder.glob("*.gguf")])
+    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}\n" for file in files)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--only", nargs="*", help="names of models (default: all)")
+    parser.add_argument("--write-sums", type=Path, help="write the files' sha256 here")
+    parser.add_argument("--check-sums", type=Path, help="compare the files' sha256 with these (tests/golden/tiny_models.sha256)")
     args = parser.parse_args()
     if unknown := set(args.only or []) - {model.name for model in MODELS}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(model.name for model in MODELS)}")
     write_all(args.out, args.only)
+    if args.write_sums is not None:
+        args.write_sums.write_text(checksums(args.out))
+    if args.check_sums is not None:
+        expected = set(args.check_sums.read_text().splitlines())
+        if wrong := [line.split()[1] for line in checksums(args.out).splitlines() if line not in expected]:
+            raise SystemExit(f"{', '.join(wrong)}: other bytes than those the golden files were made from; this NumPy computes "
+                             f"differently, or the golden files must be made anew")
 
 
 if __name__ == "__main__":
