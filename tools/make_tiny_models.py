@@ -1,0 +1,377 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Tiny random checkpoints of every supported architecture, as Hugging Face folders and as GGUF files (all F32).
+
+    tools/make_tiny_models.py --out build/tiny [--check-sums tests/golden/tiny_models.sha256]
+
+writes ``DIR/<name>/{config.json,generation_config.json,model.safetensors}`` and ``DIR/<name>.gguf`` with the same weights for every
+model of ``MODELS``, and for the first model also a sharded folder and a split GGUF. Only NumPy is needed: safetensors
+and GGUF are written by hand. The weights come from an integer hash of (model, tensor, index), so every run
+on every machine gives the same files bit by bit, and the golden files made from them elsewhere (``tests/golden``) stay valid.
+
+What the conversion does is what llama.cpp's converter does: q and k rows (and biases) of ``llama`` are permuted for adjacent-pair
+rotation, Gemma's norm weights get their +1, Llama 3's rope scaling becomes the tensor ``rope_freqs.weight``. Two things go further:
+``llama.attention.sliding_window`` is written for the Mistral-like model (llama.cpp neither writes nor reads it), and
+``<arch>.vocab_size`` always, because there is no tokenizer (``tokenizer.ggml.model`` is ``none``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import struct
+import sys
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+Tensors = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class TinyModel:
+    """One model: its GGUF architecture and its Hugging Face configuration."""
+
+    name: str
+    arch: str
+    config: dict[str, object]
+    attention_bias: bool = False
+    output_bias: bool = False
+    mlp_bias: bool = False
+    qk_norm: bool = False
+    post_norms: bool = False
+    gguf_extra: dict[str, object] = field(default_factory=dict)
+
+    def __getitem__(self, key: str) -> int:
+        value = self.config[key]
+        assert isinstance(value, int)
+        return value
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one head."""
+        return self["head_dim"] if "head_dim" in self.config else self["hidden_size"] // self["num_attention_heads"]
+
+    @property
+    def tied(self) -> bool:
+        """Whether the output matrix is the embedding."""
+        return bool(self.config["tie_word_embeddings"])
+
+
+def config(architecture: str, model_type: str, *, d: int, layers: int, heads: int, kv_heads: int, ff: int, vocab: int,
+           tied: bool, context: int = 512, theta: float = 10000.0, eps: float = 1e-5, **more: object) -> dict[str, object]:
+    """A config.json in the key style of the files in circulation (rope_theta at the top level)."""
+    return {
+        "architectures": [architecture], "model_type": model_type, "torch_dtype": "float32", "hidden_size": d,
+        "num_hidden_layers": layers, "num_attention_heads": heads, "num_key_value_heads": kv_heads, "intermediate_size": ff,
+        "vocab_size": vocab, "tie_word_embeddings": tied, "max_position_embeddings": context, "rope_theta": theta,
+        "rms_norm_eps": eps, "hidden_act": "silu", "bos_token_id": 1, "eos_token_id": 2, "use_cache": True, **more,
+    }
+
+
+LLAMA3_SCALING = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                  "original_max_position_embeddings": 64}
+
+MODELS: list[TinyModel] = [
+    TinyModel("llama-gqa", "llama", config("LlamaForCausalLM", "llama", d=32, layers=6, heads=4, kv_heads=2, ff=64, vocab=256, tied=False)),
+    TinyModel("llama-mha", "llama", config("LlamaForCausalLM", "llama", d=42, layers=4, heads=3, kv_heads=3, ff=50, vocab=259, tied=True)),
+    TinyModel("llama-odd", "llama", config("LlamaForCausalLM", "llama", d=45, layers=4, heads=9, kv_heads=3, ff=36, vocab=257, tied=True,
+                                           head_dim=8, theta=100000.0)),
+    TinyModel("llama-rope3", "llama", config("LlamaForCausalLM", "llama", d=48, layers=4, heads=3, kv_heads=1, ff=64, vocab=256, tied=True,
+                                             theta=10000.0, rope_scaling=LLAMA3_SCALING)),
+    TinyModel("llama-bias", "llama", config("LlamaForCausalLM", "llama", d=48, layers=4, heads=6, kv_heads=2, ff=64, vocab=256, tied=True,
+                                            attention_bias=True, mlp_bias=True),
+              attention_bias=True, output_bias=True, mlp_bias=True),
+    TinyModel("mistral-window", "llama", config("MistralForCausalLM", "mistral", d=48, layers=4, heads=6, kv_heads=2, ff=64, vocab=256, tied=True,
+                                                sliding_window=12, head_dim=8),
+              gguf_extra={"attention.sliding_window": 12}),
+    TinyModel("qwen2", "qwen2", config("Qwen2ForCausalLM", "qwen2", d=48, layers=4, heads=6, kv_heads=2, ff=64, vocab=260, tied=True, eps=1e-6,
+                                       theta=1000000.0, use_sliding_window=False, sliding_window=12, max_window_layers=2),
+              attention_bias=True),
+    TinyModel("qwen3", "qwen3", config("Qwen3ForCausalLM", "qwen3", d=32, layers=4, heads=4, kv_heads=2, ff=64, vocab=300, tied=True, eps=1e-6,
+                                       theta=1000000.0, head_dim=16, attention_bias=False, use_sliding_window=False, sliding_window=None,
+                                       max_window_layers=4),
+              qk_norm=True),
+    # Seven layers: the sixth attends to everything, as in the released Gemma 3 files (no pattern key in the GGUF).
+    TinyModel("gemma3", "gemma3", config("Gemma3ForCausalLM", "gemma3_text", d=36, layers=7, heads=3, kv_heads=1, ff=44, vocab=262, tied=True,
+                                         eps=1e-6, theta=1000000.0, head_dim=16, query_pre_attn_scalar=16, sliding_window=8,
+                                         sliding_window_pattern=6, rope_local_base_freq=10000.0, rope_scaling=None,
+                                         hidden_activation="gelu_pytorch_tanh", attention_bias=False, attn_logit_softcapping=None,
+                                         final_logit_softcapping=None),
+              qk_norm=True, post_norms=True, gguf_extra={"attention.sliding_window": 8, "rope.freq_base_swa": 10000.0}),
+    # Layer types spelled out, linear rope scaling in the full layers only (as in the 4B file), another local base.
+    TinyModel("gemma3-linear", "gemma3", config("Gemma3ForCausalLM", "gemma3_text", d=32, layers=6, heads=2, kv_heads=1, ff=64, vocab=262,
+                                                tied=True, eps=1e-6, theta=100000.0, head_dim=16, query_pre_attn_scalar=16, sliding_window=8,
+                                                layer_types=["sliding_attention", "sliding_attention", "full_attention"] * 2,
+                                                rope_local_base_freq=5000.0, rope_scaling={"rope_type": "linear", "factor": 8.0},
+                                                hidden_activation="gelu_pytorch_tanh", attention_bias=False, attn_logit_softcapping=None,
+                                                final_logit_softcapping=None),
+              qk_norm=True, post_norms=True,
+              gguf_extra={"attention.sliding_window": 8, "attention.sliding_window_pattern": 3, "rope.freq_base_swa": 5000.0,
+                          "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}),
+]
+
+
+def uniform(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Reproducible float32 numbers in [-1, 1): splitmix64 of the index, top 24 bits."""
+    n = int(np.prod(shape))
+    with np.errstate(over="ignore"):
+        z = (np.arange(1, n + 1, dtype=np.uint64) + np.uint64(seed << 32)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z ^= z >> np.uint64(31)
+    return ((z >> np.uint64(40)).astype(np.float32) / np.float32(1 << 23) - np.float32(1)).reshape(shape)
+
+
+def make_weights(model: TinyModel) -> Tensors:
+    """Every tensor under its Hugging Face name, float32, [out, in]."""
+    d, ff, vocab = model["hidden_size"], model["intermediate_size"], model["vocab_size"]
+    q, kv = model["num_attention_heads"] * model.head_dim, model["num_key_value_heads"] * model.head_dim
+    gemma = model.arch == "gemma3"
+    tensors: Tensors = {}
+
+    def add(name: str, shape: tuple[int, ...], deviation: float, mean: float = 0.0) -> None:
+        scale = np.float32(round(deviation * math.sqrt(3.0), 4))
+        tensors[name] = np.float32(mean) + scale * uniform(zlib.crc32(f"{model.name} {name}".encode()), shape)
+
+    def norm(name: str, width: int) -> None:
+        add(name, (width,), 0.15, 0.0 if gemma else 1.0)
+
+    # Embedding and output scales: distinct greedy tokens. Query and key gain: attention that is neither flat nor a single spike.
+    # A small tied embedding, or else every token would predict itself.
+    add("model.embed_tokens.weight", (vocab, d), 0.5 / math.sqrt(d) if gemma else 0.2 if model.tied else 0.5)
+    if not model.tied:
+        add("lm_head.weight", (vocab, d), 3.0 / math.sqrt(d))
+    gain = 0.7 if model.qk_norm else 1.6
+    for i in range(model["num_hidden_layers"]):
+        at = f"model.layers.{i}."
+        norm(at + "input_layernorm.weight", d)
+        norm(at + "post_attention_layernorm.weight", d)
+        if model.post_norms:
+            norm(at + "pre_feedforward_layernorm.weight", d)
+            norm(at + "post_feedforward_layernorm.weight", d)
+        for part, rows, columns, strength in (("q", q, d, gain), ("k", kv, d, gain), ("v", kv, d, 1.0), ("o", d, q, 1.2)):
+            add(f"{at}self_attn.{part}_proj.weight", (rows, columns), strength / math.sqrt(columns))
+            if (model.attention_bias and part != "o") or (model.output_bias and part == "o"):
+                add(f"{at}self_attn.{part}_proj.bias", (rows,), 0.3)
+        if model.qk_norm:
+            norm(at + "self_attn.q_norm.weight", model.head_dim)
+            norm(at + "self_attn.k_norm.weight", model.head_dim)
+        for part, rows, columns in (("gate", ff, d), ("up", ff, d), ("down", d, ff)):
+            add(f"{at}mlp.{part}_proj.weight", (rows, columns), 1.0 / math.sqrt(columns))
+            if model.mlp_bias:
+                add(f"{at}mlp.{part}_proj.bias", (rows,), 0.2)
+    norm("model.norm.weight", d)
+    return tensors
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Hugging Face folder
+
+def write_safetensors(path: Path, tensors: Tensors) -> None:
+    """u64 header length, JSON header (padded with blanks to 8 bytes), raw little-endian data."""
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    for name, array in tensors.items():
+        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+        offset += array.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for array in tensors.values():
+            file.write(np.ascontiguousarray(array, dtype="<f4").tobytes())
+
+
+def write_folder(folder: Path, model: TinyModel, tensors: Tensors, shards: int = 1) -> None:
+    """config.json, generation_config.json and one or several safetensors files (with their index)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(model.config, indent=2) + "\n")
+    (folder / "generation_config.json").write_text(json.dumps({"bos_token_id": 1, "eos_token_id": 2}, indent=2) + "\n")
+    if shards == 1:
+        write_safetensors(folder / "model.safetensors", tensors)
+        return
+    names, index = list(tensors), {}
+    for s in range(shards):
+        file = f"model-{s + 1:05d}-of-{shards:05d}.safetensors"
+        part = names[s * len(names) // shards : (s + 1) * len(names) // shards]
+        write_safetensors(folder / file, {name: tensors[name] for name in part})
+        index.update({name: file for name in part})
+    total = sum(array.nbytes for array in tensors.values())
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {"total_size": total}, "weight_map": index}, indent=2) + "\n")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# GGUF
+
+GGUF_NAMES = {
+    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "input_layernorm": "attn_norm",
+    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+}
+
+
+def gguf_name(model: TinyModel, name: str) -> str:
+    """The GGUF name of a Hugging Face tensor."""
+    top = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight"}
+    if name in top:
+        return top[name]
+    norms = ({"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm"}
+             if model.post_norms else {"post_attention_layernorm": "ffn_norm"})
+    _, _, layer, rest = name.split(".", 3)
+    stem, kind = rest.rsplit(".", 1)
+    return f"blk.{layer}.{({**GGUF_NAMES, **norms})[stem]}.{kind}"
+
+
+def permute(rows: np.ndarray, heads: int) -> np.ndarray:
+    """From rotation of halves (i, i + n/2) to rotation of neighbours (2i, 2i + 1), per head."""
+    return rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def llama3_factors(model: TinyModel) -> np.ndarray:
+    """Divisors of the rotation frequencies, float32 [head_dim / 2]."""
+    scaling = model.config["rope_scaling"]
+    assert isinstance(scaling, dict)
+    factor, low, high = scaling["factor"], scaling["low_freq_factor"], scaling["high_freq_factor"]
+    original = scaling["original_max_position_embeddings"]
+    frequencies = 1.0 / float(model.config["rope_theta"]) ** (np.arange(0, model.head_dim, 2, dtype=np.float64) / model.head_dim)  # type: ignore[arg-type]
+    factors = []
+    for wavelength in 2 * math.pi / frequencies:
+        if wavelength < original / high:
+            factors.append(1.0)
+        elif wavelength > original / low:
+            factors.append(factor)
+        else:
+            smooth = (original / wavelength - low) / (high - low)
+            factors.append(1.0 / ((1.0 - smooth) / factor + smooth))
+    return np.array(factors, dtype=np.float32)
+
+
+def gguf_tensors(model: TinyModel, tensors: Tensors) -> Tensors:
+    """The tensors as the GGUF file holds them."""
+    result: Tensors = {}
+    for name, array in tensors.items():
+        if model.arch == "llama" and ".q_proj." in name:
+            array = permute(array, model["num_attention_heads"])
+        elif model.arch == "llama" and ".k_proj." in name:
+            array = permute(array, model["num_key_value_heads"])
+        elif model.arch == "gemma3" and name.endswith("norm.weight"):
+            array = array + np.float32(1)
+        result[gguf_name(model, name)] = array
+    if isinstance(scaling := model.config.get("rope_scaling"), dict) and scaling["rope_type"] == "llama3":
+        result["rope_freqs.weight"] = llama3_factors(model)
+    return result
+
+
+def gguf_metadata(model: TinyModel) -> dict[str, object]:
+    """Keys and values; int -> u32, float -> f32, str -> string."""
+    a = model.arch
+    meta: dict[str, object] = {
+        "general.architecture": a, "general.name": model.name, "general.file_type": 0,
+        f"{a}.vocab_size": model["vocab_size"], f"{a}.context_length": model["max_position_embeddings"],
+        f"{a}.embedding_length": model["hidden_size"], f"{a}.block_count": model["num_hidden_layers"],
+        f"{a}.feed_forward_length": model["intermediate_size"], f"{a}.attention.head_count": model["num_attention_heads"],
+        f"{a}.attention.head_count_kv": model["num_key_value_heads"],
+        f"{a}.attention.layer_norm_rms_epsilon": float(model.config["rms_norm_eps"]),  # type: ignore[arg-type]
+        f"{a}.rope.freq_base": float(model.config["rope_theta"]),  # type: ignore[arg-type]
+    }
+    if "head_dim" in model.config:
+        meta[f"{a}.attention.key_length"] = meta[f"{a}.attention.value_length"] = model.head_dim
+    if a == "llama":
+        meta[f"{a}.rope.dimension_count"] = model.head_dim
+    meta |= {f"{a}.{key}": value for key, value in model.gguf_extra.items()}
+    meta["tokenizer.ggml.model"] = "none"
+    return meta
+
+
+def gguf_value(value: object) -> bytes:
+    """Type and value of one metadata entry. A one-element tuple is a u16, as the split keys want."""
+    if isinstance(value, tuple):
+        return struct.pack("<IH", 2, value[0])
+    if isinstance(value, int):
+        return struct.pack("<II", 4, value)
+    if isinstance(value, float):
+        return struct.pack("<If", 6, value)
+    assert isinstance(value, str)
+    return struct.pack("<I", 8) + gguf_string(value)
+
+
+def gguf_string(text: str) -> bytes:
+    """u64 length and bytes."""
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
+def write_gguf(path: Path, metadata: dict[str, object], tensors: Tensors, alignment: int = 32) -> None:
+    """A GGUF v3 file of F32 tensors."""
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
+    for key, value in metadata.items():
+        head += gguf_string(key) + gguf_value(value)
+    offset = 0
+    for name, array in tensors.items():
+        head += gguf_string(name) + struct.pack("<I", array.ndim) + struct.pack(f"<{array.ndim}Q", *reversed(array.shape))
+        head += struct.pack("<IQ", 0, offset)
+        offset += array.nbytes + -array.nbytes % alignment
+    with path.open("wb") as file:
+        file.write(head + b"\0" * (-len(head) % alignment))
+        for array in tensors.values():
+            data = np.ascontiguousarray(array, dtype="<f4").tobytes()
+            file.write(data + b"\0" * (-len(data) % alignment))
+
+
+def write_split_gguf(folder: Path, model: TinyModel, tensors: Tensors, parts: int) -> None:
+    """``<name>-split-00001-of-0000N.gguf`` and so on, with the split keys; metadata in the first part only."""
+    names = list(tensors)
+    for p in range(parts):
+        meta = gguf_metadata(model) if p == 0 else {}
+        meta |= {"split.no": (p,), "split.count": (parts,), "split.tensors.count": len(names)}
+        chosen = names[p * len(names) // parts : (p + 1) * len(names) // parts]
+        write_gguf(folder / f"{model.name}-split-{p + 1:05d}-of-{parts:05d}.gguf", meta, {name: tensors[name] for name in chosen})
+
+
+def write_all(folder: Path, only: list[str] | None = None) -> None:
+    """Everything (or the named models) into ``folder``."""
+    for model in MODELS:
+        if only and model.name not in only:
+            continue
+        tensors = make_weights(model)
+        converted = gguf_tensors(model, tensors)
+        write_folder(folder / model.name, model, tensors)
+        write_gguf(folder / f"{model.name}.gguf", gguf_metadata(model), converted)
+        if model is MODELS[0]:
+            write_folder(folder / f"{model.name}-sharded", model, tensors, shards=3)
+            write_split_gguf(folder, model, converted, parts=3)
+        size = (folder / f"{model.name}.gguf").stat().st_size
+        print(f"{model.name}: {sum(t.size for t in tensors.values())} weights, {size} bytes", file=sys.stderr)
+
+
+def checksums(folder: Path) -> str:
+    """``sha256  name`` of every weight file, sorted."""
+    files = sorted([*folder.glob("*/*.safetensors"), *folder.glob("*.gguf")])
+    return "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(folder).as_posix()}\n" for file in files)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--only", nargs="*", help="names of models (default: all)")
+    parser.add_argument("--write-sums", type=Path, help="write the files' sha256 here")
+    parser.add_argument("--check-sums", type=Path, help="compare the files' sha256 with these (tests/golden/tiny_models.sha256)")
+    args = parser.parse_args()
+    if unknown := set(args.only or []) - {model.name for model in MODELS}:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(model.name for model in MODELS)}")
+    write_all(args.out, args.only)
+    if args.write_sums is not None:
+        args.write_sums.write_text(checksums(args.out))
+    if args.check_sums is not None:
+        expected = set(args.check_sums.read_text().splitlines())
+        if wrong := [line.split()[1] for line in checksums(args.out).splitlines() if line not in expected]:
+            raise SystemExit(f"{', '.join(wrong)}: other bytes than those the golden files were made from; this NumPy computes "
+                             f"differently, or the golden files must be made anew")
+
+
+if __name__ == "__main__":
+    main()
