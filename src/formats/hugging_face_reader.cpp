@@ -91,6 +91,13 @@ class WeightLoader {
     }
   }
 
+  /// Of a tied model's one matrix, some tools write both names and some only lm_head.
+  void finish(const std::string& where) {
+    if (!tied_output_ || builder_.file().find_tensor("token_embd.weight") != nullptr) return;
+    tied_output_->name = "token_embd.weight";
+    builder_.add_tensor(std::move(*tied_output_), where);
+  }
+
   bool saw(const std::string& name) const { return seen_.contains(name); }
 
  private:
@@ -109,19 +116,23 @@ class WeightLoader {
            "different models",
            where, quote(entry.name), translated.layer, config_.block_count);
     }
-    // A tied model's second copy, which some tools write, is the embedding again.
-    if (config_.tied_embeddings && translated.name == "output.weight") return;
     if (entry.shape.empty() || entry.shape.size() > 4 || entry.data.empty()) {
       fail(ErrorCode::invalid_file, "{}: tensor {} has {} dimensions and {} bytes; it is damaged",
            where, quote(entry.name), entry.shape.size(), entry.data.size());
     }
     const StorageType type = safetensors_storage_type(entry, where);
-    builder_.add_tensor({std::move(translated.name), type, entry.shape, entry.data}, where);
+    TensorView view{std::move(translated.name), type, entry.shape, entry.data};
+    if (config_.tied_embeddings && view.name == "output.weight") {
+      tied_output_ = std::move(view);
+    } else {
+      builder_.add_tensor(std::move(view), where);
+    }
   }
 
   ModelFileBuilder& builder_;
   const TranslatedConfig& config_;
   std::set<std::string> seen_;
+  std::optional<TensorView> tied_output_;
 };
 
 void load_sharded(const fs::path& folder, WeightLoader& loader) {
@@ -181,6 +192,7 @@ std::shared_ptr<const ModelFile> open_hugging_face(const fs::path& folder) {
   builder.set_tokenizer_config_json(std::move(tokenizer_config));
   WeightLoader loader(builder, config);
   load_weights(folder, loader);
+  loader.finish(folder.string());
   check_complete(builder.file(), config);
   return builder.finish();
 }

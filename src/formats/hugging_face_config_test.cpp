@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/hugging_face_config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "formats/test_files.h"
+
+namespace lazyllm::formats {
+namespace {
+
+using nlohmann::json;
+
+json llama() {
+  return json::parse(R"({"model_type":"llama","hidden_size":64,"intermediate_size":128,
+    "num_hidden_layers":4,"num_attention_heads":8,"num_key_value_heads":2,
+    "max_position_embeddings":2048,"vocab_size":100,"rms_norm_eps":1e-5,"rope_theta":500000.0,
+    "hidden_act":"silu","tie_word_embeddings":false})");
+}
+
+json with(json config, const char* changes) {
+  config.merge_patch(json::parse(changes));
+  return config;
+}
+
+TranslatedConfig translate(const json& config) {
+  return translate_config({config.dump(), "", "", ""}, "m");
+}
+
+void expect_refused(const json& config, const std::vector<std::string>& words,
+                    ErrorCode code = ErrorCode::invalid_file) {
+  expect_error(code, words, [&] { translate(config); });
+}
+
+MetadataValue value(const TranslatedConfig& config, const std::string& key) {
+  const auto found = config.metadata.find(key);
+  return found == config.metadata.end() ? MetadataValue(std::string("absent")) : found->second;
+}
+
+const MetadataValue kAbsent = std::string("absent");
+using Integers = std::vector<int64_t>;
+
+TEST(HuggingFaceConfig, Llama) {
+  const auto config = translate(llama());
+  EXPECT_EQ(config.architecture, "llama");
+  EXPECT_EQ(config.block_count, 4);
+  EXPECT_FALSE(config.tied_embeddings);
+  const Metadata expected = {{"general.architecture", std::string("llama")},
+                             {"llama.attention.bias", false},
+                             {"llama.attention.head_count", int64_t{8}},
+                             {"llama.attention.head_count_kv", int64_t{2}},
+                             {"llama.attention.key_length", int64_t{8}},
+                             {"llama.attention.layer_norm_rms_epsilon", 1e-5},
+                             {"llama.attention.value_length", int64_t{8}},
+                             {"llama.block_count", int64_t{4}},
+                             {"llama.context_length", int64_t{2048}},
+                             {"llama.embedding_length", int64_t{64}},
+                             {"llama.feed_forward_length", int64_t{128}},
+                             {"llama.hidden_act", std::string("silu")},
+                             {"llama.rope.dimension_count", int64_t{8}},
+                             {"llama.rope.freq_base", 500000.0},
+                             {"llama.tie_word_embeddings", false},
+                             {"llama.vocab_size", int64_t{100}}};
+  EXPECT_EQ(config.metadata, expected);
+}
+
+TEST(HuggingFaceConfig, Llama3ScalingInBothSpellings) {
+  const char* const scaling =
+      R"({"rope_type":"llama3","factor":32,"low_freq_factor":1.0,"high_freq_factor":4.0,
+          "original_max_position_embeddings":8192,"rope_theta":500000.0})";
+  json older = llama();
+  older["rope_scaling"] = json::parse(scaling);
+  json newer = llama();
+  newer.erase("rope_theta");
+  newer["rope_parameters"] = json::parse(scaling);
+  for (const json& spelling : {older, newer}) {
+    const auto config = translate(spelling);
+    EXPECT_EQ(value(config, "llama.rope.scaling.type"), MetadataValue(std::string("llama3")));
+    EXPECT_EQ(value(config, "llama.rope.scaling.factor"), MetadataValue(32.0));
+    EXPECT_EQ(value(config, "llama.rope.scaling.low_freq_factor"), MetadataValue(1.0));
+    EXPECT_EQ(value(config, "llama.rope.scaling.high_freq_factor"), MetadataValue(4.0));
+    EXPECT_EQ(value(config, "llama.rope.scaling.original_context_length"),
+              MetadataValue(int64_t{8192}));
+    EXPECT_EQ(value(config, "llama.rope.freq_base"), MetadataValue(500000.0));
+  }
+  older["rope_scaling"].erase("low_freq_factor");
+  expect_refused(older, {"rope_scaling.low_freq_factor", "llama3"});
+}
+
+TEST(HuggingFaceConfig, YarnAndUnknownScaling) {
+  const auto config = translate(with(
+      llama(), R"({"rope_scaling":{"type":"yarn","factor":4.0,"beta_fast":32,"beta_slow":1}})"));
+  EXPECT_EQ(value(config, "llama.rope.scaling.type"), MetadataValue(std::string("yarn")));
+  EXPECT_EQ(value(config, "llama.rope.scaling.original_context_length"),
+            MetadataValue(int64_t{2048}));
+  EXPECT_EQ(value(config, "llama.rope.scaling.yarn_beta_fast"), MetadataValue(32.0));
+  expect_refused(with(llama(), R"({"rope_scaling":{"type":"dynamic","factor":2}})"),
+                 {"\"dynamic\"", "llama3"}, ErrorCode::unsupported);
+  expect_refused(with(llama(), R"({"rope_scaling":{"type":"linear"}})"), {"rope_scaling.factor"});
+}
+
+TEST(HuggingFaceConfig, MistralSlidesInEveryLayerUnlessNull) {
+  json mistral = with(llama(), R"({"model_type":"mistral","sliding_window":1024,"head_dim":32})");
+  auto config = translate(mistral);
+  EXPECT_EQ(config.architecture, "llama");
+  EXPECT_EQ(value(config, "llama.attention.key_length"), MetadataValue(int64_t{32}));
+  EXPECT_EQ(value(config, "llama.attention.sliding_window"), MetadataValue(int64_t{1024}));
+  EXPECT_EQ(value(config, "llama.attention.sliding_window_layers"),
+            MetadataValue(Integers{1, 1, 1, 1}));
+  mistral["sliding_window"] = nullptr;
+  EXPECT_EQ(value(translate(mistral), "llama.attention.sliding_window"), kAbsent);
+  mistral.erase("sliding_window");  // the library's default
+  EXPECT_EQ(value(translate(mistral), "llama.attention.sliding_window"),
+            MetadataValue(int64_t{4096}));
+}
+
+TEST(HuggingFaceConfig, QwenSlidesOnlyWhenToldTo) {
+  json qwen = with(llama(), R"({"model_type":"qwen2","sliding_window":512,"max_window_layers":3,
+                                "use_sliding_window":false})");
+  auto config = translate(qwen);
+  EXPECT_TRUE(config.attention_bias);
+  EXPECT_EQ(value(config, "qwen2.attention.sliding_window"), kAbsent);
+  qwen["use_sliding_window"] = true;
+  config = translate(qwen);
+  EXPECT_EQ(value(config, "qwen2.attention.sliding_window"), MetadataValue(int64_t{512}));
+  EXPECT_EQ(value(config, "qwen2.attention.sliding_window_layers"),
+            MetadataValue(Integers{0, 0, 0, 1}));
+  qwen["layer_types"] = {"sliding_attention", "full_attention", "full_attention", "full_attention"};
+  EXPECT_EQ(value(translate(qwen), "qwen2.attention.sliding_window_layers"),
+            MetadataValue(Integers{1, 0, 0, 0}));
+  qwen["layer_types"][1] = "linear_attention";
+  expect_refused(qwen, {"linear_attention"}, ErrorCode::unsupported);
+  qwen["layer_types"] = {"full_attention"};
+  expect_refused(qwen, {"layer_types names 1 layers", "there are 4"});
+}
+
+TEST(HuggingFaceConfig, Qwen3HasHeadsOf128) {
+  const auto config = translate(with(llama(), R"({"model_type":"qwen3"})"));
+  EXPECT_FALSE(config.attention_bias);
+  EXPECT_EQ(value(config, "qwen3.attention.key_length"), MetadataValue(int64_t{128}));
+}
+
+TEST(HuggingFaceConfig, MultimodalGemmaLeavesMostToDefaults) {
+  const auto config = translate(json::parse(R"({"model_type":"gemma3","eos_token_id":[1,106],
+    "text_config":{"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,
+    "num_hidden_layers":34,"rope_scaling":{"factor":8.0,"rope_type":"linear"},
+    "sliding_window":1024},"vision_config":{}})"));
+  EXPECT_TRUE(config.tied_embeddings);
+  const auto expect = [&](const char* key, const MetadataValue& wanted) {
+    EXPECT_EQ(value(config, std::string("gemma3.") + key), wanted) << key;
+  };
+  expect("embedding_length", int64_t{2560});
+  expect("attention.head_count", int64_t{8});
+  expect("attention.head_count_kv", int64_t{4});
+  expect("attention.key_length", int64_t{256});
+  expect("attention.scale", 0.0625);
+  expect("attention.sliding_window", int64_t{1024});
+  expect("attention.sliding_window_pattern", int64_t{6});
+  expect("rope.freq_base", 1e6);
+  expect("rope.freq_base_swa", 1e4);
+  expect("rope.scaling.factor", 8.0);
+  expect("hidden_act", std::string("gelu_pytorch_tanh"));
+  const auto layers = std::get<Integers>(value(config, "gemma3.attention.sliding_window_layers"));
+  EXPECT_EQ(Integers(layers.begin(), layers.begin() + 7), (Integers{1, 1, 1, 1, 1, 0, 1}));
+  EXPECT_EQ(value(config, "tokenizer.ggml.eos_token_ids"), MetadataValue(Integers{1, 106}));
+}
+
+TEST(HuggingFaceConfig, GemmaWithParametersPerLayerType) {
+  const auto config = translate(json::parse(R"({"model_type":"gemma3_text","num_hidden_layers":2,
+    "layer_types":["sliding_attention","full_attention"],"dtype":"bfloat16",
+    "rope_parameters":{"full_attention":{"rope_type":"linear","factor":8.0,"rope_theta":2e6},
+    "sliding_attention":{"rope_type":"default","rope_theta":5000.0}}})"));
+  EXPECT_EQ(value(config, "gemma3.rope.freq_base"), MetadataValue(2e6));
+  EXPECT_EQ(value(config, "gemma3.rope.freq_base_swa"), MetadataValue(5e3));
+  EXPECT_EQ(value(config, "gemma3.rope.scaling.type"), MetadataValue(std::string("linear")));
+  EXPECT_EQ(value(config, "gemma3.attention.sliding_window_layers"), MetadataValue(Integers{1, 0}));
+}
+
+TEST(HuggingFaceConfig, TokensAndTemplates) {
+  const std::string config =
+      with(llama(), R"({"eos_token_id":2,"bos_token_id":1,"_name_or_path":"org/model"})").dump();
+  auto result = translate_config(
+      {config, R"({"eos_token_id":[7,8],"pad_token_id":9})",
+       R"({"chat_template":[{"name":"tool","template":"t"},{"name":"default","template":"d"}]})",
+       ""},
+      "m");
+  EXPECT_EQ(value(result, "tokenizer.ggml.eos_token_id"), MetadataValue(int64_t{7}));
+  EXPECT_EQ(value(result, "tokenizer.ggml.eos_token_ids"), MetadataValue(Integers{7, 8}));
+  EXPECT_EQ(value(result, "tokenizer.ggml.bos_token_id"), MetadataValue(int64_t{1}));
+  EXPECT_EQ(value(result, "tokenizer.ggml.padding_token_id"), MetadataValue(int64_t{9}));
+  EXPECT_EQ(value(result, "tokenizer.chat_template"), MetadataValue(std::string("d")));
+  EXPECT_EQ(value(result, "general.name"), MetadataValue(std::string("org/model")));
+  result = translate_config({config, "", R"({"chat_template":"inline"})", "file"}, "m");
+  EXPECT_EQ(value(result, "tokenizer.chat_template"), MetadataValue(std::string("file")));
+}
+
+TEST(HuggingFaceConfig, RefusesWhatItCannotMean) {
+  expect_refused(with(llama(), R"({"model_type":"phi3"})"),
+                 {"m/config.json", "\"phi3\"", "llama", "qwen3", "gemma3"}, ErrorCode::unsupported);
+  expect_refused(with(llama(), R"({"model_type":null})"), {"model_type"});
+  expect_refused(with(llama(), R"({"hidden_size":null})"), {"\"hidden_size\" is missing"});
+  expect_refused(with(llama(), R"({"hidden_size":"64"})"), {"\"hidden_size\" is not an integer"});
+  expect_refused(with(llama(), R"({"num_hidden_layers":1000000000})"), {"num_hidden_layers"});
+  expect_refused(with(llama(), R"({"num_attention_heads":0})"), {"num_attention_heads"});
+  expect_refused(with(llama(), R"({"num_key_value_heads":3})"), {"8 attention heads", "3"});
+  expect_refused(with(llama(), R"({"hidden_size":65})"), {"no multiple of 8 heads"});
+  expect_refused(with(llama(), R"({"rms_norm_eps":-1})"), {"rms_norm_eps"});
+  expect_refused(with(llama(), R"({"rope_theta":0})"), {"rope_theta"});
+  expect_refused(with(llama(), R"({"eos_token_id":-1})"), {"eos_token_id"});
+  expect_refused(with(llama(), R"({"quantization_config":{"quant_method":"gptq"}})"),
+                 {"quantization_config"}, ErrorCode::unsupported);
+  expect_refused(json::parse(R"({"model_type":"gemma3"})"), {"text_config"});
+  expect_error(ErrorCode::invalid_file, {"m/config.json"}, [] {
+    translate_config({"", "", "", ""}, "m");
+  });
+}
+
+}  // namespace
+}  // namespace lazyllm::formats
