@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "base/error.h"
 
@@ -35,26 +36,38 @@ std::vector<int32_t> select(const SelectionInput& input, int64_t& revivals_left)
     const bool stays = token == input.set.back() || input.is_protected(token);
     (stays ? guarded : others).push_back({input.scores[i], token});
   }
+  const auto missing = std::clamp<int64_t>(input.keep - static_cast<int64_t>(guarded.size()), 0,
+                                           static_cast<int64_t>(others.size()));
+  const auto cut = others.begin() + missing;
+  if (cut != others.end()) std::nth_element(others.begin(), cut, others.end(), ranks_before);
+
   std::vector<int32_t> kept;
-  const auto take = [&](const Candidate& candidate) {
+  int64_t refused = 0;
+  const auto take_or_refuse = [&](const Candidate& candidate) {
     if (input.standing(candidate.token) == Standing::waiting) {
-      if (revivals_left == 0) return;
+      if (revivals_left == 0) {
+        ++refused;
+        return;
+      }
       if (revivals_left > 0) --revivals_left;
     }
     kept.push_back(candidate.token);
   };
-  std::sort(guarded.begin(), guarded.end(), ranks_before);
-  for (const Candidate& candidate : guarded) take(candidate);
+  if (revivals_left >= 0) {  // the order matters only while a budget runs out
+    std::sort(guarded.begin(), guarded.end(), ranks_before);
+    std::sort(others.begin(), cut, ranks_before);
+  }
+  for (const Candidate& candidate : guarded) take_or_refuse(candidate);
+  std::for_each(others.begin(), cut, take_or_refuse);
 
-  // Usually every candidate that ranks among the missing ones is accepted: order
-  // only as many as are needed, and go on only while some were refused.
-  auto next = others.begin();
-  while (static_cast<int64_t>(kept.size()) < input.keep && next != others.end()) {
-    const auto missing = input.keep - static_cast<int64_t>(kept.size());
-    const auto end = next + std::min<int64_t>(missing, others.end() - next);
-    if (end != others.end()) std::nth_element(next, end, others.end(), ranks_before);
-    std::sort(next, end, ranks_before);
-    for (; next != end; ++next) take(*next);
+  if (refused > 0) {
+    std::vector<Candidate> substitutes;
+    std::copy_if(cut, others.end(), std::back_inserter(substitutes), [&](const Candidate& candidate) {
+      return input.standing(candidate.token) == Standing::stored;
+    });
+    const auto count = std::min<int64_t>(refused, static_cast<int64_t>(substitutes.size()));
+    std::partial_sort(substitutes.begin(), substitutes.begin() + count, substitutes.end(), ranks_before);
+    for (int64_t i = 0; i < count; ++i) kept.push_back(substitutes[static_cast<size_t>(i)].token);
   }
   std::sort(kept.begin(), kept.end());
   return kept;

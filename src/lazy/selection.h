@@ -13,8 +13,9 @@ int64_t kept_count(double keep, int64_t count);
 
 /// What select() must know of a token beside its score.
 enum class Standing : uint8_t {
-  ready,   ///< needs no computing in the next layer, or is in flight anyway
-  waiting, ///< sits in the Aux Cache at this depth: selecting it revives it
+  stored,    ///< its K,V stand in the next layer already
+  in_flight, ///< was computed in this layer and can be carried on
+  waiting,   ///< sits in the Aux Cache at this depth: selecting it revives it
 };
 
 struct SelectionInput {
@@ -28,7 +29,8 @@ struct SelectionInput {
 /// The k tokens that stay, in rising order: protected ones first (counted in k; all
 /// of them stay even if they are more than k), then by descending score, ties to the
 /// later position. A waiting token costs one of `revivals_left` (negative: no limit);
-/// when none is left it is refused and the next-best ready token takes its place.
+/// when none is left it is refused and the next-best stored token beyond the first k
+/// takes its place.
 std::vector<int32_t> select(const SelectionInput& input, int64_t& revivals_left);
 
 }  // namespace lazyllm::lazy

@@ -42,7 +42,7 @@ struct Stepper::Run {
   const StepRequest& request;
   StepReport report;
   int layers = 0;          // to be passed
-  int64_t first_new = 0;   // tokens from here on are new in this step
+  int32_t first_query = 0;  // tokens from here on may score with their queries
   int64_t revivals_left = -1;
 };
 
@@ -61,7 +61,7 @@ void Stepper::check_cancelled(const Run& run) const {
 StepReport Stepper::step(Sequence& sequence, Policy& policy, const StepRequest& request) {
   Run run{sequence, policy, request, {}};
   run.layers = request.stop_depth < 0 ? h_.layers : request.stop_depth;
-  run.first_new = sequence.size();
+  run.first_query = static_cast<int32_t>(request.first_query < 0 ? sequence.size() : request.first_query);
   if (request.kind == StepKind::decode) run.revivals_left = request.revive_budget.tokens;
   sequence.append(request.new_tokens);
   workspace_.rope().reserve(sequence.size());
@@ -168,8 +168,11 @@ void Stepper::attend(Run& run, int layer, std::span<const int32_t> tile, FloatRo
 }
 
 void Stepper::keep_score_queries(Run& run, std::span<const int32_t> tile) {
+  // The last `window` tokens of the prompt (or the one token) that are in flight here.
   const int64_t window = run.policy.score().window;
-  const int32_t first = static_cast<int32_t>(std::max<int64_t>(0, run.sequence.size() - window));
+  const auto newest = std::lower_bound(pending_.begin(), pending_.end(), run.first_query);
+  if (newest == pending_.end()) return;
+  const int32_t first = *std::max(newest, pending_.end() - std::min<int64_t>(window, pending_.end() - pending_.begin()));
   const auto row_bytes = static_cast<size_t>(h_.q_size()) * sizeof(float);
   if (score_queries_.bytes() < static_cast<size_t>(window) * row_bytes) {
     score_queries_ = backend_.allocate(static_cast<size_t>(window) * row_bytes);
@@ -250,9 +253,9 @@ void Stepper::prune(Run& run, int layer) {
            (token >= run.request.tail_begin && token < run.request.tail_end);
   };
   const auto standing = [&](int32_t token) {
-    const bool waits = sequence.depth(token) == done &&
-                       !std::binary_search(pending_.begin(), pending_.end(), token);
-    return waits ? Standing::waiting : Standing::ready;
+    if (sequence.depth(token) > done) return Standing::stored;
+    const bool computed_now = std::binary_search(pending_.begin(), pending_.end(), token);
+    return computed_now ? Standing::in_flight : Standing::waiting;
   };
   std::vector<int32_t> kept =
       select({set_, scores, kept_count(*keep, static_cast<int64_t>(set_.size())), is_protected, standing},

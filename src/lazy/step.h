@@ -41,6 +41,9 @@ struct StepRequest {
   int64_t protect_first = 0;
   int64_t tail_begin = 0, tail_end = 0;
   RevivalBudget revive_budget;  ///< for StepKind::decode
+  /// First token whose query may score: where the prompt began, if it came in chunks; -1: the
+  /// first new token. Revived tokens never score.
+  int64_t first_query = -1;
   /// Carry tokens to this depth only and give no logits; -1: all layers.
   int stop_depth = -1;
   /// Where logits are wanted; empty: at the last token. Rising; the tokens must be in
