@@ -147,10 +147,12 @@ void split_spaced_punctuation(const Piece& piece, std::vector<size_t>& ends) {
 // \s?[A-Za-z and the other letters with case]+
 void split_deepseek_alphabets(const Piece& piece, std::vector<size_t>& ends) {
   static const CodePointSet alphabets(
-      "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-"
+      "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-"
+      "ᴫᵫ-"
       "ᵷᵹ-ᶚ"
       "Ḁ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄ"
-      "Ⰰ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-"
+      "Ⰰ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-"
+      "𐲲𐳀-"
       "𐳲𑢠-𑣟𞤀-𞥃");
   split_led_runs(piece, ends, is_space,
                  [](const Character& c) { return alphabets.contains(c.code_point); });
@@ -185,6 +187,14 @@ void split_trailing_space(const Piece& piece, std::vector<size_t>& ends) {
   while (spaces > piece.begin && is_space(piece.text[spaces - 1])) --spaces;
   if (spaces > piece.begin) ends.push_back(spaces);
   if (spaces < piece.end) ends.push_back(piece.end);
+}
+
+// Metaspace with split: each space begins a word
+void split_before_spaces(const Piece& piece, std::vector<size_t>& ends) {
+  for (size_t at = piece.begin + 1; at < piece.end; ++at) {
+    if (piece.text[at].code_point == ' ') ends.push_back(at);
+  }
+  if (piece.begin < piece.end) ends.push_back(piece.end);
 }
 
 //  ?[^(\s|.,!?…。，、।۔،)]+
