@@ -24,6 +24,10 @@ class CharacterBpeTokenizer final : public Tokenizer {
     const size_t first = out.size();
     Merger merger;
     std::string buffer;
+    if (prefix && run.starts_with(' ') && vocabulary_.pre == "before-spaces") {
+      encode_piece("", true, first, merger, buffer, out);  // the prefix is a word of its own
+      prefix = false;
+    }
     for (const std::string_view piece : pre_tokenizer_.split(run)) {
       encode_piece(piece, prefix, first, merger, buffer, out);
       prefix = false;
@@ -41,7 +45,8 @@ class CharacterBpeTokenizer final : public Tokenizer {
     // First the text in the vocabulary's spelling, then the symbols of its characters.
     bool frozen_characters = false;
     for_each_spaced_character(
-        piece, prefix, buffer, [&](uint32_t begin, uint32_t end, bool frozen) {
+        piece, prefix, fallback_.can_spell(kSpaceMark), buffer,
+        [&](uint32_t begin, uint32_t end, bool frozen) {
           frozen_characters = frozen_characters || frozen;
           const std::string_view character = std::string_view(buffer).substr(begin, end - begin);
           merger.append(frozen ? kFrozenSymbol : merges_.find(character), begin, end);

@@ -144,14 +144,14 @@ void split_spaced_punctuation(const Piece& piece, std::vector<size_t>& ends) {
   split_led_runs(piece, ends, is_space, [](const Character& c) { return c.is(kPunctuation); });
 }
 
-// \s?[A-Za-z and the other letters with case]+
+// \s?[A-Za-z and the other letters with case]+; the escapes are characters that an editor which
+// normalises to NFC would replace by others
 void split_deepseek_alphabets(const Piece& piece, std::vector<size_t>& ends) {
   static const CodePointSet alphabets(
-      "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-"
-      "ᵷᵹ-ᶚ"
-      "Ḁ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄ"
-      "Ⰰ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-"
-      "𐳲𑢠-𑣟𞤀-𞥃");
+      "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕ"
+      "Ἐ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1F7Dᾀ-ᾴᾶ-ᾼ\u1FBEῂ-ῄῆ-ῌῐ-\u1FD3ῖ-\u1FDBῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ"
+      "\u212A-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟"
+      "𞤀-𞥃");
   split_led_runs(piece, ends, is_space,
                  [](const Character& c) { return alphabets.contains(c.code_point); });
 }
@@ -185,6 +185,14 @@ void split_trailing_space(const Piece& piece, std::vector<size_t>& ends) {
   while (spaces > piece.begin && is_space(piece.text[spaces - 1])) --spaces;
   if (spaces > piece.begin) ends.push_back(spaces);
   if (spaces < piece.end) ends.push_back(piece.end);
+}
+
+// Metaspace with split: each space begins a word
+void split_before_spaces(const Piece& piece, std::vector<size_t>& ends) {
+  for (size_t at = piece.begin + 1; at < piece.end; ++at) {
+    if (piece.text[at].code_point == ' ') ends.push_back(at);
+  }
+  if (piece.begin < piece.end) ends.push_back(piece.end);
 }
 
 //  ?[^(\s|.,!?…。，、।۔،)]+

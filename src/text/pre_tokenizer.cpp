@@ -1,15 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/pre_tokenizer.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/error.h"
 
 namespace lazyllm::text {
 namespace {
 
+struct Stage {
+  std::string_view name;
+  Splitter splitter;
+};
+
+/// The building blocks by name, for pre-tokenizers that are put together ("a|b|c").
+constexpr Stage kStages[] = {
+    {"gpt2-words", split_gpt2_words},
+    {"llama3-words", split_llama3_words},
+    {"jais2-words", split_jais2_words},
+    {"qwen2-words", split_qwen2_words},
+    {"qwen35-words", split_qwen35_words},
+    {"minicpm5-words", split_minicpm5_words},
+    {"seed-coder-words", split_seed_coder_words},
+    {"uncontracted-words", split_uncontracted_words},
+    {"tekken-words", split_tekken_words},
+    {"gpt4o-words", split_gpt4o_words},
+    {"deepseek3-words", split_deepseek3_words},
+    {"bloom-words", split_bloom_words},
+    {"single-numbers", split_single_numbers},
+    {"number-runs", split_number_runs},
+    {"number-triples", split_number_triples},
+    {"number-triples-from-right", split_number_triples_from_right},
+    {"ascii-digit-triples", split_ascii_digit_triples},
+    {"default-punctuation", split_default_punctuation},
+    {"punctuation-runs", split_falcon_punctuation},
+    {"single-newlines", split_single_newlines},
+    {"newline-runs", split_newline_runs},
+    {"spaced-letters", split_spaced_letters},
+    {"spaced-punctuation", split_spaced_punctuation},
+    {"deepseek-alphabets", split_deepseek_alphabets},
+    {"deepseek-punctuation", split_deepseek_punctuation},
+    {"deepseek-cjk", split_deepseek_cjk},
+    {"deepseek3-cjk", split_deepseek3_cjk},
+    {"trailing-space", split_trailing_space},
+    {"before-spaces", split_before_spaces},
+};
+
 /// Names of llama.cpp that cut text in the same way and have the same flags.
 struct Family {
   std::vector<std::string_view> names;
-  std::vector<Splitter> stages;
+  std::string_view stages;
   bool ignore_merges = false;
   bool add_bos = false;
   bool byte_level = true;
@@ -17,49 +58,47 @@ struct Family {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> all = {
-      {{"default"},
-       {split_default_punctuation, split_gpt2_words, split_number_runs, split_ascii_digit_triples}},
+      {{"default"}, "default-punctuation|gpt2-words|number-runs|ascii-digit-triples"},
       {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2",
         "jina-v5-nano"},
-       {split_llama3_words},
+       "llama3-words",
        true,
        true},
-      {{"dbrx", "smaug-bpe", "chatglm-bpe"}, {split_llama3_words}},
-      {{"glm4", "glm5"}, {split_llama3_words}, true},
-      {{"jais-2"}, {split_jais2_words}},
-      {{"minicpm5"}, {split_number_triples, split_minicpm5_words}, true},
+      {{"dbrx", "smaug-bpe", "chatglm-bpe"}, "llama3-words"},
+      {{"glm4", "glm5"}, "llama3-words", true},
+      {{"jais-2"}, "jais2-words"},
+      {{"minicpm5"}, "number-triples|minicpm5-words", true},
       {{"qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2", "hunyuan",
         "solar-open", "grok-2", "bailingmoe", "bailingmoe2", "llada-moe"},
-       {split_qwen2_words}},
-      {{"qwen35"}, {split_qwen35_words}},
-      {{"laguna"}, {split_newline_runs, split_qwen2_words}},
-      {{"seed-coder"}, {split_seed_coder_words}},
-      {{"ufakzeka"}, {split_uncontracted_words}},
+       "qwen2-words"},
+      {{"qwen35"}, "qwen35-words"},
+      {{"laguna"}, "newline-runs|qwen2-words"},
+      {{"seed-coder"}, "seed-coder-words"},
+      {{"ufakzeka"}, "uncontracted-words"},
       {{"gpt-2", "phi-2", "mpt", "olmo", "jais", "exaone4", "gigachat", "mellum", "modern-bert",
         "a.x-4.0", "trillion", "granite-docling", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de",
         "jina-v1-en", "jina-v2-code", "roberta-bpe"},
-       {split_gpt2_words}},
+       "gpt2-words"},
       {{"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b",
         "mellum2"},
-       {split_single_numbers, split_gpt2_words}},
-      {{"falcon"}, {split_falcon_punctuation, split_gpt2_words, split_ascii_digit_triples}},
+       "single-numbers|gpt2-words"},
+      {{"falcon"}, "punctuation-runs|gpt2-words|ascii-digit-triples"},
       {{"deepseek-llm"},
-       {split_single_newlines, split_deepseek_alphabets, split_deepseek_punctuation,
-        split_trailing_space, split_deepseek_cjk, split_number_runs}},
+       "single-newlines|deepseek-alphabets|deepseek-punctuation|trailing-space|deepseek-cjk|"
+       "number-runs"},
       {{"deepseek-coder"},
-       {split_single_newlines, split_spaced_letters, split_spaced_punctuation, split_deepseek_cjk,
-        split_single_numbers}},
+       "single-newlines|spaced-letters|spaced-punctuation|deepseek-cjk|single-numbers"},
       {{"deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"},
-       {split_number_triples, split_deepseek3_cjk, split_deepseek3_words}},
-      {{"tekken"}, {split_tekken_words}, true, true},
-      {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"}, {split_gpt4o_words}},
-      {{"tiny_aya", "cohere2moe"}, {split_number_triples_from_right, split_gpt4o_words}},
-      {{"superbpe"}, {split_number_triples_from_right}},
-      {{"poro-chat", "bloom", "gpt3-finnish"}, {split_bloom_words}},
-      {{"viking"}, {split_bloom_words, split_single_numbers}},
-      {{"gemma4", "granite-embed-multi-311m"}, {split_newline_runs}, false, true, false},
-      {{"sarvam-moe"}, {split_newline_runs}, false, false, false},
-      {{"whole"}, {}},
+       "number-triples|deepseek3-cjk|deepseek3-words"},
+      {{"tekken"}, "tekken-words", true, true},
+      {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"}, "gpt4o-words"},
+      {{"tiny_aya", "cohere2moe"}, "number-triples-from-right|gpt4o-words"},
+      {{"superbpe"}, "number-triples-from-right"},
+      {{"poro-chat", "bloom", "gpt3-finnish"}, "bloom-words"},
+      {{"viking"}, "bloom-words|single-numbers"},
+      {{"gemma4", "granite-embed-multi-311m"}, "newline-runs", false, true, false},
+      {{"sarvam-moe"}, "newline-runs", false, false, false},
+      {{"whole"}, ""},
   };
   return all;
 }
@@ -71,6 +110,20 @@ const Family* find_family(std::string_view name) {
     }
   }
   return nullptr;
+}
+
+/// The stages of "a|b|c"; empty if one is unknown.
+std::vector<Splitter> find_stages(std::string_view names) {
+  std::vector<Splitter> result;
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find('|'));
+    names.remove_prefix(std::min(names.size(), name.size() + 1));
+    const auto stage = std::find_if(std::begin(kStages), std::end(kStages),
+                                    [name](const Stage& each) { return each.name == name; });
+    if (stage == std::end(kStages)) return {};
+    result.push_back(stage->splitter);
+  }
+  return result;
 }
 
 std::vector<Character> decode(std::string_view text) {
@@ -98,7 +151,10 @@ void apply_pre_tokenizer_defaults(Vocabulary& vocabulary) {
 
 PreTokenizer PreTokenizer::by_name(const std::string& name) {
   const Family* family = find_family(name);
-  if (family != nullptr) return PreTokenizer(family->stages);
+  if (family != nullptr) return PreTokenizer(find_stages(family->stages));
+  if (std::vector<Splitter> stages = find_stages(name); !stages.empty()) {
+    return PreTokenizer(std::move(stages));
+  }
   std::string known;
   for (const Family& each : families()) {
     for (const std::string_view known_name : each.names) {

@@ -14,7 +14,8 @@ namespace lazyllm::text {
 /// regular expressions of a model's training did. Immutable and thread-safe.
 class PreTokenizer {
  public:
-  /// `name`: llama.cpp's name ("llama-bpe", "qwen2", ...), or "whole" for no cuts at all.
+  /// `name`: llama.cpp's name ("llama-bpe", "qwen2", ...), "whole" for no cuts at all, or the
+  /// names of stages that cut one after the other ("number-triples|llama3-words").
   /// Errors: Error(unsupported) naming the known names.
   static PreTokenizer by_name(const std::string& name);
 

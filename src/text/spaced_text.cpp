@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/spaced_text.h"
 
+#include <algorithm>
+
 namespace lazyllm::text {
 namespace {
 
@@ -45,15 +47,16 @@ ByteFallback::ByteFallback(const Vocabulary& vocabulary)
   }
 }
 
+bool ByteFallback::can_spell(std::string_view bytes) const {
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [this](char byte) { return tokens_[static_cast<uint8_t>(byte)] != kNoToken; });
+}
+
 void ByteFallback::put(std::string_view character, bool frozen, size_t first,
                        std::vector<TokenId>& out) const {
   const bool is_space = character == kSpaceMark && !frozen;  // a vocabulary without U+2581
   const std::string_view bytes = is_space ? std::string_view(" ") : character;
-  bool complete = true;
-  for (const char byte : bytes) {
-    complete = complete && tokens_[static_cast<uint8_t>(byte)] != kNoToken;
-  }
-  if (complete) {
+  if (can_spell(bytes)) {
     for (const char byte : bytes) out.push_back(tokens_[static_cast<uint8_t>(byte)]);
     return;
   }

@@ -22,8 +22,9 @@ inline constexpr int32_t kFrozenSymbol = -2;
 
 /// `text` with U+2581 for spaces, one more before it if `prefix`. Calls
 /// `symbol(begin, end, frozen)` for each character of the result, which `buffer` holds.
+/// `freeze`: the vocabulary has the bytes to say a U+2581 of the text itself.
 template <typename Symbol>
-void for_each_spaced_character(std::string_view text, bool prefix, std::string& buffer,
+void for_each_spaced_character(std::string_view text, bool prefix, bool freeze, std::string& buffer,
                                Symbol&& symbol) {
   const auto put = [&](std::string_view bytes, bool frozen) {
     const auto begin = static_cast<uint32_t>(buffer.size());
@@ -39,7 +40,7 @@ void for_each_spaced_character(std::string_view text, bool prefix, std::string& 
     if (character.code_point == ' ') {
       put(kSpaceMark, false);
     } else {
-      put(bytes, bytes == kSpaceMark);
+      put(bytes, freeze && bytes == kSpaceMark);
     }
     at += character.length;
   }
@@ -55,6 +56,9 @@ int byte_of_token(std::string_view spelling);
 class ByteFallback {
  public:
   explicit ByteFallback(const Vocabulary& vocabulary);
+
+  /// True if the vocabulary has tokens for all these bytes.
+  bool can_spell(std::string_view bytes) const;
 
   /// `first`: size of `out` when the run of text began (unknown tokens fuse within a run).
   void put(std::string_view character, bool frozen, size_t first, std::vector<TokenId>& out) const;

@@ -42,9 +42,10 @@ class SpmTokenizer final : public Tokenizer {
   void encode_run(std::string_view run, bool prefix, std::vector<TokenId>& out) const override {
     std::string buffer;
     Merger merger;
-    for_each_spaced_character(run, prefix, buffer, [&](uint32_t begin, uint32_t end, bool frozen) {
-      merger.append(frozen ? kFrozenSymbol : -1, begin, end);
-    });
+    for_each_spaced_character(run, prefix, fallback_.can_spell(kSpaceMark), buffer,
+                              [&](uint32_t begin, uint32_t end, bool frozen) {
+                                merger.append(frozen ? kFrozenSymbol : -1, begin, end);
+                              });
     const std::string_view text = buffer;
     merger.run([&](const Symbol& left, const Symbol& right) -> Merge {
       const size_t size = right.end - left.begin;

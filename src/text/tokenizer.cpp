@@ -102,10 +102,9 @@ void Tokenizer::build_pieces() {
   }
 }
 
-bool Tokenizer::adds_prefix(bool first_run) const {
+bool Tokenizer::adds_prefix(bool at_start) const {
   const bool spaced = vocabulary_.kind == Vocabulary::Kind::spm || !vocabulary_.byte_level;
-  return spaced && vocabulary_.add_space_prefix &&
-         (first_run || !vocabulary_.prefix_first_run_only);
+  return spaced && vocabulary_.add_space_prefix && (at_start || !vocabulary_.prefix_at_start_only);
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special,
@@ -150,15 +149,13 @@ std::vector<TokenId> Tokenizer::encode(const Prompt& prompt, bool add_special) c
   if (add_special && vocabulary_.add_bos && vocabulary_.bos != kNoToken && !has_bos) {
     tokens.push_back(vocabulary_.bos);
   }
-  bool first_run = true;
   for (const Fragment& fragment : fragments) {
     if (fragment.token != kNoToken) {
       tokens.push_back(fragment.token);
       continue;
     }
     const std::string_view run = prompt.text.substr(fragment.begin, fragment.end - fragment.begin);
-    encode_run(run, adds_prefix(first_run), tokens);
-    first_run = false;
+    encode_run(run, adds_prefix(fragment.begin == 0), tokens);
   }
   if (add_special && vocabulary_.add_eos && vocabulary_.eos != kNoToken && !has_eos) {
     tokens.push_back(vocabulary_.eos);
@@ -186,19 +183,20 @@ std::string Tokenizer::decode(std::span<const TokenId> tokens, bool special) con
   check(tokens);
   std::string text;
   bool at_run_start = true;
-  bool first_run = true;
+  bool at_text_start = true;  // a BOS before it does not count
   for (const TokenId token : tokens) {
     const TokenType token_type = type(token);
     const std::string& bytes = pieces_[static_cast<size_t>(token)];
     if (token_type == TokenType::control || token_type == TokenType::user_defined) {
       if (special || token_type == TokenType::user_defined) text += bytes;
       at_run_start = true;
+      at_text_start = at_text_start && token_type == TokenType::control;
       continue;
     }
-    const bool strip = at_run_start && adds_prefix(first_run) && bytes.starts_with(' ');
+    const bool strip = at_run_start && adds_prefix(at_text_start) && bytes.starts_with(' ');
     if (token_type != TokenType::unknown || special) text += bytes.substr(strip ? 1 : 0);
     at_run_start = false;
-    first_run = false;
+    at_text_start = false;
   }
   return text;
 }

@@ -74,7 +74,7 @@ class Tokenizer {
  private:
   struct Prompt;
   std::vector<TokenId> encode(const Prompt& prompt, bool add_special) const;
-  bool adds_prefix(bool first_run) const;
+  bool adds_prefix(bool at_start) const;
 
   std::unique_ptr<const SpecialTokens> special_tokens_;
   std::vector<std::string> pieces_;      ///< the bytes of each token, special ones spelled out

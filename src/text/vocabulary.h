@@ -27,7 +27,7 @@ struct Vocabulary {
     bpe,  ///< BPE with ranked merges ("gpt2", "gemma4"), byte-level unless byte_level is false
   };
   Kind kind = Kind::spm;
-  std::string pre = "default";  ///< pre-tokenizer, llama.cpp's name or "whole"; BPE only
+  std::string pre = "default";  ///< pre-tokenizer, see PreTokenizer::by_name; BPE only
   bool byte_level = true;       ///< BPE: see tokens
   /// Byte-level BPE: in GPT-2's byte-to-unicode spelling; SPM and other BPE: raw UTF-8 with
   /// U+2581 for spaces. Control and user-defined tokens: literal.
@@ -41,7 +41,7 @@ struct Vocabulary {
   std::vector<TokenId> end_of_generation;  ///< further tokens that end an answer
   bool add_bos = false, add_eos = false;
   bool add_space_prefix = true;           ///< a space before each run of text; not byte-level BPE
-  bool prefix_first_run_only = false;     ///< that space before the very first run only
+  bool prefix_at_start_only = false;      ///< that space at the very start of a text only
   bool remove_extra_whitespaces = false;  ///< read but not obeyed, as in llama.cpp
   bool ignore_merges = false;             ///< a whole piece found in the vocabulary wins
   bool byte_fallback = true;              ///< unknown characters become <0xNN>; not byte-level BPE

@@ -67,6 +67,7 @@ void split_deepseek_punctuation(const Piece& piece, std::vector<size_t>& ends);
 void split_deepseek_cjk(const Piece& piece, std::vector<size_t>& ends);
 void split_deepseek3_cjk(const Piece& piece, std::vector<size_t>& ends);
 void split_trailing_space(const Piece& piece, std::vector<size_t>& ends);
+void split_before_spaces(const Piece& piece, std::vector<size_t>& ends);
 void split_bloom_words(const Piece& piece, std::vector<size_t>& ends);
 
 /// Drives a matcher over a piece. `match(position)` gives the length of the match there

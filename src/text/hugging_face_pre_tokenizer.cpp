@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "text/hugging_face_pre_tokenizer.h"
+
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "text/spaced_text.h"
+
+namespace lazyllm::text {
+namespace {
+
+using Json = nlohmann::json;
+
+/// The regular expressions of model files, in the spelling that normal_form() gives
+/// them, and the stage that does the same.
+constexpr std::pair<std::string_view, std::string_view> kExpressions[] = {
+    {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S))", "gpt2-words"},
+    {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", "gpt2-words"},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "llama3-words"},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "qwen2-words"},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+)",
+     "qwen2-words"},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "qwen35-words"},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "minicpm5-words"},
+    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "seed-coder-words"},
+    {R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "uncontracted-words"},
+    {R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "tekken-words"},
+    {R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "gpt4o-words"},
+    {R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
+     "deepseek3-words"},
+    {R"(\p{N}{1,3})", "number-triples"},
+    {R"(\p{N})", "single-numbers"},
+    {R"(\p{N}+)", "number-runs"},
+    {R"(\d{1,3}(?=(?:\d{3})*\b))", "number-triples-from-right"},
+    {R"([0-9][0-9][0-9])", "ascii-digit-triples"},
+    {R"([\r\n])", "single-newlines"},
+    {R"([^\n]+|[\n]+)", "newline-runs"},
+    {R"(\s?\p{L}+)", "spaced-letters"},
+    {R"(\s?\p{P}+)", "spaced-punctuation"},
+    {R"(\s?[!-/:-~！-／：-～‘-‟　-。]+)", "deepseek-punctuation"},
+    {R"(\s+$)", "trailing-space"},
+    {R"([一-龥ࠀ-一가-퟿]+)", "deepseek-cjk"},
+    {R"([一-龥぀-ゟ゠-ヿ]+)", "deepseek3-cjk"},
+    {R"( ?[^(\s|.,!?…。，、।۔،)]+)", "bloom-words"},
+};
+
+/// DeepSeek-LLM's list of letters with case is too long to spell out twice.
+constexpr std::string_view kDeepseekAlphabetsBegin = R"(\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿ)";
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+/// One spelling for what means the same: contractions, possessive quantifiers (they
+/// change nothing here, since what follows never needs characters back), raw newlines.
+std::string normal_form(std::string expression) {
+  replace_all(expression, "\r", R"(\r)");
+  replace_all(expression, "\n", R"(\n)");
+  replace_all(expression, "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])",
+              "(?i:'s|'t|'re|'ve|'m|'ll|'d)");
+  replace_all(expression, "'(?i:[sdmt]|ll|ve|re)", "(?i:'s|'t|'re|'ve|'m|'ll|'d)");
+  replace_all(expression, "'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])",
+              "(?i:'s|'t|'re|'ve|'m|'ll|'d)");
+  replace_all(expression, R"([^\r\n\p{L}\p{N}]?+)", R"([^\r\n\p{L}\p{N}]?)");
+  replace_all(expression, "]++", "]+");
+  replace_all(expression, "{1}", "");
+  return expression;
+}
+
+class Recogniser {
+ public:
+  explicit Recogniser(const std::string& where) : where_(where) {}
+
+  void normalizer(const Json& entry) {
+    if (entry.is_null()) return;
+    const std::string type = entry.at("type");
+    if (type == "Sequence") {
+      for (const Json& each : entry.at("normalizers")) normalizer(each);
+    } else if (type == "Prepend" && entry.at("prepend") == kSpaceMark) {
+      result_.add_space_prefix = true;
+    } else if (type == "Replace" && pattern_text(entry) == " " &&
+               entry.at("content") == kSpaceMark) {
+      result_.marks_spaces = true;
+    } else if (type != "NFC") {
+      // NFC is left out as in llama.cpp: text is nearly always in that form already.
+      unsupported("normalizer", entry);
+    }
+  }
+
+  void pre_tokenizer(const Json& entry) {
+    if (entry.is_null()) return;
+    const std::string type = entry.at("type");
+    if (type == "Sequence") {
+      for (const Json& each : entry.at("pretokenizers")) pre_tokenizer(each);
+    } else if (type == "ByteLevel") {
+      byte_level(entry);
+    } else if (type == "Metaspace") {
+      metaspace(entry);
+    } else if (type == "Digits") {
+      add_stage(entry.value("individual_digits", false) ? "single-numbers" : "number-runs");
+    } else if (type == "Punctuation" && entry.value("behavior", "") == "Contiguous") {
+      add_stage("punctuation-runs");
+    } else if (type == "Split") {
+      split(entry);
+    } else {
+      unsupported("pre-tokenizer", entry);
+    }
+  }
+
+  HuggingFaceSplitting finish() {
+    if (result_.pre.empty()) result_.pre = "whole";
+    return result_;
+  }
+
+ private:
+  [[noreturn]] void unsupported(const char* what, const Json& entry) const {
+    std::string text = entry.dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (text.size() > 600) text = text.substr(0, 600) + "...";
+    fail(ErrorCode::unsupported, "{}: this {} is not supported: {}", where_, what, text);
+  }
+
+  static std::string pattern_text(const Json& entry) {
+    const Json& pattern = entry.at("pattern");
+    return pattern.contains("String") ? pattern.at("String").get<std::string>() : std::string();
+  }
+
+  void add_stage(std::string_view name) {
+    if (!result_.pre.empty()) result_.pre += '|';
+    result_.pre += name;
+  }
+
+  void byte_level(const Json& entry) {
+    // A space that is added only where the text has none cannot be undone when decoding.
+    if (entry.value("add_prefix_space", true)) unsupported("pre-tokenizer", entry);
+    result_.byte_level = true;
+    if (entry.value("use_regex", true)) add_stage("gpt2-words");
+  }
+
+  void metaspace(const Json& entry) {
+    if (entry.at("replacement") != kSpaceMark) unsupported("pre-tokenizer", entry);
+    const bool adds = entry.value("add_prefix_space", true);
+    const std::string scheme = entry.value("prepend_scheme", adds ? "always" : "never");
+    result_.marks_spaces = true;
+    result_.add_space_prefix = scheme != "never";
+    result_.prefix_at_start_only = scheme == "first";
+    if (entry.value("split", true)) add_stage("before-spaces");
+  }
+
+  void split(const Json& entry) {
+    // Gemma asks for cuts at spaces after its normalizer has replaced them all.
+    if (pattern_text(entry) == " " && result_.marks_spaces) return;
+    const Json& pattern = entry.at("pattern");
+    const std::string behavior = entry.at("behavior");
+    const bool invert = entry.value("invert", false);
+    // "Removed" the inverse, and "Isolated", keep the matches; nothing else is left over.
+    const bool keeps = (behavior == "Isolated" && !invert) || (behavior == "Removed" && invert);
+    if (!keeps || !pattern.contains("Regex")) unsupported("pre-tokenizer", entry);
+    const std::string expression = normal_form(pattern.at("Regex").get<std::string>());
+    for (const auto& [known, stage] : kExpressions) {
+      if (expression == known) return add_stage(stage);
+    }
+    if (expression.starts_with(kDeepseekAlphabetsBegin)) return add_stage("deepseek-alphabets");
+    unsupported("pre-tokenizer", entry);
+  }
+
+  const std::string& where_;
+  HuggingFaceSplitting result_;
+};
+
+}  // namespace
+
+HuggingFaceSplitting recognise_splitting(const nlohmann::json& normalizer,
+                                         const nlohmann::json& pre_tokenizer,
+                                         const std::string& where) {
+  Recogniser recogniser(where);
+  recogniser.normalizer(normalizer);
+  recogniser.pre_tokenizer(pre_tokenizer);
+  return recogniser.finish();
+}
+
+}  // namespace lazyllm::text
