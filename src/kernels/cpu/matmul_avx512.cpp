@@ -60,14 +60,29 @@ LAZYLLM_INLINE __m512i load_step(const uint8_t* planes) {
   }
 }
 
+/// dots += weights * the four quants at `quants`, broadcast inside the instruction.
+LAZYLLM_INLINE void add_broadcast(__m512i& dots, __m512i weights, const int8_t* quants) {
+  struct Four {
+    int8_t values[4];
+  };
+  asm("vpdpbusd %2%{1to16%}, %1, %0"
+      : "+v"(dots)
+      : "v"(weights), "m"(*reinterpret_cast<const Four*>(quants)));
+}
+
 LAZYLLM_INLINE __m512i broadcast(const int8_t* four) {
   int32_t bits;
   __builtin_memcpy(&bits, four, 4);
   return _mm512_set1_epi32(bits);
 }
 
+// With two tiles a row's quants are used twice. One load for both costs an instruction,
+// two embedded ones cost a load: half of the rows each way balances the two limits.
+constexpr int kBroadcastRows = 3;
+
 template <int kBits, bool kCodebook, int kRows, int kTiles, int kStep>
-LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
+LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights,
+                             const int8_t* quants) {
   __m512i w[kTiles];
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
@@ -75,9 +90,15 @@ LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weig
   }
   LAZYLLM_UNROLL
   for (int r = 0; r < kRows; ++r) {
-    const __m512i a = broadcast(quants + (kStep * kPanelRows + r) * 4);
-    LAZYLLM_UNROLL
-    for (int t = 0; t < kTiles; ++t) dots[r][t] = _mm512_dpbusd_epi32(dots[r][t], w[t], a);
+    const int8_t* four = quants + (kStep * kPanelRows + r) * 4;
+    if (kTiles == 1 || r >= kBroadcastRows) {
+      LAZYLLM_UNROLL
+      for (int t = 0; t < kTiles; ++t) add_broadcast(dots[r][t], w[t], four);
+    } else {
+      const __m512i a = broadcast(four);
+      LAZYLLM_UNROLL
+      for (int t = 0; t < kTiles; ++t) dots[r][t] = _mm512_dpbusd_epi32(dots[r][t], w[t], a);
+    }
   }
 }
 
