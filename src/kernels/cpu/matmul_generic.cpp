@@ -18,7 +18,13 @@ int8_t round_to_int8(float x) {
 }
 
 void quantize_panel(const float* in, int64_t in_stride, int rows, int64_t groups, int8_t* quants,
-                    float* scales, int32_t* sums) {
+                    float* scales, int32_t* sums16, int32_t* sums32) {
+  if (rows < kPanelRows) {
+    const auto entries = static_cast<size_t>(groups * kPanelRows);
+    std::memset(scales, 0, entries * sizeof(float));
+    std::memset(sums16, 0, 2 * entries * sizeof(int32_t));
+    std::memset(sums32, 0, entries * sizeof(int32_t));
+  }
   for (int r = 0; r < rows; ++r) {
     for (int64_t g = 0; g < groups; ++g) {
       const float* x = in + r * in_stride + g * kGroupColumns;
@@ -39,8 +45,9 @@ void quantize_panel(const float* in, int64_t in_stride, int rows, int64_t groups
         out[i / 4 * (kPanelRows * 4) + i % 4] = q;
         sum[i / 16] += q;
       }
-      sums[2 * g * kPanelRows + r] = sum[0];
-      sums[(2 * g + 1) * kPanelRows + r] = sum[1];
+      sums16[2 * g * kPanelRows + r] = sum[0];
+      sums16[(2 * g + 1) * kPanelRows + r] = sum[1];
+      sums32[g * kPanelRows + r] = sum[0] + sum[1];
     }
   }
 }

@@ -62,11 +62,11 @@ using FloatKernel = void (*)(const FloatProduct&);
 
 struct MatmulKernels {
   /// Quantises `rows` <= 6 rows of groups * 32 columns: x ~ scale * quant with
-  /// scale = max |x| / 127 and quants rounded to nearest even. `sums` gets the sums of
-  /// the quants over groups of 16: [2 * groups][6]. Values that are not finite make the
-  /// scale not finite.
+  /// scale = max |x| / 127 and quants rounded to nearest even. The sums of the quants go
+  /// to sums16 ([2 * groups][6]) and sums32 ([groups][6]). Values that are not finite make
+  /// the scale not finite. Missing rows have scale and sums of 0.
   void (*quantize_panel)(const float* in, int64_t in_stride, int rows, int64_t groups,
-                         int8_t* quants, float* scales, int32_t* sums);
+                         int8_t* quants, float* scales, int32_t* sums16, int32_t* sums32);
 
   /// Scales and minimums of `groups` groups of a tile as floats, from the scales of the
   /// whole tile; first_group is a multiple of 8. Scale group i goes to scales + i * stride.
