@@ -5,7 +5,6 @@
 //
 //   lazyllm_matmul_benchmark --benchmark_filter='avx512-vnni/Q4_1.*threads:1'
 #include <benchmark/benchmark.h>
-
 #include <time.h>
 
 #include <algorithm>
@@ -98,8 +97,8 @@ void run(benchmark::State& state, Isa isa, StorageType type, Shape shape, int th
   std::normal_distribution<float> normal;
   for (float& value : in) value = normal(engine);
   std::vector<float> out(static_cast<size_t>(shape.rows * shape.outputs));
-  const MatmulTarget target{weight.get(), nullptr,
-                            {out.data(), shape.rows, shape.outputs, shape.outputs}, false};
+  const MatmulTarget target{
+      weight.get(), nullptr, {out.data(), shape.rows, shape.outputs, shape.outputs}, false};
   const double peak_gops = peak(isa, pool);
   double best = 1e30;
   for (auto _ : state) {
@@ -118,12 +117,13 @@ void run(benchmark::State& state, Isa isa, StorageType type, Shape shape, int th
 
 void add(Isa isa, StorageType type, Shape shape, int threads) {
   const std::string label = std::string(name(isa)) + "/" + std::string(traits(type).name) + "/" +
-                            std::to_string(shape.rows) + "x" + std::to_string(shape.columns) +
-                            "x" + std::to_string(shape.outputs) +
-                            "/threads:" + std::to_string(threads);
-  benchmark::RegisterBenchmark(label.c_str(), [=](benchmark::State& state) {
-    run(state, isa, type, shape, threads);
-  })->UseManualTime()->Unit(benchmark::kMillisecond)->MinTime(0.3);
+                            std::to_string(shape.rows) + "x" + std::to_string(shape.columns) + "x" +
+                            std::to_string(shape.outputs) + "/threads:" + std::to_string(threads);
+  benchmark::RegisterBenchmark(
+      label.c_str(), [=](benchmark::State& state) { run(state, isa, type, shape, threads); })
+      ->UseManualTime()
+      ->Unit(benchmark::kMillisecond)
+      ->MinTime(0.3);
 }
 
 void add_all() {

@@ -50,10 +50,10 @@ class QuantisedActivations {
   void fill_extras(int kind, int64_t panel);
 
   int64_t groups_ = 0;
-  int8_t* quants_ = nullptr;  // [panels][groups][8 steps][6][4]
-  float* scales_ = nullptr;   // [panels][groups][6]
-  int32_t* sums16_ = nullptr;     // [panels][2 * groups][6]
-  int32_t* sums32_ = nullptr;     // [panels][groups][6]
+  int8_t* quants_ = nullptr;   // [panels][groups][8 steps][6][4]
+  float* scales_ = nullptr;    // [panels][groups][6]
+  int32_t* sums16_ = nullptr;  // [panels][2 * groups][6]
+  int32_t* sums32_ = nullptr;  // [panels][groups][6]
   bool used_[kKinds] = {};
   int32_t* extras_[kKinds] = {};  // [panels][scale groups][6], int32 or float bits
   Scratch quant_memory_, scale_memory_, sum16_memory_, sum32_memory_, extra_memory_[kKinds];

@@ -94,7 +94,8 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
   float* minimums = scratch.minimums.get<float>(scale_groups * kTileOutputs);
   float* sums = scratch.sums.get<float>(kPanelRows * kTileOutputs);
   if (!format.is_float()) {
-    call.kernels->decode_scales(format, matrix.scales(tile), 0, matrix.groups(), scales, minimums, kTileOutputs);
+    call.kernels->decode_scales(format, matrix.scales(tile), 0, matrix.groups(), scales, minimums,
+                                kTileOutputs);
   }
   const int64_t outputs = std::min<int64_t>(kTileOutputs, matrix.rows - tile * kTileOutputs);
   for (int64_t row = 0; row < call.in.rows; row += kPanelRows) {
@@ -195,18 +196,25 @@ void multiply_quants(const Call& call, const PanelWork& work) {
     for (int t = 0; t < tiles; ++t) {
       kernels.decode_scales(format, matrix.scales(work.tile + t), group, groups,
                             scales + t * kTileOutputs, minimums + t * kTileOutputs, stride);
-      kernels.unpack_quants(format,
-                            matrix.quants(work.tile + t) + group * matrix.group_bytes(), groups,
-                            weights + t * kGroupBytes, int64_t{tiles} * kGroupBytes);
+      kernels.unpack_quants(format, matrix.quants(work.tile + t) + group * matrix.group_bytes(),
+                            groups, weights + t * kGroupBytes, int64_t{tiles} * kGroupBytes);
     }
     const bool last = group + groups == matrix.groups();
     for_each_panel(work, blocks == 1, last, [&](int64_t row, int rows, float* sums) {
       const int64_t panel = row / kPanelRows;
-      kernels.panel_kernel(format, rows, tiles)(
-          {.format = &format, .rows = rows, .tiles = tiles, .quants = a.quants(panel, group),
-           .scales = a.scales(panel, group), .extras = a.extras(format, panel, group),
-           .weights = weights, .weight_scales = scales, .weight_minimums = minimums,
-           .groups = groups, .sums = sums, .sums_stride = kPanelOutputs, .first = group == 0});
+      kernels.panel_kernel(format, rows, tiles)({.format = &format,
+                                                 .rows = rows,
+                                                 .tiles = tiles,
+                                                 .quants = a.quants(panel, group),
+                                                 .scales = a.scales(panel, group),
+                                                 .extras = a.extras(format, panel, group),
+                                                 .weights = weights,
+                                                 .weight_scales = scales,
+                                                 .weight_minimums = minimums,
+                                                 .groups = groups,
+                                                 .sums = sums,
+                                                 .sums_stride = kPanelOutputs,
+                                                 .first = group == 0});
     });
   }
 }
@@ -220,16 +228,20 @@ void multiply_floats(const Call& call, const PanelWork& work) {
   for (int64_t column = 0; column < matrix.columns; column += kFloatBlockColumns) {
     const int64_t columns = std::min(kFloatBlockColumns, matrix.columns - column);
     for (int t = 0; t < tiles; ++t) {
-      call.kernels->unpack_floats(matrix.type,
-                                  matrix.tile(work.tile + t) + column * tile_row_bytes, columns,
-                                  weights + t * kTileOutputs, stride);
+      call.kernels->unpack_floats(matrix.type, matrix.tile(work.tile + t) + column * tile_row_bytes,
+                                  columns, weights + t * kTileOutputs, stride);
     }
     const bool last = column + columns == matrix.columns;
     for_each_panel(work, last && column == 0, last, [&](int64_t row, int rows, float* sums) {
-      call.kernels->float_panel_kernel(rows, tiles)(
-          {.rows = rows, .tiles = tiles, .in = call.in.row(row) + column,
-           .in_stride = call.in.stride, .weights = weights, .columns = columns, .sums = sums,
-           .sums_stride = kPanelOutputs, .first = column == 0});
+      call.kernels->float_panel_kernel(rows, tiles)({.rows = rows,
+                                                     .tiles = tiles,
+                                                     .in = call.in.row(row) + column,
+                                                     .in_stride = call.in.stride,
+                                                     .weights = weights,
+                                                     .columns = columns,
+                                                     .sums = sums,
+                                                     .sums_stride = kPanelOutputs,
+                                                     .first = column == 0});
     });
   }
 }

@@ -22,7 +22,9 @@ namespace {
 alignas(16) constexpr uint8_t kIq4Quants[16] = {1,   24,  45,  63,  79,  93,  106, 118,
                                                 129, 141, 153, 166, 181, 197, 217, 241};
 
-LAZYLLM_INLINE __m512i load(const void* data) { return _mm512_loadu_si512(data); }
+LAZYLLM_INLINE __m512i load(const void* data) {
+  return _mm512_loadu_si512(data);
+}
 
 /// Bits [from, from + width) of every byte, moved to bit `to`.
 template <int kFrom, int kTo, int kWidth>
@@ -104,7 +106,8 @@ LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weig
 
 /// The k-steps [kFirst, kFirst + 4).
 template <int kBits, bool kCodebook, int kRows, int kTiles, int kFirst>
-LAZYLLM_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
+LAZYLLM_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights,
+                                   const int8_t* quants) {
   add_step<kBits, kCodebook, kRows, kTiles, kFirst>(dots, weights, quants);
   add_step<kBits, kCodebook, kRows, kTiles, kFirst + 1>(dots, weights, quants);
   add_step<kBits, kCodebook, kRows, kTiles, kFirst + 2>(dots, weights, quants);
@@ -124,8 +127,9 @@ LAZYLLM_INLINE void start_dots(__m512i (&dots)[kRows][kTiles], const void* extra
 }
 
 template <int kRows, int kTiles, bool kMinimum>
-LAZYLLM_INLINE void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales, const void* extras,
-                const float* weight_scales, const float* minimums, __m512 (&sums)[kRows][kTiles]) {
+LAZYLLM_INLINE void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales,
+                               const void* extras, const float* weight_scales,
+                               const float* minimums, __m512 (&sums)[kRows][kTiles]) {
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
     const __m512 weight_scale = _mm512_loadu_ps(weight_scales + t * kTileOutputs);
@@ -219,14 +223,19 @@ QuantKernel panel_kernel(const PackedFormat& f, int rows, int tiles) {
 
 QuantKernel direct_kernel(const PackedFormat& f, int rows) {
   switch (f.bits) {
-    case 2: return of_rows<2, false, 16, true, 1>(rows);
-    case 3: return of_rows<3, false, 16, false, 1>(rows);
+    case 2:
+      return of_rows<2, false, 16, true, 1>(rows);
+    case 3:
+      return of_rows<3, false, 16, false, 1>(rows);
     case 5:
       return f.minimum ? of_rows<5, false, 32, true, 1>(rows)
                        : of_rows<5, false, 32, false, 1>(rows);
-    case 6: return of_rows<6, false, 16, false, 1>(rows);
-    case 8: return of_rows<8, false, 32, false, 1>(rows);
-    default: break;
+    case 6:
+      return of_rows<6, false, 16, false, 1>(rows);
+    case 8:
+      return of_rows<8, false, 32, false, 1>(rows);
+    default:
+      break;
   }
   if (f.codebook) return of_rows<4, true, 32, false, 1>(rows);
   return f.minimum ? of_rows<4, false, 32, true, 1>(rows) : of_rows<4, false, 32, false, 1>(rows);
@@ -251,25 +260,34 @@ void unpack(const uint8_t* planes, int64_t groups, uint8_t* out, int64_t stride)
 void unpack_quants(const PackedFormat& f, const uint8_t* planes, int64_t groups, uint8_t* out,
                    int64_t stride) {
   switch (f.bits) {
-    case 2: return unpack<2, false>(planes, groups, out, stride);
-    case 3: return unpack<3, false>(planes, groups, out, stride);
+    case 2:
+      return unpack<2, false>(planes, groups, out, stride);
+    case 3:
+      return unpack<3, false>(planes, groups, out, stride);
     case 4:
       return f.codebook ? unpack<4, true>(planes, groups, out, stride)
                         : unpack<4, false>(planes, groups, out, stride);
-    case 5: return unpack<5, false>(planes, groups, out, stride);
-    case 6: return unpack<6, false>(planes, groups, out, stride);
-    default: return unpack<8, false>(planes, groups, out, stride);
+    case 5:
+      return unpack<5, false>(planes, groups, out, stride);
+    case 6:
+      return unpack<6, false>(planes, groups, out, stride);
+    default:
+      return unpack<8, false>(planes, groups, out, stride);
   }
 }
 
 }  // namespace
 
 const MatmulKernels& avx512_matmul_kernels() {
-  static constexpr MatmulKernels kKernels = {
-      avx512::quantize_panel,     avx512::decode_scales, unpack_quants,
-      avx512::unpack_floats,      panel_kernel,          direct_kernel,
-      avx512::float_panel_kernel, avx512::float_direct_kernel,
-      "int8 VNNI"};
+  static constexpr MatmulKernels kKernels = {avx512::quantize_panel,
+                                             avx512::decode_scales,
+                                             unpack_quants,
+                                             avx512::unpack_floats,
+                                             panel_kernel,
+                                             direct_kernel,
+                                             avx512::float_panel_kernel,
+                                             avx512::float_direct_kernel,
+                                             "int8 VNNI"};
   return kKernels;
 }
 

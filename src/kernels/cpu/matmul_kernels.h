@@ -70,9 +70,8 @@ struct MatmulKernels {
 
   /// Scales and minimums of `groups` groups of a tile as floats, from the scales of the
   /// whole tile; first_group is a multiple of 8. Scale group i goes to scales + i * stride.
-  void (*decode_scales)(const PackedFormat& format, const uint8_t* tile_scales,
-                        int64_t first_group, int64_t groups, float* scales, float* minimums,
-                        int64_t stride);
+  void (*decode_scales)(const PackedFormat& format, const uint8_t* tile_scales, int64_t first_group,
+                        int64_t groups, float* scales, float* minimums, int64_t stride);
 
   /// Unpacks groups into the form that panel_kernel takes: group g to out + g * stride.
   void (*unpack_quants)(const PackedFormat& format, const uint8_t* planes, int64_t groups,

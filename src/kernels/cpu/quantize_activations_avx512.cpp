@@ -92,8 +92,7 @@ void quantize_panel(const float* in, int64_t in_stride, int rows, int64_t groups
     for (int i = 0; i < 3; ++i) {
       const __m512i from = _mm512_load_si512(kInterleave.from[i]);
       const __m512i four = _mm512_permutex2var_epi32(first, from, second);
-      const __m512i all =
-          _mm512_mask_permutexvar_epi32(four, kInterleave.third[i], from, third);
+      const __m512i all = _mm512_mask_permutexvar_epi32(four, kInterleave.third[i], from, third);
       _mm512_storeu_si512(quants + g * kActivationGroupBytes + i * 64, all);
       _mm512_store_si512(step_sums + i * 16,
                          _mm512_dpbusd_epi32(_mm512_setzero_si512(), ones, all));
