@@ -48,7 +48,7 @@ struct Task {
 struct Call {
   const MatmulKernels* kernels = nullptr;
   ConstFloatRows in;
-  QuantisedActivations activations;
+  Activations activations;
   std::vector<const PackedFormat*> formats;
   std::vector<Task> tasks;
   int64_t items = 0;  // of one row block
@@ -104,15 +104,14 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
     if (format.is_float()) {
       call.kernels->float_direct_kernel(matrix.type, rows)({.rows = rows,
                                                             .tiles = 1,
-                                                            .in = call.in.row(row),
-                                                            .in_stride = call.in.stride,
+                                                            .in = call.activations.floats(panel, 0),
                                                             .weights = matrix.tile(tile),
                                                             .columns = matrix.columns,
                                                             .sums = sums,
                                                             .sums_stride = kTileOutputs,
                                                             .first = true});
     } else {
-      const QuantisedActivations& a = call.activations;
+      const Activations& a = call.activations;
       call.kernels->direct_kernel(format, rows)({.format = &format,
                                                  .rows = rows,
                                                  .tiles = 1,
@@ -179,12 +178,13 @@ void multiply_quants(const Call& call, const PanelWork& work) {
   const PackedMatrix& matrix = work.matrix();
   const PackedFormat& format = matrix.format;
   const MatmulKernels& kernels = *call.kernels;
-  const QuantisedActivations& a = call.activations;
+  const Activations& a = call.activations;
   WorkerScratch& scratch = worker_scratch();
   const int tiles = work.tiles;
   const int64_t stride = int64_t{tiles} * kTileOutputs;
+  const int64_t group_bytes = kernels.panel_group_bytes;
   constexpr int64_t kMaximumGroups = kBlockColumns / kGroupColumns;
-  uint8_t* weights = scratch.weights.get<uint8_t>(kMaximumGroups * kPanelTiles * kGroupBytes);
+  uint8_t* weights = scratch.weights.get<uint8_t>(kMaximumGroups * kPanelTiles * group_bytes);
   float* scales = scratch.scales.get<float>(kMaximumGroups * 2 * kPanelOutputs);
   float* minimums = scratch.minimums.get<float>(kMaximumGroups * 2 * kPanelOutputs);
   // Blocks of about equal size, in whole super-blocks.
@@ -197,7 +197,7 @@ void multiply_quants(const Call& call, const PanelWork& work) {
       kernels.decode_scales(format, matrix.scales(work.tile + t), group, groups,
                             scales + t * kTileOutputs, minimums + t * kTileOutputs, stride);
       kernels.unpack_quants(format, matrix.quants(work.tile + t) + group * matrix.group_bytes(),
-                            groups, weights + t * kGroupBytes, int64_t{tiles} * kGroupBytes);
+                            groups, weights + t * group_bytes, tiles * group_bytes);
     }
     const bool last = group + groups == matrix.groups();
     for_each_panel(work, blocks == 1, last, [&](int64_t row, int rows, float* sums) {
@@ -233,15 +233,15 @@ void multiply_floats(const Call& call, const PanelWork& work) {
     }
     const bool last = column + columns == matrix.columns;
     for_each_panel(work, last && column == 0, last, [&](int64_t row, int rows, float* sums) {
-      call.kernels->float_panel_kernel(rows, tiles)({.rows = rows,
-                                                     .tiles = tiles,
-                                                     .in = call.in.row(row) + column,
-                                                     .in_stride = call.in.stride,
-                                                     .weights = weights,
-                                                     .columns = columns,
-                                                     .sums = sums,
-                                                     .sums_stride = kPanelOutputs,
-                                                     .first = column == 0});
+      call.kernels->float_panel_kernel(
+          rows, tiles)({.rows = rows,
+                        .tiles = tiles,
+                        .in = call.activations.floats(row / kPanelRows, column),
+                        .weights = weights,
+                        .columns = columns,
+                        .sums = sums,
+                        .sums_stride = kPanelOutputs,
+                        .first = column == 0});
     });
   }
 }

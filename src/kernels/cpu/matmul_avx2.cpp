@@ -227,7 +227,7 @@ void multiply_rows(const QuantProduct& p, int first_row, int tile) {
   const int8_t* quants = p.quants + first_row * 4;
   const float* scales = p.scales + first_row;
   const auto* extras = static_cast<const int32_t*>(p.extras) + first_row;
-  const uint8_t* weights = p.weights + tile * kGroupBytes;
+  const uint8_t* weights = p.weights + tile * kGroupValues;
   const float* weight_scales = p.weight_scales + tile * kTileOutputs;
   const float* minimums = p.weight_minimums + tile * kTileOutputs;
   for (int64_t g = 0; g < p.groups; ++g) {
@@ -356,6 +356,7 @@ const MatmulKernels& avx2_matmul_kernels() {
                                              direct_kernel,
                                              avx2::float_panel_kernel,
                                              avx2::float_direct_kernel,
+                                             kGroupValues,
                                              "int8 AVX2"};
   return kKernels;
 }

@@ -88,7 +88,7 @@ LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weig
   __m512i w[kTiles];
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
-    w[t] = load_step<kBits, kCodebook, kStep>(weights + t * kGroupBytes);
+    w[t] = load_step<kBits, kCodebook, kStep>(weights + t * kGroupValues);
   }
   LAZYLLM_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -287,6 +287,7 @@ const MatmulKernels& avx512_matmul_kernels() {
                                              direct_kernel,
                                              avx512::float_panel_kernel,
                                              avx512::float_direct_kernel,
+                                             kGroupValues,
                                              "int8 VNNI"};
   return kKernels;
 }

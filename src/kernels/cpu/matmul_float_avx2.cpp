@@ -37,7 +37,6 @@ constexpr int kHalfTileBytes = 8 * (kType == StorageType::f32 ? 4 : 2);
 
 template <StorageType kType, int kRows>
 void multiply(const FloatProduct& p) {
-  const int64_t stride = p.in_stride;
   for (int tile = 0; tile < p.tiles; ++tile) {
     float* out = p.sums + tile * kTileOutputs;
     const auto* weights =
@@ -56,7 +55,7 @@ void multiply(const FloatProduct& p) {
       const __m256 second = load_values<kType>(weights + kHalfTileBytes<kType>);
       LAZYLLM_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        const __m256 a = _mm256_broadcast_ss(p.in + r * stride + k);
+        const __m256 a = _mm256_broadcast_ss(p.in + k * kPanelRows + r);
         sums[r][0] = _mm256_fmadd_ps(a, first, sums[r][0]);
         sums[r][1] = _mm256_fmadd_ps(a, second, sums[r][1]);
       }

@@ -45,7 +45,6 @@ void multiply(const FloatProduct& p) {
     }
   }
   const float* in = p.in;
-  const int64_t stride = p.in_stride;
   const auto* weights = static_cast<const std::byte*>(p.weights);
   for (int64_t k = 0; k < p.columns; ++k) {
     __m512 w[kTiles];
@@ -55,10 +54,11 @@ void multiply(const FloatProduct& p) {
     }
     LAZYLLM_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      const __m512 a = _mm512_set1_ps(in[r * stride + k]);
+      const __m512 a = _mm512_set1_ps(in[r]);
       LAZYLLM_UNROLL
       for (int t = 0; t < kTiles; ++t) sums[r][t] = _mm512_fmadd_ps(a, w[t], sums[r][t]);
     }
+    in += kPanelRows;
     weights += kTiles * kTileRowBytes<kType>;
   }
   LAZYLLM_UNROLL

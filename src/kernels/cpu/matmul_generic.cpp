@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plain C++ for any processor, written so that compilers vectorise the loops over the
-// 16 outputs of a tile. An unpacked group is [32 columns][16 outputs].
+// 16 outputs of a tile. An unpacked group is [32 columns][16 outputs] of float: the dots
+// are integers below 2^24, so float arithmetic is exact, and every processor has it.
 #include <bit>
 #include <cstring>
 
@@ -124,7 +125,7 @@ uint8_t quant_at(const PackedFormat& f, const uint8_t* planes, int step, int byt
   return static_cast<uint8_t>(f.codebook ? kIq4Values[q] + 128 : q);
 }
 
-void unpack_group(const PackedFormat& f, const uint8_t* planes, uint8_t* out) {
+void unpack_group(const PackedFormat& f, const uint8_t* planes, float* out) {
   for (int step = 0; step < kGroupSteps; ++step) {
     for (int byte = 0; byte < kStepBytes; ++byte) {
       out[(4 * step + byte % 4) * kTileOutputs + byte / 4] = quant_at(f, planes, step, byte);
@@ -135,14 +136,14 @@ void unpack_group(const PackedFormat& f, const uint8_t* planes, uint8_t* out) {
 void unpack_quants(const PackedFormat& f, const uint8_t* planes, int64_t groups, uint8_t* out,
                    int64_t stride) {
   for (int64_t g = 0; g < groups; ++g) {
-    unpack_group(f, planes + g * kStepBytes * f.bits, out + g * stride);
+    unpack_group(f, planes + g * kStepBytes * f.bits, reinterpret_cast<float*>(out + g * stride));
   }
 }
 
 /// One group of 16 or 32 columns of one row and one tile.
 template <bool kMinimum>
 void add_group(const int8_t* quants, int columns, float scale, const void* extra,
-               const uint8_t* weights, const float* weight_scales, const float* minimums,
+               const float* weights, const float* weight_scales, const float* minimums,
                float* sums) {
   int32_t start = 0;
   float scaled_sum = 0.0f;
@@ -151,17 +152,14 @@ void add_group(const int8_t* quants, int columns, float scale, const void* extra
   } else {
     std::memcpy(&start, extra, 4);
   }
-  int32_t dot[kTileOutputs];
-  for (int o = 0; o < kTileOutputs; ++o) dot[o] = start;
+  float dot[kTileOutputs];
+  for (int o = 0; o < kTileOutputs; ++o) dot[o] = static_cast<float>(start);
   for (int k = 0; k < columns; ++k) {
-    const int16_t a = quants[k / 4 * (kPanelRows * 4) + k % 4];
-    for (int o = 0; o < kTileOutputs; ++o) {
-      // 255 * 127 fits into 16 bits
-      dot[o] += static_cast<int16_t>(static_cast<int16_t>(weights[k * kTileOutputs + o]) * a);
-    }
+    const float a = quants[k / 4 * (kPanelRows * 4) + k % 4];
+    for (int o = 0; o < kTileOutputs; ++o) dot[o] += weights[k * kTileOutputs + o] * a;
   }
   for (int o = 0; o < kTileOutputs; ++o) {
-    sums[o] += static_cast<float>(dot[o]) * (scale * weight_scales[o]);
+    sums[o] += dot[o] * (scale * weight_scales[o]);
     if (kMinimum) sums[o] += scaled_sum * minimums[o];
   }
 }
@@ -176,14 +174,14 @@ void multiply(const QuantProduct& p) {
       std::memset(p.sums + r * p.sums_stride, 0, static_cast<size_t>(p.tiles) * kStepBytes);
     }
   }
-  uint8_t unpacked[kGroupBytes];
+  float unpacked[kGroupValues];
   for (int64_t g = 0; g < p.groups; ++g) {
     for (int tile = 0; tile < p.tiles; ++tile) {
-      const uint8_t* weights = unpacked;
+      const float* weights = unpacked;
       if (kDirect) {
         unpack_group(f, p.weights + g * kStepBytes * f.bits, unpacked);
       } else {
-        weights = p.weights + (g * p.tiles + tile) * kGroupBytes;
+        weights = reinterpret_cast<const float*>(p.weights) + (g * p.tiles + tile) * kGroupValues;
       }
       for (int part = 0; part < parts; ++part) {
         const int64_t s = g * parts + part;  // scale group
@@ -252,9 +250,9 @@ void multiply_floats(const FloatProduct& p) {
     float sums[kPanelTiles * kTileOutputs] = {};
     float* target = p.sums + r * p.sums_stride;
     if (!p.first) std::memcpy(sums, target, static_cast<size_t>(width) * 4);
-    const float* in = p.in + r * p.in_stride;
     for (int64_t k = 0; k < p.columns; ++k) {
-      for (int o = 0; o < width; ++o) sums[o] += in[k] * Load::convert(weights[k * width + o]);
+      const float a = p.in[k * kPanelRows + r];
+      for (int o = 0; o < width; ++o) sums[o] += a * Load::convert(weights[k * width + o]);
     }
     std::memcpy(target, sums, static_cast<size_t>(width) * 4);
   }
@@ -278,9 +276,16 @@ FloatKernel float_direct_kernel(StorageType type, int) {
 }  // namespace
 
 const MatmulKernels& generic_matmul_kernels() {
-  static constexpr MatmulKernels kKernels = {quantize_panel,     decode_scales,       unpack_quants,
-                                             unpack_floats,      panel_kernel,        direct_kernel,
-                                             float_panel_kernel, float_direct_kernel, "int8"};
+  static constexpr MatmulKernels kKernels = {quantize_panel,
+                                             decode_scales,
+                                             unpack_quants,
+                                             unpack_floats,
+                                             panel_kernel,
+                                             direct_kernel,
+                                             float_panel_kernel,
+                                             float_direct_kernel,
+                                             kGroupValues * sizeof(float),
+                                             "int8"};
   return kKernels;
 }
 

@@ -48,10 +48,9 @@ using QuantKernel = void (*)(const QuantProduct&);
 
 /// Operands of a product of one panel of rows with float weights.
 struct FloatProduct {
-  int rows;         ///< 1 .. 6, as the kernel was asked for
-  int tiles;        ///< 1 .. 2
-  const float* in;  ///< [rows][in_stride]
-  int64_t in_stride;
+  int rows;             ///< 1 .. 6, as the kernel was asked for
+  int tiles;            ///< 1 .. 2
+  const float* in;      ///< [columns][6 rows]
   const void* weights;  ///< [columns][16] of the storage type, or [columns][tiles][16] float
   int64_t columns;
   float* sums;
@@ -80,13 +79,14 @@ struct MatmulKernels {
   void (*unpack_floats)(StorageType type, const std::byte* values, int64_t columns, float* out,
                         int64_t stride);
 
-  /// On unpacked weights: groups of [tiles][512 bytes].
+  /// On unpacked weights: groups of [tiles][panel_group_bytes].
   QuantKernel (*panel_kernel)(const PackedFormat& format, int rows, int tiles);
   /// Straight on the planes of one tile: for few rows.
   QuantKernel (*direct_kernel)(const PackedFormat& format, int rows);
   FloatKernel (*float_panel_kernel)(int rows, int tiles);
   FloatKernel (*float_direct_kernel)(StorageType type, int rows);
-  const char* description;  ///< of the integer arithmetic: "int8 VNNI"
+  int64_t panel_group_bytes;  ///< of an unpacked group of a tile: 32 x 16 values
+  const char* description;    ///< of the integer arithmetic: "int8 VNNI"
 };
 
 const MatmulKernels& generic_matmul_kernels();
