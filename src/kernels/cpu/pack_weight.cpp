@@ -32,28 +32,46 @@ bool half_is_finite(uint16_t bits) {
   return (bits & 0x7c00u) != 0x7c00u;
 }
 
-/// Puts quant q of (output, column of the group) into the zeroed planes of a group.
-void put_quant(uint8_t* planes, int bits, int output, int column, unsigned q) {
-  const int step = column / 4;
-  const int byte = output * 4 + column % 4;
-  if (bits == 8) {
-    planes[step * kStepBytes + byte] = static_cast<uint8_t>(q);
-    return;
+/// Puts the 32 quants of a group of one output into the zeroed planes of the group.
+template <int kBits>
+void put_group(uint8_t* planes, int output, const uint8_t* quants) {
+  constexpr int kLowBits = kBits >= 4 ? 4 : 2;
+  for (int column = 0; column < kGroupColumns; ++column) {
+    const int step = column / 4;
+    const unsigned q = quants[column];
+    uint8_t* bytes = planes + output * 4 + column % 4;
+    const auto put = [bytes](int vector, int shift, unsigned value) {
+      uint8_t& target = bytes[vector * kStepBytes];
+      target = static_cast<uint8_t>(target | value << shift);
+    };
+    if constexpr (kBits == 8) {
+      put(step, 0, q);
+    } else {
+      if constexpr (kLowBits == 4) put(step / 2, 4 * (step % 2), q & 15);
+      if constexpr (kLowBits == 2) put(step / 4, 2 * (step % 4), q & 3);
+      // The planes of the lower bits are as many vectors as they have bits.
+      const unsigned high = q >> kLowBits;
+      if constexpr (kBits - kLowBits == 1) put(kLowBits, step, high);
+      if constexpr (kBits - kLowBits == 2) put(kLowBits + step / 4, 2 * (step % 4), high);
+    }
   }
-  const auto put = [&](int vector, int shift, unsigned value) {
-    uint8_t& target = planes[vector * kStepBytes + byte];
-    target = static_cast<uint8_t>(target | value << shift);
-  };
-  const int low_bits = bits >= 4 ? 4 : 2;
-  const int low_vectors = low_bits;  // 4 vectors of nibbles or 2 of bit pairs
-  if (low_bits == 4) {
-    put(step / 2, 4 * (step % 2), q & 15);
-  } else {
-    put(step / 4, 2 * (step % 4), q & 3);
+}
+
+void put_group(int bits, uint8_t* planes, int output, const uint8_t* quants) {
+  switch (bits) {
+    case 2:
+      return put_group<2>(planes, output, quants);
+    case 3:
+      return put_group<3>(planes, output, quants);
+    case 4:
+      return put_group<4>(planes, output, quants);
+    case 5:
+      return put_group<5>(planes, output, quants);
+    case 6:
+      return put_group<6>(planes, output, quants);
+    default:
+      return put_group<8>(planes, output, quants);
   }
-  const unsigned high = q >> low_bits;
-  if (bits - low_bits == 1) put(low_vectors, step, high & 1);
-  if (bits - low_bits == 2) put(low_vectors + step / 4, 2 * (step % 4), high & 3);
 }
 
 /// Where the scales of a tile's block stand (see PackedMatrix).
@@ -107,10 +125,10 @@ void pack_quantised_row(const WeightSource& source, const PackedMatrix& matrix, 
         }
       }
     }
-    for (int64_t i = 0; i < t.block_values; ++i) {
-      const int64_t column = block * t.block_values + i;
-      uint8_t* planes = tile + matrix.scale_bytes + column / kGroupColumns * matrix.group_bytes();
-      put_quant(planes, f.bits, output, static_cast<int>(column % kGroupColumns), codes.quants[i]);
+    for (int64_t i = 0; i < t.block_values; i += kGroupColumns) {
+      const int64_t group = (block * t.block_values + i) / kGroupColumns;
+      put_group(f.bits, tile + matrix.scale_bytes + group * matrix.group_bytes(), output,
+                codes.quants + i);
     }
   }
 }
