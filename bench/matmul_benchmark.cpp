@@ -58,11 +58,10 @@ __attribute__((target("avx2"))) void maddubs_products(int64_t rounds) {
 }
 #endif
 
-/// Processor time of all threads: what other programs take does not count. Idle workers
-/// spin, so divided by the threads it is the time a call takes.
-double seconds_of_cpu() {
+/// With one thread the thread's own time, so that what other programs take does not count.
+double seconds_now(int threads) {
   timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  clock_gettime(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
@@ -102,9 +101,9 @@ void run(benchmark::State& state, Isa isa, StorageType type, Shape shape, int th
   const double peak_gops = peak(isa, pool);
   double best = 1e30;
   for (auto _ : state) {
-    const double start = seconds_of_cpu();
+    const double start = seconds_now(threads);
     matmul(isa, pool, {in.data(), shape.rows, shape.columns, shape.columns}, {&target, 1});
-    const double seconds = (seconds_of_cpu() - start) / threads;
+    const double seconds = seconds_now(threads) - start;
     best = std::min(best, seconds);
     state.SetIterationTime(seconds);
   }
