@@ -31,7 +31,7 @@ void* Scratch::get_bytes(int64_t bytes) {
   return data_.get();
 }
 
-int QuantisedActivations::kind_of(const PackedFormat& format) {
+int Activations::kind_of(const PackedFormat& format) {
   for (int kind = 0; kind < kKinds; ++kind) {
     if (kExtraKinds[kind].scale_columns == format.scale_columns &&
         kExtraKinds[kind].offset == format.offset) {
@@ -41,69 +41,79 @@ int QuantisedActivations::kind_of(const PackedFormat& format) {
   return 0;
 }
 
-const void* QuantisedActivations::extras(const PackedFormat& format, int64_t panel,
-                                         int64_t group) const {
+const void* Activations::extras(const PackedFormat& format, int64_t panel, int64_t group) const {
   const int64_t parts = kGroupColumns / format.scale_columns;
   return extras_[kind_of(format)] + (panel * groups_ + group) * parts * kPanelRows;
 }
 
-void QuantisedActivations::fill_extras(int kind, int64_t panel) {
+void Activations::fill_extras(int kind, int64_t panel) {
   const int parts = kGroupColumns / kExtraKinds[kind].scale_columns;
   const int offset = kExtraKinds[kind].offset;
-  const int32_t* sums = sums_ + panel * groups_ * 2 * kPanelRows;
+  const int64_t entries = groups_ * parts * kPanelRows;  // of a panel
+  const int32_t* sums = (parts == 2 ? sums16_ : sums32_) + panel * entries;
+  int32_t* out = extras_[kind] + panel * entries;
+  if (offset != 0) {
+    for (int64_t i = 0; i < entries; ++i) out[i] = -offset * sums[i];
+    return;
+  }
   const float* scales = scales_ + panel * groups_ * kPanelRows;
-  int32_t* out = extras_[kind] + panel * groups_ * parts * kPanelRows;
-  for (int64_t g = 0; g < groups_; ++g) {
-    for (int part = 0; part < parts; ++part) {
-      for (int r = 0; r < kPanelRows; ++r) {
-        const int32_t* both = sums + 2 * g * kPanelRows + r;
-        const int32_t sum = parts == 2 ? both[part * kPanelRows] : both[0] + both[kPanelRows];
-        int32_t& extra = out[(g * parts + part) * kPanelRows + r];
-        extra = offset != 0
-                    ? -offset * sum
-                    : std::bit_cast<int32_t>(scales[g * kPanelRows + r] * static_cast<float>(sum));
-      }
+  if (parts == 1) {
+    for (int64_t i = 0; i < entries; ++i) {
+      out[i] = std::bit_cast<int32_t>(scales[i] * static_cast<float>(sums[i]));
     }
+    return;
+  }
+  for (int64_t i = 0; i < entries; ++i) {
+    const float scale = scales[i / (2 * kPanelRows) * kPanelRows + i % kPanelRows];
+    out[i] = std::bit_cast<int32_t>(scale * static_cast<float>(sums[i]));
   }
 }
 
-void QuantisedActivations::prepare_panel(const MatmulKernels& kernels, ConstFloatRows in,
-                                         int64_t panel) {
+void Activations::prepare_panel(const MatmulKernels& kernels, ConstFloatRows in, int64_t panel) {
   const int64_t first = panel * kPanelRows;
   const int rows = static_cast<int>(std::min<int64_t>(kPanelRows, in.rows - first));
-  float* scales = scales_ + panel * groups_ * kPanelRows;
-  int32_t* sums = sums_ + panel * groups_ * 2 * kPanelRows;
-  if (rows < kPanelRows) {  // fill_extras() reads all six
-    std::fill_n(scales, groups_ * kPanelRows, 0.0f);
-    std::fill_n(sums, groups_ * 2 * kPanelRows, 0);
+  if (any_floats_) {
+    float* out = floats_ + panel * columns_ * kPanelRows;
+    for (int r = 0; r < rows; ++r) {
+      const float* row = in.row(first + r);
+      for (int64_t k = 0; k < columns_; ++k) out[k * kPanelRows + r] = row[k];
+    }
   }
-  kernels.quantize_panel(in.row(first), in.stride, rows, groups_,
-                         quants_ + panel * groups_ * kActivationGroupBytes, scales, sums);
+  if (!any_quants_) return;
+  const int64_t entry = panel * groups_ * kPanelRows;
+  kernels.quantize_panel(in.row(first), in.stride, rows, groups_, quants_ + entry * kGroupColumns,
+                         scales_ + entry, sums16_ + 2 * entry, sums32_ + entry);
   for (int kind = 0; kind < kKinds; ++kind) {
     if (used_[kind]) fill_extras(kind, panel);
   }
 }
 
-void QuantisedActivations::prepare(const MatmulKernels& kernels, ThreadPool& pool,
-                                   ConstFloatRows in,
-                                   std::span<const PackedFormat* const> formats) {
+void Activations::prepare(const MatmulKernels& kernels, ThreadPool& pool, ConstFloatRows in,
+                          std::span<const PackedFormat* const> formats) {
   std::fill_n(used_, kKinds, false);
-  bool any = false;
+  any_floats_ = any_quants_ = false;
   for (const PackedFormat* format : formats) {
-    if (format->is_float()) continue;
-    used_[kind_of(*format)] = true;
-    any = true;
+    if (format->is_float()) {
+      any_floats_ = true;
+    } else {
+      any_quants_ = true;
+      used_[kind_of(*format)] = true;
+    }
   }
-  if (!any) return;
+  columns_ = in.columns;
   groups_ = in.columns / kGroupColumns;
   const int64_t panels = (in.rows + kPanelRows - 1) / kPanelRows;
-  const int64_t entries = panels * groups_ * kPanelRows;
-  quants_ = quant_memory_.get<int8_t>(entries * kGroupColumns);
-  scales_ = scale_memory_.get<float>(entries);
-  sums_ = sum_memory_.get<int32_t>(entries * 2);
-  for (int kind = 0; kind < kKinds; ++kind) {
-    const int parts = kGroupColumns / kExtraKinds[kind].scale_columns;
-    if (used_[kind]) extras_[kind] = extra_memory_[kind].get<int32_t>(entries * parts);
+  if (any_floats_) floats_ = float_memory_.get<float>(panels * columns_ * kPanelRows);
+  if (any_quants_) {
+    const int64_t entries = panels * groups_ * kPanelRows;
+    quants_ = quant_memory_.get<int8_t>(entries * kGroupColumns);
+    scales_ = scale_memory_.get<float>(entries);
+    sums16_ = sum16_memory_.get<int32_t>(entries * 2);
+    sums32_ = sum32_memory_.get<int32_t>(entries);
+    for (int kind = 0; kind < kKinds; ++kind) {
+      const int parts = kGroupColumns / kExtraKinds[kind].scale_columns;
+      if (used_[kind]) extras_[kind] = extra_memory_[kind].get<int32_t>(entries * parts);
+    }
   }
   const auto body = [&](int64_t panel, int) { prepare_panel(kernels, in, panel); };
   pool.parallel_for(panels, std::ref(body));

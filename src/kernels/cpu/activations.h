@@ -25,11 +25,12 @@ class Scratch {
   int64_t bytes_ = 0;
 };
 
-/// The activations of one matmul call, quantised once for all its targets, in panels
-/// of 6 rows (the last one may have fewer).
-class QuantisedActivations {
+/// The activations of one matmul call in the form that kernels read, made once for all
+/// its targets: panels of 6 rows (the last one may have fewer), quantised for quantised
+/// weights, interleaved floats for float weights.
+class Activations {
  public:
-  /// `formats`: of the weights that will be used; float ones are passed over.
+  /// `formats`: of the weights that will be used.
   void prepare(const MatmulKernels& kernels, ThreadPool& pool, ConstFloatRows in,
                std::span<const PackedFormat* const> formats);
 
@@ -38,6 +39,9 @@ class QuantisedActivations {
   }
   const float* scales(int64_t panel, int64_t group) const {
     return scales_ + (panel * groups_ + group) * kPanelRows;
+  }
+  const float* floats(int64_t panel, int64_t column) const {
+    return floats_ + (panel * columns_ + column) * kPanelRows;
   }
   /// See QuantProduct::extras.
   const void* extras(const PackedFormat& format, int64_t panel, int64_t group) const;
@@ -49,13 +53,19 @@ class QuantisedActivations {
   void prepare_panel(const MatmulKernels& kernels, ConstFloatRows in, int64_t panel);
   void fill_extras(int kind, int64_t panel);
 
+  bool any_floats_ = false;
+  bool any_quants_ = false;
+  int64_t columns_ = 0;
   int64_t groups_ = 0;
-  int8_t* quants_ = nullptr;  // [panels][groups][8 steps][6][4]
-  float* scales_ = nullptr;   // [panels][groups][6]
-  int32_t* sums_ = nullptr;   // [panels][2 * groups][6]
+  float* floats_ = nullptr;    // [panels][columns][6]
+  int8_t* quants_ = nullptr;   // [panels][groups][8 steps][6][4]
+  float* scales_ = nullptr;    // [panels][groups][6]
+  int32_t* sums16_ = nullptr;  // [panels][2 * groups][6]
+  int32_t* sums32_ = nullptr;  // [panels][groups][6]
   bool used_[kKinds] = {};
   int32_t* extras_[kKinds] = {};  // [panels][scale groups][6], int32 or float bits
-  Scratch quant_memory_, scale_memory_, sum_memory_, extra_memory_[kKinds];
+  Scratch float_memory_, quant_memory_, scale_memory_, sum16_memory_, sum32_memory_,
+      extra_memory_[kKinds];
 };
 
 }  // namespace lazyllm::kernels::cpu

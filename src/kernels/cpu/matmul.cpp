@@ -16,9 +16,9 @@ namespace {
 // beyond, a block of columns is unpacked once for all rows.
 constexpr int64_t kDirectRows = kPanelRows;
 
-// Columns unpacked at once: 2 tiles of them (one byte each, scales beside) stay in
-// the first-level cache while all rows of a block pass.
-constexpr int64_t kBlockColumns = 512;
+// Columns unpacked at once, at most: 2 tiles of them (one byte each, scales beside) stay
+// in the first-level cache while all rows of a block pass.
+constexpr int64_t kBlockColumns = 768;
 constexpr int64_t kFloatBlockColumns = 128;
 constexpr int64_t kPanelOutputs = kPanelTiles * kTileOutputs;
 
@@ -48,7 +48,7 @@ struct Task {
 struct Call {
   const MatmulKernels* kernels = nullptr;
   ConstFloatRows in;
-  QuantisedActivations activations;
+  Activations activations;
   std::vector<const PackedFormat*> formats;
   std::vector<Task> tasks;
   int64_t items = 0;  // of one row block
@@ -94,7 +94,8 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
   float* minimums = scratch.minimums.get<float>(scale_groups * kTileOutputs);
   float* sums = scratch.sums.get<float>(kPanelRows * kTileOutputs);
   if (!format.is_float()) {
-    call.kernels->decode_scales(format, matrix.scales(tile), 0, matrix.groups(), scales, minimums, kTileOutputs);
+    call.kernels->decode_scales(format, matrix.scales(tile), 0, matrix.groups(), scales, minimums,
+                                kTileOutputs);
   }
   const int64_t outputs = std::min<int64_t>(kTileOutputs, matrix.rows - tile * kTileOutputs);
   for (int64_t row = 0; row < call.in.rows; row += kPanelRows) {
@@ -103,15 +104,14 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
     if (format.is_float()) {
       call.kernels->float_direct_kernel(matrix.type, rows)({.rows = rows,
                                                             .tiles = 1,
-                                                            .in = call.in.row(row),
-                                                            .in_stride = call.in.stride,
+                                                            .in = call.activations.floats(panel, 0),
                                                             .weights = matrix.tile(tile),
                                                             .columns = matrix.columns,
                                                             .sums = sums,
                                                             .sums_stride = kTileOutputs,
                                                             .first = true});
     } else {
-      const QuantisedActivations& a = call.activations;
+      const Activations& a = call.activations;
       call.kernels->direct_kernel(format, rows)({.format = &format,
                                                  .rows = rows,
                                                  .tiles = 1,
@@ -131,71 +131,118 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
   }
 }
 
-/// Rows [first_row, first_row + rows) times the quantised tiles [tile, tile + tiles).
-void multiply_quants(const Call& call, const PackedMatrix& matrix, int64_t tile, int tiles,
-                     int64_t first_row, int64_t rows, float* sums) {
-  const PackedFormat& format = matrix.format;
-  const MatmulKernels& kernels = *call.kernels;
-  WorkerScratch& scratch = worker_scratch();
-  constexpr int64_t kBlockGroups = kBlockColumns / kGroupColumns;
-  const int64_t stride = int64_t{tiles} * kTileOutputs;
-  uint8_t* weights = scratch.weights.get<uint8_t>(kBlockGroups * kPanelTiles * kGroupBytes);
-  float* scales = scratch.scales.get<float>(kBlockGroups * 2 * kPanelOutputs);
-  float* minimums = scratch.minimums.get<float>(kBlockGroups * 2 * kPanelOutputs);
-  for (int64_t group = 0; group < matrix.groups(); group += kBlockGroups) {
-    const int64_t groups = std::min(kBlockGroups, matrix.groups() - group);
-    for (int t = 0; t < tiles; ++t) {
-      kernels.decode_scales(format, matrix.scales(tile + t), group, groups, scales + t * kTileOutputs,
-                            minimums + t * kTileOutputs, stride);
-      kernels.unpack_quants(format, matrix.quants(tile + t) + group * matrix.group_bytes(), groups,
-                            weights + t * kGroupBytes, int64_t{tiles} * kGroupBytes);
+/// One or two tiles of a task and the rows they are multiplied with.
+struct PanelWork {
+  const Task& task;
+  int64_t tile;
+  int tiles;
+  int64_t first_row;
+  int64_t rows;
+
+  const PackedMatrix& matrix() const { return *task.matrix; }
+  int64_t first_output() const { return task.first_output + tile * kTileOutputs; }
+  int64_t outputs() const {
+    return std::min(int64_t{tiles} * kTileOutputs, matrix().rows - tile * kTileOutputs);
+  }
+};
+
+/// Calls multiply(row, rows, sums) for the panels of 6 rows. `sums` of a panel stay
+/// between blocks of columns; after the last block they go to the target while they
+/// are in the cache, whose lines are asked for one panel ahead.
+template <typename Multiply>
+void for_each_panel(const PanelWork& work, bool only_block, bool last_block,
+                    const Multiply& multiply) {
+  float* all_sums = worker_scratch().sums.get<float>(
+      (only_block ? kPanelRows : work.rows + kPanelRows) * kPanelOutputs);
+  const MatmulTarget& target = *work.task.target;
+  for (int64_t row = 0; row < work.rows; row += kPanelRows) {
+    const int64_t rows = std::min<int64_t>(kPanelRows, work.rows - row);
+    float* sums = only_block ? all_sums : all_sums + row * kPanelOutputs;
+    if (last_block) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const float* out = target.out.row(work.first_row + row + r) + work.first_output();
+        __builtin_prefetch(out, 1);
+        __builtin_prefetch(out + kTileOutputs, 1);
+        __builtin_prefetch(out + work.outputs() - 1, 1);
+      }
     }
-    for (int64_t row = 0; row < rows; row += kPanelRows) {
-      const int panel_rows = static_cast<int>(std::min<int64_t>(kPanelRows, rows - row));
-      const int64_t panel = (first_row + row) / kPanelRows;
-      const QuantisedActivations& a = call.activations;
-      kernels.panel_kernel(format, panel_rows, tiles)({.format = &format,
-                                                       .rows = panel_rows,
-                                                       .tiles = tiles,
-                                                       .quants = a.quants(panel, group),
-                                                       .scales = a.scales(panel, group),
-                                                       .extras = a.extras(format, panel, group),
-                                                       .weights = weights,
-                                                       .weight_scales = scales,
-                                                       .weight_minimums = minimums,
-                                                       .groups = groups,
-                                                       .sums = sums + row * kPanelOutputs,
-                                                       .sums_stride = kPanelOutputs,
-                                                       .first = group == 0});
+    multiply(work.first_row + row, static_cast<int>(rows), sums);
+    if (last_block) {
+      store(target, work.first_row + row, rows, work.first_output(), work.outputs(), sums,
+            kPanelOutputs);
     }
   }
 }
 
-void multiply_floats(const Call& call, const PackedMatrix& matrix, int64_t tile, int tiles,
-                     int64_t first_row, int64_t rows, float* sums) {
-  const int64_t value_bytes = traits(matrix.type).block_bytes;
+void multiply_quants(const Call& call, const PanelWork& work) {
+  const PackedMatrix& matrix = work.matrix();
+  const PackedFormat& format = matrix.format;
+  const MatmulKernels& kernels = *call.kernels;
+  const Activations& a = call.activations;
+  WorkerScratch& scratch = worker_scratch();
+  const int tiles = work.tiles;
+  const int64_t stride = int64_t{tiles} * kTileOutputs;
+  const int64_t group_bytes = kernels.panel_group_bytes;
+  constexpr int64_t kMaximumGroups = kBlockColumns / kGroupColumns;
+  uint8_t* weights = scratch.weights.get<uint8_t>(kMaximumGroups * kPanelTiles * group_bytes);
+  float* scales = scratch.scales.get<float>(kMaximumGroups * 2 * kPanelOutputs);
+  float* minimums = scratch.minimums.get<float>(kMaximumGroups * 2 * kPanelOutputs);
+  // Blocks of about equal size, in whole super-blocks.
+  const int64_t blocks = (matrix.groups() + kMaximumGroups - 1) / kMaximumGroups;
+  const int64_t block_groups =
+      ((matrix.groups() + blocks - 1) / blocks + kGroupSteps - 1) / kGroupSteps * kGroupSteps;
+  for (int64_t group = 0; group < matrix.groups(); group += block_groups) {
+    const int64_t groups = std::min(block_groups, matrix.groups() - group);
+    for (int t = 0; t < tiles; ++t) {
+      kernels.decode_scales(format, matrix.scales(work.tile + t), group, groups,
+                            scales + t * kTileOutputs, minimums + t * kTileOutputs, stride);
+      kernels.unpack_quants(format, matrix.quants(work.tile + t) + group * matrix.group_bytes(),
+                            groups, weights + t * group_bytes, tiles * group_bytes);
+    }
+    const bool last = group + groups == matrix.groups();
+    for_each_panel(work, blocks == 1, last, [&](int64_t row, int rows, float* sums) {
+      const int64_t panel = row / kPanelRows;
+      kernels.panel_kernel(format, rows, tiles)({.format = &format,
+                                                 .rows = rows,
+                                                 .tiles = tiles,
+                                                 .quants = a.quants(panel, group),
+                                                 .scales = a.scales(panel, group),
+                                                 .extras = a.extras(format, panel, group),
+                                                 .weights = weights,
+                                                 .weight_scales = scales,
+                                                 .weight_minimums = minimums,
+                                                 .groups = groups,
+                                                 .sums = sums,
+                                                 .sums_stride = kPanelOutputs,
+                                                 .first = group == 0});
+    });
+  }
+}
+
+void multiply_floats(const Call& call, const PanelWork& work) {
+  const PackedMatrix& matrix = work.matrix();
+  const int tiles = work.tiles;
+  const int64_t tile_row_bytes = kTileOutputs * traits(matrix.type).block_bytes;
   const int64_t stride = int64_t{tiles} * kTileOutputs;
   float* weights = worker_scratch().weights.get<float>(kFloatBlockColumns * kPanelOutputs);
   for (int64_t column = 0; column < matrix.columns; column += kFloatBlockColumns) {
     const int64_t columns = std::min(kFloatBlockColumns, matrix.columns - column);
     for (int t = 0; t < tiles; ++t) {
-      call.kernels->unpack_floats(matrix.type,
-                                  matrix.tile(tile + t) + column * kTileOutputs * value_bytes,
+      call.kernels->unpack_floats(matrix.type, matrix.tile(work.tile + t) + column * tile_row_bytes,
                                   columns, weights + t * kTileOutputs, stride);
     }
-    for (int64_t row = 0; row < rows; row += kPanelRows) {
-      const int panel_rows = static_cast<int>(std::min<int64_t>(kPanelRows, rows - row));
-      call.kernels->float_panel_kernel(panel_rows,
-                                       tiles)({.rows = panel_rows,
-                                               .tiles = tiles,
-                                               .in = call.in.row(first_row + row) + column,
-                                               .in_stride = call.in.stride,
-                                               .weights = weights,
-                                               .columns = columns,
-                                               .sums = sums + row * kPanelOutputs,
-                                               .sums_stride = kPanelOutputs,
-                                               .first = column == 0});
-    }
+    const bool last = column + columns == matrix.columns;
+    for_each_panel(work, last && column == 0, last, [&](int64_t row, int rows, float* sums) {
+      call.kernels->float_panel_kernel(
+          rows, tiles)({.rows = rows,
+                        .tiles = tiles,
+                        .in = call.activations.floats(row / kPanelRows, column),
+                        .weights = weights,
+                        .columns = columns,
+                        .sums = sums,
+                        .sums_stride = kPanelOutputs,
+                        .first = column == 0});
+    });
   }
 }
 
@@ -204,13 +251,13 @@ void multiply_panel(const Call& call, const Task& task, int64_t tile, int64_t ro
   const PackedMatrix& matrix = *task.matrix;
   const int tiles = static_cast<int>(std::min<int64_t>(kPanelTiles, matrix.tiles() - tile));
   const int64_t first_row = row_block * call.block_rows;
-  const int64_t rows = std::min(call.block_rows, call.in.rows - first_row);
-  float* sums = worker_scratch().sums.get<float>(call.block_rows * kPanelOutputs);
-  const auto multiply = matrix.format.is_float() ? multiply_floats : multiply_quants;
-  multiply(call, matrix, tile, tiles, first_row, rows, sums);
-  const int64_t first = tile * kTileOutputs;
-  store(*task.target, first_row, rows, task.first_output + first,
-        std::min(int64_t{tiles} * kTileOutputs, matrix.rows - first), sums, kPanelOutputs);
+  const PanelWork work{task, tile, tiles, first_row,
+                       std::min(call.block_rows, call.in.rows - first_row)};
+  if (matrix.format.is_float()) {
+    multiply_floats(call, work);
+  } else {
+    multiply_quants(call, work);
+  }
 }
 
 void run_item(const Call& call, int64_t index) {

@@ -22,7 +22,9 @@ namespace {
 alignas(16) constexpr uint8_t kIq4Quants[16] = {1,   24,  45,  63,  79,  93,  106, 118,
                                                 129, 141, 153, 166, 181, 197, 217, 241};
 
-LAZYLLM_INLINE __m512i load(const void* data) { return _mm512_loadu_si512(data); }
+LAZYLLM_INLINE __m512i load(const void* data) {
+  return _mm512_loadu_si512(data);
+}
 
 /// Bits [from, from + width) of every byte, moved to bit `to`.
 template <int kFrom, int kTo, int kWidth>
@@ -60,30 +62,52 @@ LAZYLLM_INLINE __m512i load_step(const uint8_t* planes) {
   }
 }
 
+/// dots += weights * the four quants at `quants`, broadcast inside the instruction.
+LAZYLLM_INLINE void add_broadcast(__m512i& dots, __m512i weights, const int8_t* quants) {
+  struct Four {
+    int8_t values[4];
+  };
+  asm("vpdpbusd %2%{1to16%}, %1, %0"
+      : "+v"(dots)
+      : "v"(weights), "m"(*reinterpret_cast<const Four*>(quants)));
+}
+
 LAZYLLM_INLINE __m512i broadcast(const int8_t* four) {
   int32_t bits;
   __builtin_memcpy(&bits, four, 4);
   return _mm512_set1_epi32(bits);
 }
 
+// With two tiles a row's quants are used twice. One load for both costs an instruction,
+// two embedded ones cost a load: half of the rows each way balances the two limits.
+constexpr int kBroadcastRows = 3;
+
 template <int kBits, bool kCodebook, int kRows, int kTiles, int kStep>
-LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
+LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights,
+                             const int8_t* quants) {
   __m512i w[kTiles];
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
-    w[t] = load_step<kBits, kCodebook, kStep>(weights + t * kGroupBytes);
+    w[t] = load_step<kBits, kCodebook, kStep>(weights + t * kGroupValues);
   }
   LAZYLLM_UNROLL
   for (int r = 0; r < kRows; ++r) {
-    const __m512i a = broadcast(quants + (kStep * kPanelRows + r) * 4);
-    LAZYLLM_UNROLL
-    for (int t = 0; t < kTiles; ++t) dots[r][t] = _mm512_dpbusd_epi32(dots[r][t], w[t], a);
+    const int8_t* four = quants + (kStep * kPanelRows + r) * 4;
+    if (kTiles == 1 || r >= kBroadcastRows) {
+      LAZYLLM_UNROLL
+      for (int t = 0; t < kTiles; ++t) add_broadcast(dots[r][t], w[t], four);
+    } else {
+      const __m512i a = broadcast(four);
+      LAZYLLM_UNROLL
+      for (int t = 0; t < kTiles; ++t) dots[r][t] = _mm512_dpbusd_epi32(dots[r][t], w[t], a);
+    }
   }
 }
 
 /// The k-steps [kFirst, kFirst + 4).
 template <int kBits, bool kCodebook, int kRows, int kTiles, int kFirst>
-LAZYLLM_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights, const int8_t* quants) {
+LAZYLLM_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights,
+                                   const int8_t* quants) {
   add_step<kBits, kCodebook, kRows, kTiles, kFirst>(dots, weights, quants);
   add_step<kBits, kCodebook, kRows, kTiles, kFirst + 1>(dots, weights, quants);
   add_step<kBits, kCodebook, kRows, kTiles, kFirst + 2>(dots, weights, quants);
@@ -103,8 +127,9 @@ LAZYLLM_INLINE void start_dots(__m512i (&dots)[kRows][kTiles], const void* extra
 }
 
 template <int kRows, int kTiles, bool kMinimum>
-LAZYLLM_INLINE void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales, const void* extras,
-                const float* weight_scales, const float* minimums, __m512 (&sums)[kRows][kTiles]) {
+LAZYLLM_INLINE void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales,
+                               const void* extras, const float* weight_scales,
+                               const float* minimums, __m512 (&sums)[kRows][kTiles]) {
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
     const __m512 weight_scale = _mm512_loadu_ps(weight_scales + t * kTileOutputs);
@@ -198,14 +223,19 @@ QuantKernel panel_kernel(const PackedFormat& f, int rows, int tiles) {
 
 QuantKernel direct_kernel(const PackedFormat& f, int rows) {
   switch (f.bits) {
-    case 2: return of_rows<2, false, 16, true, 1>(rows);
-    case 3: return of_rows<3, false, 16, false, 1>(rows);
+    case 2:
+      return of_rows<2, false, 16, true, 1>(rows);
+    case 3:
+      return of_rows<3, false, 16, false, 1>(rows);
     case 5:
       return f.minimum ? of_rows<5, false, 32, true, 1>(rows)
                        : of_rows<5, false, 32, false, 1>(rows);
-    case 6: return of_rows<6, false, 16, false, 1>(rows);
-    case 8: return of_rows<8, false, 32, false, 1>(rows);
-    default: break;
+    case 6:
+      return of_rows<6, false, 16, false, 1>(rows);
+    case 8:
+      return of_rows<8, false, 32, false, 1>(rows);
+    default:
+      break;
   }
   if (f.codebook) return of_rows<4, true, 32, false, 1>(rows);
   return f.minimum ? of_rows<4, false, 32, true, 1>(rows) : of_rows<4, false, 32, false, 1>(rows);
@@ -230,25 +260,35 @@ void unpack(const uint8_t* planes, int64_t groups, uint8_t* out, int64_t stride)
 void unpack_quants(const PackedFormat& f, const uint8_t* planes, int64_t groups, uint8_t* out,
                    int64_t stride) {
   switch (f.bits) {
-    case 2: return unpack<2, false>(planes, groups, out, stride);
-    case 3: return unpack<3, false>(planes, groups, out, stride);
+    case 2:
+      return unpack<2, false>(planes, groups, out, stride);
+    case 3:
+      return unpack<3, false>(planes, groups, out, stride);
     case 4:
       return f.codebook ? unpack<4, true>(planes, groups, out, stride)
                         : unpack<4, false>(planes, groups, out, stride);
-    case 5: return unpack<5, false>(planes, groups, out, stride);
-    case 6: return unpack<6, false>(planes, groups, out, stride);
-    default: return unpack<8, false>(planes, groups, out, stride);
+    case 5:
+      return unpack<5, false>(planes, groups, out, stride);
+    case 6:
+      return unpack<6, false>(planes, groups, out, stride);
+    default:
+      return unpack<8, false>(planes, groups, out, stride);
   }
 }
 
 }  // namespace
 
 const MatmulKernels& avx512_matmul_kernels() {
-  static constexpr MatmulKernels kKernels = {
-      avx512::quantize_panel,     avx512::decode_scales, unpack_quants,
-      avx512::unpack_floats,      panel_kernel,          direct_kernel,
-      avx512::float_panel_kernel, avx512::float_direct_kernel,
-      "int8 VNNI"};
+  static constexpr MatmulKernels kKernels = {avx512::quantize_panel,
+                                             avx512::decode_scales,
+                                             unpack_quants,
+                                             avx512::unpack_floats,
+                                             panel_kernel,
+                                             direct_kernel,
+                                             avx512::float_panel_kernel,
+                                             avx512::float_direct_kernel,
+                                             kGroupValues,
+                                             "int8 VNNI"};
   return kKernels;
 }
 

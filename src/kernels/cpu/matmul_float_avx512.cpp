@@ -31,7 +31,7 @@ __m512 load_values(const std::byte* values) {
 }
 
 template <StorageType kType>
-constexpr int kTileRowBytes = kTileOutputs * (kType == StorageType::f32 ? 4 : 2);
+constexpr int kTileRowBytes = kTileOutputs*(kType == StorageType::f32 ? 4 : 2);
 
 template <StorageType kType, int kRows, int kTiles>
 void multiply(const FloatProduct& p) {
@@ -45,7 +45,6 @@ void multiply(const FloatProduct& p) {
     }
   }
   const float* in = p.in;
-  const int64_t stride = p.in_stride;
   const auto* weights = static_cast<const std::byte*>(p.weights);
   for (int64_t k = 0; k < p.columns; ++k) {
     __m512 w[kTiles];
@@ -55,10 +54,11 @@ void multiply(const FloatProduct& p) {
     }
     LAZYLLM_UNROLL
     for (int r = 0; r < kRows; ++r) {
-      const __m512 a = _mm512_set1_ps(in[r * stride + k]);
+      const __m512 a = _mm512_set1_ps(in[r]);
       LAZYLLM_UNROLL
       for (int t = 0; t < kTiles; ++t) sums[r][t] = _mm512_fmadd_ps(a, w[t], sums[r][t]);
     }
+    in += kPanelRows;
     weights += kTiles * kTileRowBytes<kType>;
   }
   LAZYLLM_UNROLL
@@ -92,10 +92,9 @@ __m512 small_floats(const uint8_t* bytes, bool is_signed) {
 }
 
 __m512 nibble_floats(const uint8_t* bytes, int shift) {
-  const __m512i b =
-      _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
-  return _mm512_cvtepi32_ps(_mm512_and_si512(
-      _mm512_srl_epi32(b, _mm_cvtsi32_si128(shift)), _mm512_set1_epi32(15)));
+  const __m512i b = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
+  return _mm512_cvtepi32_ps(
+      _mm512_and_si512(_mm512_srl_epi32(b, _mm_cvtsi32_si128(shift)), _mm512_set1_epi32(15)));
 }
 
 }  // namespace
@@ -106,18 +105,24 @@ FloatKernel float_panel_kernel(int rows, int tiles) {
 
 FloatKernel float_direct_kernel(StorageType type, int rows) {
   switch (type) {
-    case StorageType::f16: return of_rows<StorageType::f16, 1>(rows);
-    case StorageType::bf16: return of_rows<StorageType::bf16, 1>(rows);
-    default: return of_rows<StorageType::f32, 1>(rows);
+    case StorageType::f16:
+      return of_rows<StorageType::f16, 1>(rows);
+    case StorageType::bf16:
+      return of_rows<StorageType::bf16, 1>(rows);
+    default:
+      return of_rows<StorageType::f32, 1>(rows);
   }
 }
 
 void unpack_floats(StorageType type, const std::byte* values, int64_t columns, float* out,
                    int64_t stride) {
   switch (type) {
-    case StorageType::f16: return widen<StorageType::f16>(values, columns, out, stride);
-    case StorageType::bf16: return widen<StorageType::bf16>(values, columns, out, stride);
-    default: return widen<StorageType::f32>(values, columns, out, stride);
+    case StorageType::f16:
+      return widen<StorageType::f16>(values, columns, out, stride);
+    case StorageType::bf16:
+      return widen<StorageType::bf16>(values, columns, out, stride);
+    default:
+      return widen<StorageType::f32>(values, columns, out, stride);
   }
 }
 

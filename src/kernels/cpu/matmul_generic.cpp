@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Plain C++ for any processor, written so that compilers vectorise the loops over the
-// 16 outputs of a tile. An unpacked group is [32 columns][16 outputs].
+// 16 outputs of a tile. An unpacked group is [32 columns][16 outputs] of float: the dots
+// are integers below 2^24, so float arithmetic is exact, and every processor has it.
 #include <bit>
 #include <cstring>
 
@@ -18,7 +19,13 @@ int8_t round_to_int8(float x) {
 }
 
 void quantize_panel(const float* in, int64_t in_stride, int rows, int64_t groups, int8_t* quants,
-                    float* scales, int32_t* sums) {
+                    float* scales, int32_t* sums16, int32_t* sums32) {
+  if (rows < kPanelRows) {
+    const auto entries = static_cast<size_t>(groups * kPanelRows);
+    std::memset(scales, 0, entries * sizeof(float));
+    std::memset(sums16, 0, 2 * entries * sizeof(int32_t));
+    std::memset(sums32, 0, entries * sizeof(int32_t));
+  }
   for (int r = 0; r < rows; ++r) {
     for (int64_t g = 0; g < groups; ++g) {
       const float* x = in + r * in_stride + g * kGroupColumns;
@@ -39,8 +46,9 @@ void quantize_panel(const float* in, int64_t in_stride, int rows, int64_t groups
         out[i / 4 * (kPanelRows * 4) + i % 4] = q;
         sum[i / 16] += q;
       }
-      sums[2 * g * kPanelRows + r] = sum[0];
-      sums[(2 * g + 1) * kPanelRows + r] = sum[1];
+      sums16[2 * g * kPanelRows + r] = sum[0];
+      sums16[(2 * g + 1) * kPanelRows + r] = sum[1];
+      sums32[g * kPanelRows + r] = sum[0] + sum[1];
     }
   }
 }
@@ -89,53 +97,72 @@ void decode_scales(const PackedFormat& f, const uint8_t* base, int64_t first_gro
   }
 }
 
-uint8_t quant_at(const PackedFormat& f, const uint8_t* planes, int step, int byte) {
-  const auto bits_at = [&](int vector, int shift, int mask) {
+/// The unsigned quants of one k-step: [16 outputs][4 columns].
+template <int kBits, bool kCodebook>
+void read_step(const uint8_t* planes, int step, uint8_t* q) {
+  const auto bits_at = [&](int vector, int shift, int mask, int byte) {
     return (planes[vector * kStepBytes + byte] >> shift) & mask;
   };
-  int q = 0;
-  switch (f.bits) {
-    case 2:
-      q = bits_at(step / 4, 2 * (step % 4), 3);
-      break;
-    case 3:
-      q = bits_at(step / 4, 2 * (step % 4), 3) | bits_at(2, step, 1) << 2;
-      break;
-    case 4:
-      q = bits_at(step / 2, 4 * (step % 2), 15);
-      break;
-    case 5:
-      q = bits_at(step / 2, 4 * (step % 2), 15) | bits_at(4, step, 1) << 4;
-      break;
-    case 6:
-      q = bits_at(step / 2, 4 * (step % 2), 15) | bits_at(4 + step / 4, 2 * (step % 4), 3) << 4;
-      break;
-    default:
-      q = planes[step * kStepBytes + byte];
-      break;
+  for (int b = 0; b < kStepBytes; ++b) {
+    int value = 0;
+    if constexpr (kBits == 8) value = planes[step * kStepBytes + b];
+    if constexpr (kBits <= 3) value = bits_at(step / 4, 2 * (step % 4), 3, b);
+    if constexpr (kBits == 3) value |= bits_at(2, step, 1, b) << 2;
+    if constexpr (kBits >= 4 && kBits <= 6) value = bits_at(step / 2, 4 * (step % 2), 15, b);
+    if constexpr (kBits == 5) value |= bits_at(4, step, 1, b) << 4;
+    if constexpr (kBits == 6) value |= bits_at(4 + step / 4, 2 * (step % 4), 3, b) << 4;
+    q[b] = static_cast<uint8_t>(kCodebook ? kIq4Values[value] + 128 : value);
   }
-  return static_cast<uint8_t>(f.codebook ? kIq4Values[q] + 128 : q);
 }
 
-void unpack_group(const PackedFormat& f, const uint8_t* planes, uint8_t* out) {
+template <int kBits, bool kCodebook>
+void unpack_bits(const uint8_t* planes, float* out) {
   for (int step = 0; step < kGroupSteps; ++step) {
-    for (int byte = 0; byte < kStepBytes; ++byte) {
-      out[(4 * step + byte % 4) * kTileOutputs + byte / 4] = quant_at(f, planes, step, byte);
+    uint8_t q[kStepBytes];
+    read_step<kBits, kCodebook>(planes, step, q);
+    for (int k = 0; k < 4; ++k) {
+      for (int o = 0; o < kTileOutputs; ++o) out[(4 * step + k) * kTileOutputs + o] = q[4 * o + k];
     }
+  }
+}
+
+void unpack_group(const PackedFormat& f, const uint8_t* planes, float* out) {
+  switch (f.bits) {
+    case 2:
+      return unpack_bits<2, false>(planes, out);
+    case 3:
+      return unpack_bits<3, false>(planes, out);
+    case 4:
+      return f.codebook ? unpack_bits<4, true>(planes, out) : unpack_bits<4, false>(planes, out);
+    case 5:
+      return unpack_bits<5, false>(planes, out);
+    case 6:
+      return unpack_bits<6, false>(planes, out);
+    default:
+      return unpack_bits<8, false>(planes, out);
   }
 }
 
 void unpack_quants(const PackedFormat& f, const uint8_t* planes, int64_t groups, uint8_t* out,
                    int64_t stride) {
   for (int64_t g = 0; g < groups; ++g) {
-    unpack_group(f, planes + g * kStepBytes * f.bits, out + g * stride);
+    unpack_group(f, planes + g * kStepBytes * f.bits, reinterpret_cast<float*>(out + g * stride));
   }
+}
+
+// GCC's and Clang's portable vectors: 4 of them keep a tile's sums in registers.
+using Four = float __attribute__((vector_size(16)));
+
+inline Four load_four(const float* data) {
+  Four four;
+  std::memcpy(&four, data, sizeof(four));
+  return four;
 }
 
 /// One group of 16 or 32 columns of one row and one tile.
 template <bool kMinimum>
 void add_group(const int8_t* quants, int columns, float scale, const void* extra,
-               const uint8_t* weights, const float* weight_scales, const float* minimums,
+               const float* weights, const float* weight_scales, const float* minimums,
                float* sums) {
   int32_t start = 0;
   float scaled_sum = 0.0f;
@@ -144,18 +171,17 @@ void add_group(const int8_t* quants, int columns, float scale, const void* extra
   } else {
     std::memcpy(&start, extra, 4);
   }
-  int32_t dot[kTileOutputs];
-  for (int o = 0; o < kTileOutputs; ++o) dot[o] = start;
+  Four dot[4];
+  for (Four& d : dot) d = Four{} + static_cast<float>(start);
   for (int k = 0; k < columns; ++k) {
-    const int16_t a = quants[k / 4 * (kPanelRows * 4) + k % 4];
-    for (int o = 0; o < kTileOutputs; ++o) {
-      // 255 * 127 fits into 16 bits
-      dot[o] += static_cast<int16_t>(static_cast<int16_t>(weights[k * kTileOutputs + o]) * a);
-    }
+    const float a = quants[k / 4 * (kPanelRows * 4) + k % 4];
+    for (int i = 0; i < 4; ++i) dot[i] += load_four(weights + k * kTileOutputs + 4 * i) * a;
   }
-  for (int o = 0; o < kTileOutputs; ++o) {
-    sums[o] += static_cast<float>(dot[o]) * (scale * weight_scales[o]);
-    if (kMinimum) sums[o] += scaled_sum * minimums[o];
+  for (int i = 0; i < 4; ++i) {
+    Four sum = load_four(sums + 4 * i);
+    sum += dot[i] * (load_four(weight_scales + 4 * i) * scale);
+    if (kMinimum) sum += load_four(minimums + 4 * i) * scaled_sum;
+    std::memcpy(sums + 4 * i, &sum, sizeof(sum));
   }
 }
 
@@ -169,14 +195,14 @@ void multiply(const QuantProduct& p) {
       std::memset(p.sums + r * p.sums_stride, 0, static_cast<size_t>(p.tiles) * kStepBytes);
     }
   }
-  uint8_t unpacked[kGroupBytes];
+  float unpacked[kGroupValues];
   for (int64_t g = 0; g < p.groups; ++g) {
     for (int tile = 0; tile < p.tiles; ++tile) {
-      const uint8_t* weights = unpacked;
+      const float* weights = unpacked;
       if (kDirect) {
         unpack_group(f, p.weights + g * kStepBytes * f.bits, unpacked);
       } else {
-        weights = p.weights + (g * p.tiles + tile) * kGroupBytes;
+        weights = reinterpret_cast<const float*>(p.weights) + (g * p.tiles + tile) * kGroupValues;
       }
       for (int part = 0; part < parts; ++part) {
         const int64_t s = g * parts + part;  // scale group
@@ -239,17 +265,22 @@ void unpack_floats(StorageType type, const std::byte* values, int64_t columns, f
 
 template <typename Load>
 void multiply_floats(const FloatProduct& p) {
-  const int width = p.tiles * kTileOutputs;
-  const auto* weights = static_cast<const typename Load::Stored*>(p.weights);
+  const int64_t width = int64_t{p.tiles} * kTileOutputs;
   for (int r = 0; r < p.rows; ++r) {
-    float sums[kPanelTiles * kTileOutputs] = {};
-    float* target = p.sums + r * p.sums_stride;
-    if (!p.first) std::memcpy(sums, target, static_cast<size_t>(width) * 4);
-    const float* in = p.in + r * p.in_stride;
-    for (int64_t k = 0; k < p.columns; ++k) {
-      for (int o = 0; o < width; ++o) sums[o] += in[k] * Load::convert(weights[k * width + o]);
+    for (int tile = 0; tile < p.tiles; ++tile) {
+      const auto* weights =
+          static_cast<const typename Load::Stored*>(p.weights) + tile * kTileOutputs;
+      float* target = p.sums + r * p.sums_stride + tile * kTileOutputs;
+      Four sums[4] = {};
+      if (!p.first) std::memcpy(sums, target, sizeof(sums));
+      for (int64_t k = 0; k < p.columns; ++k) {
+        const float a = p.in[k * kPanelRows + r];
+        float w[kTileOutputs];
+        for (int o = 0; o < kTileOutputs; ++o) w[o] = Load::convert(weights[k * width + o]);
+        for (int i = 0; i < 4; ++i) sums[i] += load_four(w + 4 * i) * a;
+      }
+      std::memcpy(target, sums, sizeof(sums));
     }
-    std::memcpy(target, sums, static_cast<size_t>(width) * 4);
   }
 }
 
@@ -271,9 +302,16 @@ FloatKernel float_direct_kernel(StorageType type, int) {
 }  // namespace
 
 const MatmulKernels& generic_matmul_kernels() {
-  static constexpr MatmulKernels kKernels = {quantize_panel,     decode_scales,       unpack_quants,
-                                             unpack_floats,      panel_kernel,        direct_kernel,
-                                             float_panel_kernel, float_direct_kernel, "int8"};
+  static constexpr MatmulKernels kKernels = {quantize_panel,
+                                             decode_scales,
+                                             unpack_quants,
+                                             unpack_floats,
+                                             panel_kernel,
+                                             direct_kernel,
+                                             float_panel_kernel,
+                                             float_direct_kernel,
+                                             kGroupValues * sizeof(float),
+                                             "int8"};
   return kKernels;
 }
 

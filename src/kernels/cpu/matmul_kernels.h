@@ -48,10 +48,9 @@ using QuantKernel = void (*)(const QuantProduct&);
 
 /// Operands of a product of one panel of rows with float weights.
 struct FloatProduct {
-  int rows;         ///< 1 .. 6, as the kernel was asked for
-  int tiles;        ///< 1 .. 2
-  const float* in;  ///< [rows][in_stride]
-  int64_t in_stride;
+  int rows;             ///< 1 .. 6, as the kernel was asked for
+  int tiles;            ///< 1 .. 2
+  const float* in;      ///< [columns][6 rows]
   const void* weights;  ///< [columns][16] of the storage type, or [columns][tiles][16] float
   int64_t columns;
   float* sums;
@@ -62,17 +61,16 @@ using FloatKernel = void (*)(const FloatProduct&);
 
 struct MatmulKernels {
   /// Quantises `rows` <= 6 rows of groups * 32 columns: x ~ scale * quant with
-  /// scale = max |x| / 127 and quants rounded to nearest even. `sums` gets the sums of
-  /// the quants over groups of 16: [2 * groups][6]. Values that are not finite make the
-  /// scale not finite.
+  /// scale = max |x| / 127 and quants rounded to nearest even. The sums of the quants go
+  /// to sums16 ([2 * groups][6]) and sums32 ([groups][6]). Values that are not finite make
+  /// the scale not finite. Missing rows have scale and sums of 0.
   void (*quantize_panel)(const float* in, int64_t in_stride, int rows, int64_t groups,
-                         int8_t* quants, float* scales, int32_t* sums);
+                         int8_t* quants, float* scales, int32_t* sums16, int32_t* sums32);
 
   /// Scales and minimums of `groups` groups of a tile as floats, from the scales of the
   /// whole tile; first_group is a multiple of 8. Scale group i goes to scales + i * stride.
-  void (*decode_scales)(const PackedFormat& format, const uint8_t* tile_scales,
-                        int64_t first_group, int64_t groups, float* scales, float* minimums,
-                        int64_t stride);
+  void (*decode_scales)(const PackedFormat& format, const uint8_t* tile_scales, int64_t first_group,
+                        int64_t groups, float* scales, float* minimums, int64_t stride);
 
   /// Unpacks groups into the form that panel_kernel takes: group g to out + g * stride.
   void (*unpack_quants)(const PackedFormat& format, const uint8_t* planes, int64_t groups,
@@ -81,13 +79,14 @@ struct MatmulKernels {
   void (*unpack_floats)(StorageType type, const std::byte* values, int64_t columns, float* out,
                         int64_t stride);
 
-  /// On unpacked weights: groups of [tiles][512 bytes].
+  /// On unpacked weights: groups of [tiles][panel_group_bytes].
   QuantKernel (*panel_kernel)(const PackedFormat& format, int rows, int tiles);
   /// Straight on the planes of one tile: for few rows.
   QuantKernel (*direct_kernel)(const PackedFormat& format, int rows);
   FloatKernel (*float_panel_kernel)(int rows, int tiles);
   FloatKernel (*float_direct_kernel)(StorageType type, int rows);
-  const char* description;  ///< of the integer arithmetic: "int8 VNNI"
+  int64_t panel_group_bytes;  ///< of an unpacked group of a tile: 32 x 16 values
+  const char* description;    ///< of the integer arithmetic: "int8 VNNI"
 };
 
 const MatmulKernels& generic_matmul_kernels();

@@ -7,7 +7,7 @@
 namespace lazyllm::kernels::cpu::avx512 {
 
 void quantize_panel(const float* in, int64_t in_stride, int rows, int64_t groups, int8_t* quants,
-                    float* scales, int32_t* sums);
+                    float* scales, int32_t* sums16, int32_t* sums32);
 void decode_scales(const PackedFormat& format, const uint8_t* tile_scales, int64_t first_group,
                    int64_t groups, float* scales, float* minimums, int64_t stride);
 void unpack_floats(StorageType type, const std::byte* values, int64_t columns, float* out,

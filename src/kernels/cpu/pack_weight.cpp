@@ -32,28 +32,51 @@ bool half_is_finite(uint16_t bits) {
   return (bits & 0x7c00u) != 0x7c00u;
 }
 
-/// Puts quant q of (output, column of the group) into the zeroed planes of a group.
-void put_quant(uint8_t* planes, int bits, int output, int column, unsigned q) {
-  const int step = column / 4;
-  const int byte = output * 4 + column % 4;
-  if (bits == 8) {
-    planes[step * kStepBytes + byte] = static_cast<uint8_t>(q);
-    return;
-  }
-  const auto put = [&](int vector, int shift, unsigned value) {
-    uint8_t& target = planes[vector * kStepBytes + byte];
-    target = static_cast<uint8_t>(target | value << shift);
+/// Puts the 32 quants of a group of one output into the zeroed planes of the group, the
+/// four of a k-step at once.
+template <int kBits>
+void put_group(uint8_t* planes, int output, const uint8_t* quants) {
+  const auto put = [planes, output](int vector, int shift, uint32_t four) {
+    uint8_t* target = planes + vector * kStepBytes + output * 4;
+    uint32_t old;
+    std::memcpy(&old, target, 4);
+    old |= four << shift;
+    std::memcpy(target, &old, 4);
   };
-  const int low_bits = bits >= 4 ? 4 : 2;
-  const int low_vectors = low_bits;  // 4 vectors of nibbles or 2 of bit pairs
-  if (low_bits == 4) {
-    put(step / 2, 4 * (step % 2), q & 15);
-  } else {
-    put(step / 4, 2 * (step % 4), q & 3);
+  constexpr int kLowBits = kBits >= 4 ? 4 : 2;
+  for (int step = 0; step < kGroupSteps; ++step) {
+    uint32_t q;
+    std::memcpy(&q, quants + 4 * step, 4);
+    if constexpr (kBits == 8) {
+      put(step, 0, q);
+    } else {
+      if constexpr (kLowBits == 4) put(step / 2, 4 * (step % 2), q & 0x0f0f0f0fu);
+      if constexpr (kLowBits == 2) put(step / 4, 2 * (step % 4), q & 0x03030303u);
+      // The planes of the lower bits are as many vectors as they have bits.
+      const uint32_t high = q >> kLowBits;
+      if constexpr (kBits - kLowBits == 1) put(kLowBits, step, high & 0x01010101u);
+      if constexpr (kBits - kLowBits == 2) {
+        put(kLowBits + step / 4, 2 * (step % 4), high & 0x03030303u);
+      }
+    }
   }
-  const unsigned high = q >> low_bits;
-  if (bits - low_bits == 1) put(low_vectors, step, high & 1);
-  if (bits - low_bits == 2) put(low_vectors + step / 4, 2 * (step % 4), high & 3);
+}
+
+void put_group(int bits, uint8_t* planes, int output, const uint8_t* quants) {
+  switch (bits) {
+    case 2:
+      return put_group<2>(planes, output, quants);
+    case 3:
+      return put_group<3>(planes, output, quants);
+    case 4:
+      return put_group<4>(planes, output, quants);
+    case 5:
+      return put_group<5>(planes, output, quants);
+    case 6:
+      return put_group<6>(planes, output, quants);
+    default:
+      return put_group<8>(planes, output, quants);
+  }
 }
 
 /// Where the scales of a tile's block stand (see PackedMatrix).
@@ -81,8 +104,9 @@ ScaleBlock scale_block(const PackedFormat& f, uint8_t* scales, int64_t block) {
   return s;
 }
 
-void pack_quantised_row(const WeightSource& source, const PackedMatrix& matrix, int64_t row,
-                        uint8_t* tile) {
+void pack_quantised_row(const WeightSource& source, const PackedMatrix& matrix, int64_t row) {
+  auto* tile =
+      reinterpret_cast<uint8_t*>(matrix.data.get() + row / kTileOutputs * matrix.tile_bytes);
   const PackedFormat& f = matrix.format;
   const StorageTypeTraits& t = traits(source.type);
   const int output = static_cast<int>(row % kTileOutputs);
@@ -107,38 +131,55 @@ void pack_quantised_row(const WeightSource& source, const PackedMatrix& matrix, 
         }
       }
     }
-    for (int64_t i = 0; i < t.block_values; ++i) {
-      const int64_t column = block * t.block_values + i;
-      uint8_t* planes = tile + matrix.scale_bytes + column / kGroupColumns * matrix.group_bytes();
-      put_quant(planes, f.bits, output, static_cast<int>(column % kGroupColumns), codes.quants[i]);
+    for (int64_t i = 0; i < t.block_values; i += kGroupColumns) {
+      const int64_t group = (block * t.block_values + i) / kGroupColumns;
+      put_group(f.bits, tile + matrix.scale_bytes + group * matrix.group_bytes(), output,
+                codes.quants + i);
     }
   }
 }
 
 /// Values of `Bits` (uint16_t or uint32_t) whose exponent bits are all ones are not finite.
 template <typename Bits>
-void pack_float_row(const WeightSource& source, int64_t row, Bits exponent, Bits* tile) {
-  const auto* bytes = source.data.data() + row * row_bytes(source.type, source.columns);
-  const int64_t output = row % kTileOutputs;
+void pack_float_tile(const WeightSource& source, const PackedMatrix& matrix, int64_t tile,
+                     Bits exponent) {
+  const int64_t first = tile * kTileOutputs;
+  const int64_t outputs = std::min<int64_t>(kTileOutputs, source.rows - first);
+  const int64_t bytes = row_bytes(source.type, source.columns);
+  const std::byte* from = source.data.data() + first * bytes;
+  auto* out = reinterpret_cast<Bits*>(matrix.data.get() + tile * matrix.tile_bytes);
   for (int64_t column = 0; column < source.columns; ++column) {
-    Bits value;
-    std::memcpy(&value, bytes + column * static_cast<int64_t>(sizeof(Bits)), sizeof(Bits));
-    if ((value & exponent) == exponent) fail_not_finite(source, row);
-    tile[column * kTileOutputs + output] = value;
+    for (int64_t o = 0; o < outputs; ++o) {
+      std::memcpy(out + column * kTileOutputs + o,
+                  from + o * bytes + column * static_cast<int64_t>(sizeof(Bits)), sizeof(Bits));
+    }
+  }
+  unsigned bad[kTileOutputs] = {};
+  for (int64_t column = 0; column < source.columns; ++column) {
+    for (int o = 0; o < kTileOutputs; ++o) {
+      bad[o] |= (out[column * kTileOutputs + o] & exponent) == exponent ? 1u : 0u;
+    }
+  }
+  for (int64_t o = 0; o < outputs; ++o) {
+    if (bad[o] != 0) fail_not_finite(source, first + o);
   }
 }
 
-void pack_row(const WeightSource& source, const PackedMatrix& matrix, int64_t row) {
-  std::byte* tile = matrix.data.get() + row / kTileOutputs * matrix.tile_bytes;
+/// The tile's memory is zeroed.
+void pack_tile(const WeightSource& source, const PackedMatrix& matrix, int64_t tile) {
   switch (source.type) {
     case StorageType::f32:
-      return pack_float_row<uint32_t>(source, row, 0x7f800000u, reinterpret_cast<uint32_t*>(tile));
+      return pack_float_tile<uint32_t>(source, matrix, tile, 0x7f800000u);
     case StorageType::f16:
-      return pack_float_row<uint16_t>(source, row, 0x7c00u, reinterpret_cast<uint16_t*>(tile));
+      return pack_float_tile<uint16_t>(source, matrix, tile, 0x7c00u);
     case StorageType::bf16:
-      return pack_float_row<uint16_t>(source, row, 0x7f80u, reinterpret_cast<uint16_t*>(tile));
+      return pack_float_tile<uint16_t>(source, matrix, tile, 0x7f80u);
     default:
-      return pack_quantised_row(source, matrix, row, reinterpret_cast<uint8_t*>(tile));
+      break;
+  }
+  const int64_t end = std::min((tile + 1) * kTileOutputs, source.rows);
+  for (int64_t row = tile * kTileOutputs; row < end; ++row) {
+    pack_quantised_row(source, matrix, row);
   }
 }
 
@@ -176,7 +217,7 @@ PackedMatrix pack_matrix(const WeightSource& source, bool drop_source, ThreadPoo
                 static_cast<size_t>((end - first) * matrix.tile_bytes));
     const int64_t first_row = first * kTileOutputs;
     const int64_t end_row = std::min(end * kTileOutputs, source.rows);
-    for (int64_t row = first_row; row < end_row; ++row) pack_row(source, matrix, row);
+    for (int64_t tile = first; tile < end; ++tile) pack_tile(source, matrix, tile);
     if (drop_source) {
       drop_pages(source.data.subspan(static_cast<size_t>(first_row * source_row),
                                      static_cast<size_t>((end_row - first_row) * source_row)));
