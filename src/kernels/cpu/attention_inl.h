@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// Included once by attention_<isa>.cpp, after simd_<isa>.h, with LAZYLLM_ISA set.
+#include "kernels/cpu/attention_kernel.h"
+#include "kernels/cpu/kv_rows_inl.h"
+#include "kernels/cpu/product_inl.h"
+#include "kernels/cpu/simd_math_inl.h"
+
+namespace lazyllm::kernels::cpu::LAZYLLM_ISA {
+namespace {
+
+constexpr float kMinusInfinity = -__builtin_inff();
+
+/// Visible keys of a row inside a block, counted from the block's first key.
+struct Range {
+  int first;
+  int end;
+  bool empty() const { return first >= end; }
+};
+
+LAZYLLM_SIMD_INLINE Range visible(const AttentionTile& tile, int row, int64_t block_key) {
+  const int64_t first = tile.first_key[row] - block_key;
+  const int64_t end = tile.end_key[row] - block_key;
+  return {static_cast<int>(first < 0            ? 0
+                           : first > kBlockKeys ? kBlockKeys
+                                                : first),
+          static_cast<int>(end < 0            ? 0
+                           : end > kBlockKeys ? kBlockKeys
+                                              : end)};
+}
+
+/// Smallest range with all that the lanes [first, first + count) see of a block.
+LAZYLLM_SIMD_INLINE Range visible_to_lanes(const AttentionTile& tile, int first_lane, int count,
+                                           int64_t block_key) {
+  Range all = {kBlockKeys, 0};
+  const int last_row = (first_lane + count - 1) / tile.group;
+  for (int row = first_lane / tile.group; row <= last_row; ++row) {
+    const Range range = visible(tile, row, block_key);
+    if (range.first >= range.end) continue;
+    if (range.first < all.first) all.first = range.first;
+    if (range.end > all.end) all.end = range.end;
+  }
+  return all;
+}
+
+/// Bit i: some row of the tile sees key i of the block. Other keys are never
+/// read, their memory may hold anything.
+LAZYLLM_SIMD_INLINE uint64_t visible_mask(const AttentionTile& tile, int64_t block_key) {
+  uint64_t mask = 0;
+  for (int row = 0; row < tile.rows; ++row) {
+    const Range range = visible(tile, row, block_key);
+    if (range.first >= range.end) continue;
+    const uint64_t below_end = range.end == 64 ? ~uint64_t{0} : (uint64_t{1} << range.end) - 1;
+    mask |= below_end & ~((uint64_t{1} << range.first) - 1);
+  }
+  return mask;
+}
+
+LAZYLLM_SIMD_INLINE void clear(float* values, int64_t count) {
+  std::memset(values, 0, static_cast<size_t>(count) * sizeof(float));
+}
+
+/// A block's keys or values as float32 rows [kBlockKeys][padded_dim]; 0 where not visible.
+LAZYLLM_SIMD_INLINE void load_rows(const AttentionTile& tile, int64_t block_key, uint64_t mask,
+                                   bool values, float* rows) {
+  const size_t offset = values ? tile.value_offset : tile.key_offset;
+  const size_t bytes = values ? tile.v_row_bytes : tile.k_row_bytes;
+  const CacheType type = values ? tile.v_type : tile.k_type;
+  for (int key = 0; key < kBlockKeys; ++key, rows += tile.padded_dim) {
+    if ((mask >> key & 1) == 0) {
+      clear(rows, tile.padded_dim);
+      continue;
+    }
+    const auto slot = static_cast<uint32_t>(tile.key_slots[block_key + key]);
+    const std::byte* in = tile.blocks[slot / kBlockKeys] + offset + slot % kBlockKeys * bytes;
+    decode_row(type, in, tile.head_dim, rows);
+    if (tile.head_dim < tile.padded_dim) {
+      clear(rows + tile.head_dim, tile.padded_dim - tile.head_dim);
+    }
+  }
+}
+
+/// keys[d][key] = rows[key][d].
+LAZYLLM_SIMD_INLINE void transpose_block(const float* rows, int padded_dim, float* keys) {
+  for (int key = 0; key < kBlockKeys; key += kWidth) {
+    for (int d = 0; d < padded_dim; d += kWidth) {
+      transpose(rows + key * padded_dim + d, padded_dim, keys + d * kBlockKeys + key, kBlockKeys);
+    }
+  }
+}
+
+void prepare(const AttentionTile& tile, const AttentionScratch& scratch) {
+  float* out = scratch.queries;
+  for (int row = 0; row < tile.rows; ++row) {
+    const float* in = tile.queries + row * tile.query_stride;
+    for (int head = 0; head < tile.group; ++head, in += tile.head_dim, out += tile.padded_dim) {
+      for (int d = 0; d < tile.head_dim; ++d) out[d] = in[d] * tile.scale;
+      for (int d = tile.head_dim; d < tile.padded_dim; ++d) out[d] = 0.0f;
+    }
+  }
+}
+
+/// Scores of kTileRows lanes at most, [lanes][kBlockKeys]; undefined outside `range`.
+LAZYLLM_SIMD_INLINE void score_lanes(const AttentionTile& tile, const AttentionScratch& scratch,
+                                     int first_lane, int lanes, Range range, float* scores) {
+  const int first = range.first / kWidth;
+  const int end = (range.end + kWidth - 1) / kWidth;
+  product<false>(lanes, scratch.queries + int64_t{first_lane} * tile.padded_dim, tile.padded_dim,
+                 scratch.keys + first * kWidth, kBlockKeys, tile.head_dim, end - first,
+                 scores + first * kWidth, kBlockKeys);
+}
+
+/// Finishes one lane's scores (cap, -infinity outside `range`); returns their maximum.
+LAZYLLM_SIMD_INLINE float finish_scores(const AttentionTile& tile, Range range, float* scores) {
+  if (tile.soft_cap > 0.0f) {
+    const Vec cap = broadcast(tile.soft_cap);
+    for (int i = range.first / kWidth * kWidth; i < range.end; i += kWidth) {
+      store(scores + i, mul(cap, hyperbolic_tangent(load(scores + i))));
+    }
+  }
+  for (int i = 0; i < range.first; ++i) scores[i] = kMinusInfinity;
+  for (int i = range.end; i < kBlockKeys; ++i) scores[i] = kMinusInfinity;
+  Vec largest = load(scores);
+  LAZYLLM_UNROLL
+  for (int i = kWidth; i < kBlockKeys; i += kWidth) largest = max(largest, load(scores + i));
+  return reduce_max(largest);
+}
+
+/// out = 2^(scores - maximum); returns their sum. `out` may be `scores` or null.
+LAZYLLM_SIMD_INLINE float powers(const float* scores, float maximum, float* out) {
+  const Vec top = broadcast(maximum);
+  Vec sum = zero();
+  LAZYLLM_UNROLL
+  for (int i = 0; i < kBlockKeys; i += kWidth) {
+    const Vec p = power_of_two_nonpositive(sub(load(scores + i), top));
+    if (out != nullptr) store(out + i, p);
+    sum = add(sum, p);
+  }
+  return reduce_add(sum);
+}
+
+/// 2^x for one number, by the same steps as the vectors.
+LAZYLLM_SIMD_INLINE float power(float x) {
+  float lanes[kWidth];
+  store(lanes, power_of_two_nonpositive(broadcast(x)));
+  return lanes[0];
+}
+
+LAZYLLM_SIMD_INLINE void scale_values(float* values, int padded_dim, float factor) {
+  const Vec f = broadcast(factor);
+  for (int d = 0; d < padded_dim; d += kWidth) store(values + d, mul(load(values + d), f));
+}
+
+/// Takes one lane's block into its maximum and sum, which become those of all blocks
+/// so far; scores become weights. Returns what the values so far must be scaled by.
+LAZYLLM_SIMD_INLINE float take_block(float block_maximum, float* scores, float& maximum,
+                                     float& sum) {
+  const float top = block_maximum > maximum ? block_maximum : maximum;
+  float factor = 1.0f;
+  if (maximum != kMinusInfinity && top != maximum) {
+    factor = power(maximum - top);
+    sum *= factor;
+  }
+  maximum = top;
+  sum += powers(scores, top, scores);
+  return factor;
+}
+
+void attend_block(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
+                  uint64_t mask, const AttentionPartial& out) {
+  const int lanes = tile.rows * tile.group;
+  load_rows(tile, block_key, mask, false, scratch.rows);
+  transpose_block(scratch.rows, tile.padded_dim, scratch.keys);
+  for (int lane = 0; lane < lanes; lane += kTileRows) {
+    const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
+    const Range range = visible_to_lanes(tile, lane, count, block_key);
+    if (range.empty()) continue;
+    float* scores = scratch.scores + int64_t{lane} * kBlockKeys;
+    score_lanes(tile, scratch, lane, count, range, scores);
+    for (int i = lane; i < lane + count; ++i, scores += kBlockKeys) {
+      const Range seen = visible(tile, i / tile.group, block_key);
+      if (seen.empty()) {
+        clear(scores, kBlockKeys);
+        continue;
+      }
+      const float top = finish_scores(tile, seen, scores);
+      const float factor = take_block(top, scores, out.maximum[i], out.sum[i]);
+      if (factor != 1.0f) {
+        scale_values(out.values + int64_t{i} * tile.padded_dim, tile.padded_dim, factor);
+      }
+    }
+  }
+  load_rows(tile, block_key, mask, true, scratch.rows);
+  for (int lane = 0; lane < lanes; lane += kTileRows) {
+    const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
+    const Range range = visible_to_lanes(tile, lane, count, block_key);
+    if (range.empty()) continue;
+    product<true>(count, scratch.scores + int64_t{lane} * kBlockKeys + range.first, kBlockKeys,
+                  scratch.rows + int64_t{range.first} * tile.padded_dim, tile.padded_dim,
+                  range.end - range.first, tile.padded_dim / kWidth,
+                  out.values + int64_t{lane} * tile.padded_dim, tile.padded_dim);
+  }
+}
+
+void chunk(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk_index,
+           const AttentionPartial& out) {
+  const int64_t lanes = int64_t{tile.rows} * tile.group;
+  for (int64_t i = 0; i < lanes; ++i) out.maximum[i] = kMinusInfinity;
+  clear(out.sum, lanes);
+  clear(out.values, lanes * tile.padded_dim);
+  for (int block = 0; block < kChunkKeys / kBlockKeys; ++block) {
+    const int64_t block_key = chunk_index * kChunkKeys + block * kBlockKeys;
+    const uint64_t mask = visible_mask(tile, block_key);
+    if (mask != 0) attend_block(tile, scratch, block_key, mask, out);
+  }
+}
+
+void fold(int64_t lanes, int padded_dim, const AttentionPartial& next,
+          const AttentionPartial& total) {
+  for (int64_t i = 0; i < lanes; ++i) {
+    if (next.maximum[i] == kMinusInfinity) continue;
+    float* to = total.values + i * padded_dim;
+    const float* from = next.values + i * padded_dim;
+    if (total.maximum[i] == kMinusInfinity) {
+      total.maximum[i] = next.maximum[i];
+      total.sum[i] = next.sum[i];
+      std::memcpy(to, from, static_cast<size_t>(padded_dim) * sizeof(float));
+      continue;
+    }
+    const float top = next.maximum[i] > total.maximum[i] ? next.maximum[i] : total.maximum[i];
+    const float keep = power(total.maximum[i] - top);
+    const float take = power(next.maximum[i] - top);
+    total.maximum[i] = top;
+    total.sum[i] = total.sum[i] * keep + next.sum[i] * take;
+    for (int d = 0; d < padded_dim; d += kWidth) {
+      const Vec old = mul(load(to + d), broadcast(keep));
+      store(to + d, multiply_add(load(from + d), broadcast(take), old));
+    }
+  }
+}
+
+void finish(const AttentionTile& tile, const AttentionPartial& total, float* out,
+            int64_t out_stride) {
+  const int head_dim = tile.head_dim;
+  for (int row = 0; row < tile.rows; ++row) {
+    for (int head = 0; head < tile.group; ++head) {
+      const int64_t lane = int64_t{row} * tile.group + head;
+      const float* values = total.values + lane * tile.padded_dim;
+      float* to = out + row * out_stride + int64_t{head} * head_dim;
+      const Vec inverse = broadcast(1.0f / total.sum[lane]);
+      for (int d = 0; d < head_dim; d += kWidth) {
+        // + 0: a zero is positive however many unseen keys were added to it.
+        const Vec v = add(mul(load(values + d), inverse), zero());
+        if (d + kWidth <= head_dim) {
+          store(to + d, v);
+        } else {
+          store_first(to + d, v, head_dim - d);
+        }
+      }
+    }
+  }
+}
+
+void chunk_scores(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk_index,
+                  float* scores, int64_t stride, float* maximum, float* sum) {
+  const int lanes = tile.rows * tile.group;
+  for (int i = 0; i < lanes; ++i) maximum[i] = kMinusInfinity;
+  clear(sum, lanes);
+  for (int i = 0; i < lanes; ++i) {
+    for (int key = 0; key < kChunkKeys; ++key) scores[i * stride + key] = kMinusInfinity;
+  }
+  for (int block = 0; block < kChunkKeys / kBlockKeys; ++block) {
+    const int64_t block_key = chunk_index * kChunkKeys + block * kBlockKeys;
+    const uint64_t mask = visible_mask(tile, block_key);
+    if (mask == 0) continue;
+    load_rows(tile, block_key, mask, false, scratch.rows);
+    transpose_block(scratch.rows, tile.padded_dim, scratch.keys);
+    for (int lane = 0; lane < lanes; lane += kTileRows) {
+      const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
+      const Range range = visible_to_lanes(tile, lane, count, block_key);
+      if (range.empty()) continue;
+      float* tile_scores = scratch.scores;
+      score_lanes(tile, scratch, lane, count, range, tile_scores);
+      for (int i = lane; i < lane + count; ++i, tile_scores += kBlockKeys) {
+        const Range seen = visible(tile, i / tile.group, block_key);
+        if (seen.empty()) continue;
+        const float top = finish_scores(tile, seen, tile_scores);
+        std::memcpy(scores + i * stride + block * kBlockKeys, tile_scores,
+                    kBlockKeys * sizeof(float));
+        take_block(top, tile_scores, maximum[i], sum[i]);
+      }
+    }
+  }
+}
+
+void add_probabilities(const float* scores, int64_t keys, float maximum, float sum, float* total) {
+  const Vec top = broadcast(maximum);
+  const Vec inverse = broadcast(1.0f / sum);
+  for (int64_t i = 0; i < keys; i += kWidth) {
+    const bool whole = i + kWidth <= keys;
+    const int n = whole ? kWidth : static_cast<int>(keys - i);
+    const Vec s = whole ? load(scores + i) : load_first(scores + i, n);
+    const Vec p = power_of_two_nonpositive(sub(s, top));
+    if (whole) {
+      store(total + i, multiply_add(p, inverse, load(total + i)));
+    } else {
+      store_first(total + i, multiply_add(p, inverse, load_first(total + i, n)), n);
+    }
+  }
+}
+
+void add_scores(const float* scores, int64_t keys, float* total) {
+  const Vec hidden = broadcast(kMinusInfinity);
+  for (int64_t i = 0; i < keys; i += kWidth) {
+    const bool whole = i + kWidth <= keys;
+    const int n = whole ? kWidth : static_cast<int>(keys - i);
+    const Vec s = load(scores + i);  // whole blocks stand here
+    const Vec seen = select_greater(s, hidden, s, zero());
+    if (whole) {
+      store(total + i, add(load(total + i), seen));
+    } else {
+      store_first(total + i, add(load_first(total + i, n), seen), n);
+    }
+  }
+}
+
+float scalar_power(float x) {
+  return power(x);
+}
+
+}  // namespace
+
+const AttentionKernels kAttentionKernels = {
+    prepare, chunk, fold, finish, chunk_scores, add_probabilities, add_scores, scalar_power};
+
+}  // namespace lazyllm::kernels::cpu::LAZYLLM_ISA

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "base/float16.h"
+#include "kernels/backend.h"
+
+namespace lazyllm::kernels {
+namespace {
+
+struct Shape {
+  int heads = 3;
+  int kv_heads = 1;
+  int head_dim = 64;
+  int rows = 5;
+  int keys = 100;
+  int window = 0;  // 0: all keys before the row
+  float soft_cap = 0.0f;
+  CacheType k_type = CacheType::f16;
+  CacheType v_type = CacheType::f16;
+};
+
+/// A cache filled through append_kv, in random slots, with NaN everywhere else.
+class Problem {
+ public:
+  Problem(const Backend& backend, const Shape& shape, uint32_t seed) : shape_(shape) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal;
+    const auto fill = [&](std::vector<float>& values, size_t count, float factor) {
+      values.resize(count);
+      for (float& x : values) x = factor * normal(random);
+    };
+    const int kv_columns = shape.kv_heads * shape.head_dim;
+    fill(queries_, size_t(shape.rows) * size_t(shape.heads * shape.head_dim), 1.5f);
+    fill(k_, size_t(shape.keys) * size_t(kv_columns), 1.0f);
+    fill(v_, size_t(shape.keys) * size_t(kv_columns), 1.0f);
+
+    layout_ = {shape.kv_heads, shape.head_dim, shape.k_type, shape.v_type};
+    const int blocks = shape.keys / kKvBlockSlots + 2;
+    for (int b = 0; b < blocks; ++b) {
+      memory_.emplace_back(layout_.block_bytes(), std::byte{0xff});  // NaN in every type
+    }
+    for (auto& block : memory_) pointers_.push_back(block.data());
+    std::vector<int32_t> all(size_t(blocks) * kKvBlockSlots);
+    for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<int32_t>(i);
+    std::shuffle(all.begin(), all.end(), random);
+    slots_.assign(all.begin(), all.begin() + shape.keys);
+    backend.append_kv(cache(), slots_, {k_.data(), shape.keys, kv_columns, kv_columns},
+                      {v_.data(), shape.keys, kv_columns, kv_columns});
+
+    // Rows stand anywhere among the keys, rising; the last one sees the last key.
+    std::uniform_int_distribution<int> place(1, shape.keys);
+    for (int r = 0; r < shape.rows; ++r) end_.push_back(place(random));
+    end_.back() = shape.keys;
+    std::sort(end_.begin(), end_.end());
+    for (const int32_t end : end_) {
+      first_.push_back(shape.window == 0 ? 0 : std::max(0, end - shape.window));
+    }
+  }
+
+  KvLayerView cache() const { return {layout_, pointers_}; }
+
+  AttentionInput input(int first_row, int rows) const {
+    const int columns = shape_.heads * shape_.head_dim;
+    AttentionInput in;
+    in.queries = {queries_.data() + int64_t{first_row} * columns, rows, columns, columns};
+    in.heads = shape_.heads;
+    in.first_key = std::span(first_).subspan(size_t(first_row), size_t(rows));
+    in.end_key = std::span(end_).subspan(size_t(first_row), size_t(rows));
+    in.cache = cache();
+    in.key_slots = slots_;
+    in.scale = 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
+    in.soft_cap = shape_.soft_cap;
+    return in;
+  }
+  AttentionInput input() const { return input(0, shape_.rows); }
+
+  std::vector<float> attend(const Backend& backend, const AttentionInput& in) const {
+    const int64_t columns = shape_.heads * shape_.head_dim;
+    std::vector<float> out(size_t(in.queries.rows * columns), -1.0f);
+    backend.attention(in, {out.data(), in.queries.rows, columns, columns});
+    return out;
+  }
+
+  // One stored value, decoded without the code under test.
+  double stored(bool value, int key, int kv_head, int d) const {
+    const auto slot = static_cast<size_t>(slots_[size_t(key)]);
+    const int index = static_cast<int>(slot % kKvBlockSlots);
+    const std::byte* row =
+        memory_[slot / kKvBlockSlots].data() +
+        (value ? layout_.value_offset(kv_head, index) : layout_.key_offset(kv_head, index));
+    const CacheType type = value ? layout_.v_type : layout_.k_type;
+    if (type == CacheType::f32) {
+      float x;
+      std::memcpy(&x, row + 4 * d, 4);
+      return x;
+    }
+    uint16_t half;
+    if (type == CacheType::f16) {
+      std::memcpy(&half, row + 2 * d, 2);
+      return half_to_float(half);
+    }
+    std::memcpy(&half, row + d / 32 * 34, 2);
+    return half_to_float(half) *
+           static_cast<double>(static_cast<int8_t>(row[d / 32 * 34 + 2 + d % 32]));
+  }
+
+  // Scores of one row and head over all keys: products, or probabilities.
+  std::vector<double> scores(int row, int head, bool probabilities) const {
+    std::vector<double> result(size_t(shape_.keys), 0.0);
+    const int kv_head = head / (shape_.heads / shape_.kv_heads);
+    double largest = -1e300;
+    for (int key = first_[size_t(row)]; key < end_[size_t(row)]; ++key) {
+      double s = 0;
+      for (int d = 0; d < shape_.head_dim; ++d) {
+        s += static_cast<double>(
+                 queries_[size_t((row * shape_.heads + head) * shape_.head_dim + d)]) *
+             stored(false, key, kv_head, d);
+      }
+      if (probabilities) {
+        s /= std::sqrt(static_cast<double>(shape_.head_dim));
+        if (shape_.soft_cap > 0) s = shape_.soft_cap * std::tanh(s / shape_.soft_cap);
+      }
+      result[size_t(key)] = s;
+      largest = std::max(largest, s);
+    }
+    if (!probabilities) return result;
+    double sum = 0;
+    for (int key = first_[size_t(row)]; key < end_[size_t(row)]; ++key) {
+      sum += result[size_t(key)] = std::exp(result[size_t(key)] - largest);
+    }
+    for (double& p : result) p /= sum;
+    return result;
+  }
+
+  std::vector<double> expected() const {
+    std::vector<double> out;
+    for (int row = 0; row < shape_.rows; ++row) {
+      for (int head = 0; head < shape_.heads; ++head) {
+        const std::vector<double> p = scores(row, head, true);
+        for (int d = 0; d < shape_.head_dim; ++d) {
+          double sum = 0;
+          for (int key = first_[size_t(row)]; key < end_[size_t(row)]; ++key) {
+            sum += p[size_t(key)] * stored(true, key, head / (shape_.heads / shape_.kv_heads), d);
+          }
+          out.push_back(sum);
+        }
+      }
+    }
+    return out;
+  }
+
+  std::vector<double> expected_scores(ScoreKind kind) const {
+    std::vector<double> mean(size_t(shape_.keys), 0.0);
+    for (int row = 0; row < shape_.rows; ++row) {
+      for (int head = 0; head < shape_.heads; ++head) {
+        const std::vector<double> p = scores(row, head, kind == ScoreKind::probability);
+        for (size_t i = 0; i < p.size(); ++i) mean[i] += p[i] / (shape_.heads * shape_.rows);
+      }
+    }
+    return mean;
+  }
+
+  const Shape& shape() const { return shape_; }
+
+ private:
+  Shape shape_;
+  KvLayout layout_;
+  std::vector<std::vector<std::byte>> memory_;
+  std::vector<std::byte*> pointers_;
+  std::vector<float> queries_, k_, v_;
+  std::vector<int32_t> slots_, first_, end_;
+};
+
+std::vector<Shape> shapes() {
+  std::vector<Shape> all = {
+      {.heads = 1, .kv_heads = 1, .head_dim = 6, .rows = 3, .keys = 7},
+      {.heads = 3, .kv_heads = 3, .head_dim = 20, .rows = 1, .keys = 1},
+      {.heads = 9, .kv_heads = 3, .head_dim = 64, .rows = 70, .keys = 333},
+      {.heads = 8, .kv_heads = 2, .head_dim = 80, .rows = 40, .keys = 700, .window = 130},
+      {.heads = 8, .kv_heads = 1, .head_dim = 96, .rows = 33, .keys = 257, .soft_cap = 5.0f},
+      {.heads = 4, .kv_heads = 1, .head_dim = 256, .rows = 9, .keys = 600, .window = 64},
+      {.heads = 32, .kv_heads = 4, .head_dim = 64, .rows = 2, .keys = 1025},
+      {.heads = 2, .kv_heads = 2, .head_dim = 128, .rows = 200, .keys = 256},
+      {.heads = 4, .kv_heads = 4, .head_dim = 34, .rows = 17, .keys = 64, .window = 1},
+  };
+  const CacheType types[] = {CacheType::f16, CacheType::f32, CacheType::q8_0};
+  for (const CacheType k : types) {
+    for (const CacheType v : types) {
+      all.push_back({.heads = 6,
+                     .kv_heads = 2,
+                     .head_dim = 32,
+                     .rows = 20,
+                     .keys = 150,
+                     .soft_cap = 20.0f,
+                     .k_type = k,
+                     .v_type = v});
+    }
+  }
+  return all;
+}
+
+class AttentionTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(AttentionTest, MatchesTheOracle) {
+  const auto backend = create_cpu_backend(GetParam(), 2);
+  for (const Shape& shape : shapes()) {
+    SCOPED_TRACE(testing::Message() << "head_dim " << shape.head_dim << " keys " << shape.keys);
+    const Problem problem(*backend, shape, 1);
+    const std::vector<float> out = problem.attend(*backend, problem.input());
+    const std::vector<double> expected = problem.expected();
+    double largest = 0;
+    for (size_t i = 0; i < out.size(); ++i) {
+      ASSERT_FALSE(std::isnan(out[i])) << i;
+      largest = std::max(largest, std::abs(out[i] - expected[i]));
+    }
+    EXPECT_LT(largest, 5e-6);
+  }
+}
+
+TEST_P(AttentionTest, ScoresMatchTheOracle) {
+  const auto backend = create_cpu_backend(GetParam(), 2);
+  for (const Shape& shape : shapes()) {
+    for (const ScoreKind kind : {ScoreKind::probability, ScoreKind::dot}) {
+      const Problem problem(*backend, shape, 2);
+      std::vector<float> scores(size_t(shape.keys), -1.0f);
+      backend->attention_scores(problem.input(), kind, scores);
+      const std::vector<double> expected = problem.expected_scores(kind);
+      for (size_t i = 0; i < scores.size(); ++i) {
+        ASSERT_NEAR(scores[i], expected[i], kind == ScoreKind::dot ? 2e-5 : 1e-6) << i;
+      }
+      for (int threads = 1; threads <= 4; ++threads) {
+        const auto other = create_cpu_backend(GetParam(), threads);
+        std::vector<float> again(size_t(shape.keys));
+        other->attention_scores(problem.input(), kind, again);
+        ASSERT_EQ(0, std::memcmp(again.data(), scores.data(), 4 * scores.size())) << threads;
+      }
+    }
+  }
+}
+
+// A row has the same bits in any company, by any number of threads.
+TEST_P(AttentionTest, RowsDoNotDependOnOthers) {
+  for (const Shape& shape : shapes()) {
+    const auto one = create_cpu_backend(GetParam(), 1);
+    const Problem problem(*one, shape, 3);
+    const std::vector<float> whole = problem.attend(*one, problem.input());
+    const size_t columns = size_t(shape.heads * shape.head_dim);
+    for (int threads = 1; threads <= 4; ++threads) {
+      const auto backend = create_cpu_backend(GetParam(), threads);
+      for (const int step : {1, 3, 7, 50, shape.rows}) {
+        for (int row = 0; row < shape.rows; row += step) {
+          const int rows = std::min(step, shape.rows - row);
+          const std::vector<float> part = problem.attend(*backend, problem.input(row, rows));
+          ASSERT_EQ(0,
+                    std::memcmp(part.data(), whole.data() + size_t(row) * columns, 4 * part.size()))
+              << "rows " << row << " + " << rows << ", threads " << threads << ", head_dim "
+              << shape.head_dim;
+        }
+        if (step >= shape.rows) break;
+      }
+    }
+  }
+}
+
+// The key list may go on after what a row sees.
+TEST_P(AttentionTest, UnseenKeysChangeNothing) {
+  const auto backend = create_cpu_backend(GetParam(), 2);
+  for (const Shape& shape : shapes()) {
+    const Problem problem(*backend, shape, 4);
+    for (int row = 0; row < shape.rows; row += 5) {
+      AttentionInput in = problem.input(row, 1);
+      const std::vector<float> with_all = problem.attend(*backend, in);
+      in.key_slots = in.key_slots.first(size_t(in.end_key[0]));
+      const std::vector<float> with_seen = problem.attend(*backend, in);
+      ASSERT_EQ(0, std::memcmp(with_all.data(), with_seen.data(), 4 * with_all.size()));
+    }
+  }
+}
+
+std::string test_name(const testing::TestParamInfo<std::string>& info) {
+  std::string text = info.param;
+  std::replace(text.begin(), text.end(), '-', '_');
+  return text;
+}
+
+INSTANTIATE_TEST_SUITE_P(Isas, AttentionTest, testing::ValuesIn(available_isas()), test_name);
+
+}  // namespace
+}  // namespace lazyllm::kernels

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/cpu/cpu_backend.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include "base/error.h"
+#include "kernels/cpu/matmul.h"
+#include "kernels/cpu/packed_weight.h"
+#include "kernels/cpu/parallel.h"
+
+namespace lazyllm::kernels {
+namespace cpu {
+namespace {
+
+// Values that one thread goes through in the time that waking another takes.
+constexpr int64_t kInlineValues = 16384;
+
+// Cores that this process may use; a container or taskset may have taken some away.
+int default_threads() {
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+CpuBackend::CpuBackend(Isa isa, int threads)
+    : isa_(isa),
+      row_kernels_(row_kernels(isa)),
+      kv_row_kernels_(kv_row_kernels(isa)),
+      pool_(threads > 0 ? threads : default_threads()),
+      attention_(isa, pool_) {}
+
+std::string CpuBackend::describe_kernel(StorageType type) const {
+  return describe_matmul(isa_, type);
+}
+
+Buffer CpuBackend::allocate(size_t bytes) const {
+  return Buffer(allocate_aligned(bytes).release(), bytes, std::free);
+}
+
+void CpuBackend::upload(const float* host, float* device, size_t count) const {
+  if (count > 0) std::memcpy(device, host, count * sizeof(float));
+}
+
+void CpuBackend::download(const float* device, float* host, size_t count) const {
+  if (count > 0) std::memcpy(host, device, count * sizeof(float));
+}
+
+std::unique_ptr<const Weight> CpuBackend::load_weight(std::span<const WeightSource> sources,
+                                                      bool drop_source) const {
+  return pack_weight(sources, drop_source, pool_);
+}
+
+void CpuBackend::embed(const WeightSource& table, std::span<const int32_t> tokens, float scale,
+                       FloatRows out) const {
+  cpu::embed(pool_, table, tokens, scale, out);
+}
+
+void CpuBackend::matmul(ConstFloatRows in, std::span<const MatmulTarget> targets) const {
+  cpu::matmul(isa_, pool_, in, targets);
+}
+
+template <typename Body>
+void CpuBackend::for_rows(int64_t rows, int64_t columns, Body body) const {
+  const int64_t block = std::clamp<int64_t>(kInlineValues / std::max<int64_t>(columns, 1), 1,
+                                            std::max<int64_t>(rows, 1));
+  auto block_body = [&](int64_t index, int) {
+    const int64_t end = std::min(rows, (index + 1) * block);
+    for (int64_t r = index * block; r < end; ++r) body(r);
+  };
+  parallel_for(pool_, (rows + block - 1) / block, true, block_body);
+}
+
+void CpuBackend::rms_norm(ConstFloatRows in, const float* gamma, float epsilon,
+                          FloatRows out) const {
+  for_rows(in.rows, in.columns, [&](int64_t r) {
+    row_kernels_.rms_norm(in.row(r), gamma, epsilon, in.columns, out.row(r));
+  });
+}
+
+void CpuBackend::rope(FloatRows rows, int heads, int head_dim, std::span<const int32_t> positions,
+                      const RopeTable& table) const {
+  const int64_t entry = table.rotated / 2 * 2;
+  for_rows(rows.rows, int64_t{heads} * head_dim, [&](int64_t r) {
+    const int64_t position = positions[static_cast<size_t>(r)];
+    LAZYLLM_CHECK(position >= 0 && position < table.positions);
+    row_kernels_.rope(rows.row(r), heads, head_dim, table.cos_sin + position * entry, table.rotated,
+                      table.interleaved);
+  });
+}
+
+void CpuBackend::gated_activation(Activation activation, ConstFloatRows gate, ConstFloatRows up,
+                                  FloatRows out) const {
+  const auto kernel =
+      activation == Activation::silu ? row_kernels_.silu_times : row_kernels_.gelu_tanh_times;
+  for_rows(gate.rows, gate.columns,
+           [&](int64_t r) { kernel(gate.row(r), up.row(r), gate.columns, out.row(r)); });
+}
+
+void CpuBackend::add(FloatRows rows, ConstFloatRows other) const {
+  for_rows(rows.rows, rows.columns,
+           [&](int64_t r) { row_kernels_.add(rows.row(r), other.row(r), rows.columns); });
+}
+
+void CpuBackend::gather(std::span<const float* const> rows, FloatRows tile) const {
+  const size_t bytes = static_cast<size_t>(tile.columns) * sizeof(float);
+  for_rows(static_cast<int64_t>(rows.size()), tile.columns,
+           [&](int64_t r) { std::memcpy(tile.row(r), rows[static_cast<size_t>(r)], bytes); });
+}
+
+void CpuBackend::scatter(ConstFloatRows tile, std::span<float* const> rows) const {
+  const size_t bytes = static_cast<size_t>(tile.columns) * sizeof(float);
+  for_rows(static_cast<int64_t>(rows.size()), tile.columns,
+           [&](int64_t r) { std::memcpy(rows[static_cast<size_t>(r)], tile.row(r), bytes); });
+}
+
+void CpuBackend::append_kv(const KvLayerView& cache, std::span<const int32_t> slots,
+                           ConstFloatRows k, ConstFloatRows v) const {
+  const KvLayout& layout = cache.layout;
+  const int64_t columns = int64_t{layout.kv_heads} * layout.head_dim;
+  for_rows(static_cast<int64_t>(slots.size()), 2 * columns, [&](int64_t r) {
+    const auto slot = static_cast<size_t>(slots[static_cast<size_t>(r)]);
+    std::byte* block = cache.blocks[slot / kKvBlockSlots];
+    const int index = static_cast<int>(slot % kKvBlockSlots);
+    for (int head = 0; head < layout.kv_heads; ++head) {
+      const int64_t column = int64_t{head} * layout.head_dim;
+      kv_row_kernels_.encode(layout.k_type, k.row(r) + column, layout.head_dim,
+                             block + layout.key_offset(head, index));
+      kv_row_kernels_.encode(layout.v_type, v.row(r) + column, layout.head_dim,
+                             block + layout.value_offset(head, index));
+    }
+  });
+}
+
+void CpuBackend::attention(const AttentionInput& input, FloatRows out) const {
+  attention_.attend(input, out);
+}
+
+void CpuBackend::attention_scores(const AttentionInput& input, ScoreKind kind,
+                                  std::span<float> scores) const {
+  attention_.score(input, kind, scores);
+}
+
+}  // namespace cpu
+
+std::vector<std::string> available_isas() {
+  std::vector<std::string> names;
+  for (const cpu::Isa isa : cpu::detect_isas()) names.emplace_back(cpu::name(isa));
+  return names;
+}
+
+std::unique_ptr<Backend> create_cpu_backend(std::string_view isa, int threads) {
+  return std::make_unique<cpu::CpuBackend>(cpu::choose_isa(isa), threads);
+}
+
+}  // namespace lazyllm::kernels

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/unroll.h"
+
+// simd_generic.h with AVX2, FMA and F16C. For *_avx2.cpp alone.
+#define LAZYLLM_SIMD_INLINE [[gnu::always_inline]] inline
+
+namespace lazyllm::kernels::cpu::avx2 {
+
+using Vec = __m256;
+inline constexpr int kWidth = 8;
+inline constexpr int kTileRows = 6;  ///< 12 of the 16 registers are sums
+inline constexpr int kTileVectors = 2;
+
+LAZYLLM_SIMD_INLINE __m256i first_lanes(int n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+LAZYLLM_SIMD_INLINE Vec broadcast(float x) {
+  return _mm256_set1_ps(x);
+}
+LAZYLLM_SIMD_INLINE Vec zero() {
+  return _mm256_setzero_ps();
+}
+LAZYLLM_SIMD_INLINE Vec load(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+LAZYLLM_SIMD_INLINE void store(float* p, Vec v) {
+  _mm256_storeu_ps(p, v);
+}
+LAZYLLM_SIMD_INLINE Vec load_first(const float* p, int n) {
+  return _mm256_maskload_ps(p, first_lanes(n));
+}
+LAZYLLM_SIMD_INLINE void store_first(float* p, Vec v, int n) {
+  _mm256_maskstore_ps(p, first_lanes(n), v);
+}
+
+LAZYLLM_SIMD_INLINE Vec add(Vec a, Vec b) {
+  return _mm256_add_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec sub(Vec a, Vec b) {
+  return _mm256_sub_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec mul(Vec a, Vec b) {
+  return _mm256_mul_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec div(Vec a, Vec b) {
+  return _mm256_div_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec max(Vec a, Vec b) {
+  return _mm256_max_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec min(Vec a, Vec b) {
+  return _mm256_min_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec absolute(Vec a) {
+  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+LAZYLLM_SIMD_INLINE Vec multiply_add(Vec a, Vec b, Vec c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+LAZYLLM_SIMD_INLINE Vec keep_if_not_less(Vec a, Vec b, Vec x) {
+  return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_GE_OQ), x);
+}
+LAZYLLM_SIMD_INLINE Vec select_greater(Vec a, Vec b, Vec x, Vec y) {
+  return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+LAZYLLM_SIMD_INLINE Vec scale_by_shifted(Vec x, Vec shifted) {
+  const __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
+}
+LAZYLLM_SIMD_INLINE Vec swap_pairs(Vec v) {
+  return _mm256_permute_ps(v, 0xb1);
+}
+
+LAZYLLM_SIMD_INLINE float reduce_add(Vec v) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+LAZYLLM_SIMD_INLINE float reduce_max(Vec v) {
+  __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+LAZYLLM_SIMD_INLINE Vec load_f16(const uint16_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+LAZYLLM_SIMD_INLINE void store_f16(uint16_t* p, Vec v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+LAZYLLM_SIMD_INLINE float f16_to_float(uint16_t half) {
+  return _cvtsh_ss(half);
+}
+LAZYLLM_SIMD_INLINE uint16_t float_to_f16(float x) {
+  return static_cast<uint16_t>(_mm_extract_epi16(
+      _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), 0));
+}
+LAZYLLM_SIMD_INLINE Vec load_i8(const int8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+}
+LAZYLLM_SIMD_INLINE void store_i8(int8_t* p, Vec v) {
+  const __m256i whole = _mm256_cvtps_epi32(v);
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+}
+
+LAZYLLM_SIMD_INLINE void transpose(const float* in, int64_t in_stride, float* out,
+                                   int64_t out_stride) {
+  __m256 fours[8];
+  LAZYLLM_UNROLL
+  for (int i = 0; i < 8; i += 4) {
+    const float* row = in + i * in_stride;
+    const __m256 r0 = load(row);
+    const __m256 r1 = load(row + in_stride);
+    const __m256 r2 = load(row + 2 * in_stride);
+    const __m256 r3 = load(row + 3 * in_stride);
+    const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(r0, r1));
+    const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(r0, r1));
+    const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(r2, r3));
+    const __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(r2, r3));
+    fours[i] = _mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23));
+    fours[i + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23));
+    fours[i + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23));
+    fours[i + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23));
+  }
+  // fours[4 * g + c], half h: rows 4g .. 4g + 3 of column 4h + c.
+  LAZYLLM_UNROLL
+  for (int c = 0; c < 4; ++c) {
+    store(out + c * out_stride, _mm256_permute2f128_ps(fours[c], fours[4 + c], 0x20));
+    store(out + (4 + c) * out_stride, _mm256_permute2f128_ps(fours[c], fours[4 + c], 0x31));
+  }
+}
+
+}  // namespace lazyllm::kernels::cpu::avx2

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "kernels/cpu/unroll.h"
+
+// simd_generic.h with AVX-512 (F, BW, DQ, VL). For *_avx512.cpp alone.
+#define LAZYLLM_SIMD_INLINE [[gnu::always_inline]] inline
+
+namespace lazyllm::kernels::cpu::avx512 {
+
+using Vec = __m512;
+inline constexpr int kWidth = 16;
+inline constexpr int kTileRows = 6;  ///< 24 of the 32 registers are sums
+inline constexpr int kTileVectors = 4;
+
+LAZYLLM_SIMD_INLINE __mmask16 first_lanes(int n) {
+  return static_cast<__mmask16>((1u << n) - 1u);
+}
+
+LAZYLLM_SIMD_INLINE Vec broadcast(float x) {
+  return _mm512_set1_ps(x);
+}
+LAZYLLM_SIMD_INLINE Vec zero() {
+  return _mm512_setzero_ps();
+}
+LAZYLLM_SIMD_INLINE Vec load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+LAZYLLM_SIMD_INLINE void store(float* p, Vec v) {
+  _mm512_storeu_ps(p, v);
+}
+LAZYLLM_SIMD_INLINE Vec load_first(const float* p, int n) {
+  return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+LAZYLLM_SIMD_INLINE void store_first(float* p, Vec v, int n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), v);
+}
+
+LAZYLLM_SIMD_INLINE Vec add(Vec a, Vec b) {
+  return _mm512_add_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec sub(Vec a, Vec b) {
+  return _mm512_sub_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec mul(Vec a, Vec b) {
+  return _mm512_mul_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec div(Vec a, Vec b) {
+  return _mm512_div_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec max(Vec a, Vec b) {
+  return _mm512_max_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec min(Vec a, Vec b) {
+  return _mm512_min_ps(a, b);
+}
+LAZYLLM_SIMD_INLINE Vec absolute(Vec a) {
+  return _mm512_abs_ps(a);
+}
+LAZYLLM_SIMD_INLINE Vec multiply_add(Vec a, Vec b, Vec c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+LAZYLLM_SIMD_INLINE Vec keep_if_not_less(Vec a, Vec b, Vec x) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GE_OQ), x);
+}
+LAZYLLM_SIMD_INLINE Vec select_greater(Vec a, Vec b, Vec x, Vec y) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), y, x);
+}
+LAZYLLM_SIMD_INLINE Vec scale_by_shifted(Vec x, Vec shifted) {
+  const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent));
+}
+LAZYLLM_SIMD_INLINE Vec swap_pairs(Vec v) {
+  return _mm512_permute_ps(v, 0xb1);
+}
+
+LAZYLLM_SIMD_INLINE float reduce_add(Vec v) {
+  v = _mm512_add_ps(v, _mm512_shuffle_f32x4(v, v, 0x4e));
+  __m128 s = _mm_add_ps(_mm512_castps512_ps128(v), _mm512_extractf32x4_ps(v, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+LAZYLLM_SIMD_INLINE float reduce_max(Vec v) {
+  v = _mm512_max_ps(v, _mm512_shuffle_f32x4(v, v, 0x4e));
+  __m128 s = _mm_max_ps(_mm512_castps512_ps128(v), _mm512_extractf32x4_ps(v, 1));
+  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+}
+
+LAZYLLM_SIMD_INLINE Vec load_f16(const uint16_t* p) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+LAZYLLM_SIMD_INLINE void store_f16(uint16_t* p, Vec v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+LAZYLLM_SIMD_INLINE float f16_to_float(uint16_t half) {
+  return _cvtsh_ss(half);
+}
+LAZYLLM_SIMD_INLINE uint16_t float_to_f16(float x) {
+  return static_cast<uint16_t>(_mm_extract_epi16(
+      _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), 0));
+}
+LAZYLLM_SIMD_INLINE Vec load_i8(const int8_t* p) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
+}
+LAZYLLM_SIMD_INLINE void store_i8(int8_t* p, Vec v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
+}
+
+LAZYLLM_SIMD_INLINE void transpose(const float* in, int64_t in_stride, float* out,
+                                   int64_t out_stride) {
+  __m512i rows[16];
+  LAZYLLM_UNROLL
+  for (int i = 0; i < 16; ++i) rows[i] = _mm512_loadu_si512(in + i * in_stride);
+  // Pairs of rows, then fours; inside each 128-bit part.
+  __m512i fours[16];
+  LAZYLLM_UNROLL
+  for (int i = 0; i < 16; i += 4) {
+    const __m512i low01 = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+    const __m512i high01 = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    const __m512i low23 = _mm512_unpacklo_epi32(rows[i + 2], rows[i + 3]);
+    const __m512i high23 = _mm512_unpackhi_epi32(rows[i + 2], rows[i + 3]);
+    fours[i] = _mm512_unpacklo_epi64(low01, low23);
+    fours[i + 1] = _mm512_unpackhi_epi64(low01, low23);
+    fours[i + 2] = _mm512_unpacklo_epi64(high01, high23);
+    fours[i + 3] = _mm512_unpackhi_epi64(high01, high23);
+  }
+  // fours[4 * g + c], part p: rows 4g .. 4g + 3 of column 4p + c.
+  LAZYLLM_UNROLL
+  for (int c = 0; c < 4; ++c) {
+    const __m512i even01 = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0x88);
+    const __m512i odd01 = _mm512_shuffle_i32x4(fours[c], fours[4 + c], 0xdd);
+    const __m512i even23 = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0x88);
+    const __m512i odd23 = _mm512_shuffle_i32x4(fours[8 + c], fours[12 + c], 0xdd);
+    _mm512_storeu_si512(out + c * out_stride, _mm512_shuffle_i32x4(even01, even23, 0x88));
+    _mm512_storeu_si512(out + (4 + c) * out_stride, _mm512_shuffle_i32x4(odd01, odd23, 0x88));
+    _mm512_storeu_si512(out + (8 + c) * out_stride, _mm512_shuffle_i32x4(even01, even23, 0xdd));
+    _mm512_storeu_si512(out + (12 + c) * out_stride, _mm512_shuffle_i32x4(odd01, odd23, 0xdd));
+  }
+}
+
+}  // namespace lazyllm::kernels::cpu::avx512
