@@ -344,7 +344,7 @@ ExpressionPtr ExpressionParser::filters(ExpressionPtr subject, bool inline_start
     inline_start = false;
     auto made = node(Kind::filter, stream_.line());
     made->name = stream_.expect_any_name();
-    while (stream_.skip_symbol(".")) made->name += "." + stream_.expect_any_name();
+    while (stream_.skip_symbol(".")) made->name.append(1, '.').append(stream_.expect_any_name());
     made->children.push_back(std::move(subject));
     if (stream_.at_symbol("(")) arguments(*made);
     subject = finish(std::move(made));
@@ -357,7 +357,7 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr subject) {
   const bool negated = stream_.skip_name("not");
   auto made = node(Kind::test, line);
   made->name = stream_.expect_any_name();
-  while (stream_.skip_symbol(".")) made->name += "." + stream_.expect_any_name();
+  while (stream_.skip_symbol(".")) made->name.append(1, '.').append(stream_.expect_any_name());
   made->children.push_back(std::move(subject));
   const bool argument_follows =
       stream_.at(TokenKind::string) || stream_.at(TokenKind::integer) ||

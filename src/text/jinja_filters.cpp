@@ -217,7 +217,7 @@ std::optional<int64_t> parse_integer(const Text& text, int64_t base, Budget& bud
   }
   if (base == 0) base = 10;
   if (digits.empty() || digits[0] == '-') return std::nullopt;
-  if (negative) digits.insert(0, "-");
+  if (negative) digits.insert(digits.begin(), '-');
   int64_t value = 0;
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value,
                                       static_cast<int>(base));

@@ -14,7 +14,7 @@ constexpr int64_t kMaxWidth = 100000;
 
 /// [[fill]align][sign][#][0][width][,][.precision][type]
 struct Specification {
-  std::string fill = " ";
+  std::string fill = std::string(1, ' ');
   char align = 0, sign = 0, type = 0;
   bool alternate = false, grouped = false;
   int64_t width = 0, precision = -1;
@@ -53,7 +53,7 @@ Specification parse_specification(std::string_view text) {
   }
   result.alternate = take('#');
   if (take('0') && result.align == 0) {
-    result.fill = "0";
+    result.fill.assign(1, '0');
     result.align = '=';
   }
   result.width = read_number(text, at);
@@ -92,13 +92,13 @@ std::string digits_of(const Value& value, const Specification& spec) {
       case 'u':
         return std::to_string(size);
       case 'x':
-        return (spec.alternate ? "0x" : "") + fmt::format("{:x}", size);
+        return fmt::format("{}{:x}", spec.alternate ? "0x" : "", size);
       case 'X':
-        return (spec.alternate ? "0X" : "") + fmt::format("{:X}", size);
+        return fmt::format("{}{:X}", spec.alternate ? "0X" : "", size);
       case 'o':
-        return (spec.alternate ? "0o" : "") + fmt::format("{:o}", size);
+        return fmt::format("{}{:o}", spec.alternate ? "0o" : "", size);
       case 'b':
-        return (spec.alternate ? "0b" : "") + fmt::format("{:b}", size);
+        return fmt::format("{}{:b}", spec.alternate ? "0b" : "", size);
       default:
         refuse("the format '{}' does not fit an int", spec.type);
     }
@@ -158,9 +158,9 @@ void format_number(Text& out, const Value& value, const Specification& spec, Bud
   if (spec.grouped) digits = grouped(digits);
   std::string sign;
   if (negative) {
-    sign = "-";
+    sign.push_back('-');
   } else if (spec.sign != 0) {
-    sign = spec.sign;
+    sign.push_back(spec.sign);
   }
   pad(out, Text(sign + digits, true), spec, spec.align == 0 ? '>' : spec.align, sign.size(),
       budget);
@@ -376,7 +376,7 @@ Text format_percent(const Text& format, const Value& values, Runtime& runtime) {
     }
     if (!value.is_number()) refuse("%{} needs a number, not a {}", type, type_name(value));
     spec.type = type;
-    if (zero && !left) spec.fill = "0";
+    if (zero && !left) spec.fill.assign(1, '0');
     spec.align = left ? '<' : zero ? '=' : '>';
     const bool to_int = std::string_view("diu").find(type) != std::string_view::npos;
     if (to_int && value.is(Value::Kind::real)) {

@@ -109,7 +109,7 @@ class JsonWriter {
       if (key.is_string()) {
         quoted(key.text());
       } else {
-        put("\"" + scalar(key) + "\"");
+        put(fmt::format("\"{}\"", scalar(key)));
       }
       put(style_.key_separator);
       write(order[i]->second);

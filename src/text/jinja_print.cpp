@@ -193,26 +193,23 @@ std::string representation_of(double number) {
   int exponent = 0;
   const char* exponent_begin = buffer + e + 1 + (shortest[e + 1] == '+' ? 1 : 0);
   std::from_chars(exponent_begin, end, exponent);
-  std::string digits, sign;
+  std::string digits;
   for (const char c : shortest.substr(0, e)) {
-    if (c == '-') {
-      sign = "-";
-    } else if (c != '.') {
-      digits.push_back(c);
-    }
+    if (c >= '0' && c <= '9') digits.push_back(c);
   }
+  const std::string_view sign = buffer[0] == '-' ? "-" : "";
+  const std::string_view view = digits;
   const int count = static_cast<int>(digits.size());
   if (exponent < -4 || exponent >= 16) {
-    std::string out = sign + digits[0];
-    if (count > 1) out += "." + digits.substr(1);
-    return out + fmt::format("e{}{:02d}", exponent < 0 ? '-' : '+', std::abs(exponent));
+    return fmt::format("{}{}{}{}e{}{:02d}", sign, view.substr(0, 1), count > 1 ? "." : "",
+                       view.substr(1), exponent < 0 ? '-' : '+', std::abs(exponent));
   }
-  if (exponent < 0) return sign + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
+  if (exponent < 0) return fmt::format("{}0.{:0>{}}{}", sign, "", -exponent - 1, view);
   if (count <= exponent + 1) {
-    return sign + digits + std::string(static_cast<size_t>(exponent + 1 - count), '0') + ".0";
+    return fmt::format("{}{}{:0>{}}.0", sign, view, "", exponent + 1 - count);
   }
   const auto whole = static_cast<size_t>(exponent + 1);
-  return sign + digits.substr(0, whole) + "." + digits.substr(whole);
+  return fmt::format("{}{}.{}", sign, view.substr(0, whole), view.substr(whole));
 }
 
 Text to_text(const Value& value, Budget& budget) {
