@@ -26,6 +26,12 @@ class BpeMerges {
   /// The same, with a new symbol for a string that has none.
   int32_t intern(std::string_view spelling);
 
+  /// Every string that has a symbol, in no order.
+  template <typename Visitor>
+  void for_each_spelling(Visitor&& visit) const {
+    for (const auto& [spelling, symbol] : symbols_) visit(spelling);
+  }
+
   bool is_token(int32_t symbol) const { return symbol >= 0 && symbol < token_count_; }
   Merge merge(int32_t left, int32_t right) const { return merges_.find(left, right); }
 

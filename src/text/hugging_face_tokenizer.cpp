@@ -13,7 +13,35 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// Real files nest some ten levels deep. More would be there to exhaust the stack of what
+/// walks over the value.
+constexpr int kDeepestNesting = 64;
+
+int nesting(const std::string& json) {
+  int depth = 0;
+  int deepest = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
 Json parse_json(const std::string& text, const std::string& where) {
+  if (nesting(text) > kDeepestNesting) {
+    fail(ErrorCode::invalid_file, "{}: nested more than {} levels deep; the file is damaged", where,
+         kDeepestNesting);
+  }
   Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) {
     fail(ErrorCode::invalid_file, "{}: not a JSON object; the file is damaged or incomplete",

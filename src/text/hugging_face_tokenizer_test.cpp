@@ -97,6 +97,7 @@ TEST(HuggingFaceTokenizer, DamagedFiles) {
   EXPECT_EQ(error_of("{\"model\": "), ErrorCode::invalid_file);
   EXPECT_EQ(error_of("[]"), ErrorCode::invalid_file);
   EXPECT_EQ(error_of("{}"), ErrorCode::invalid_file);
+  EXPECT_EQ(error_of(std::string(1000000, '[')), ErrorCode::invalid_file);
   EXPECT_EQ(error_of(byte_level_file().dump(), "{"), ErrorCode::invalid_file);
   json file = byte_level_file();
   file["model"]["vocab"]["a"] = 4000000000U;

@@ -3,8 +3,7 @@
 #include <bit>
 #include <unordered_map>
 
-#include "text/merger.h"
-#include "text/spaced_text.h"
+#include "text/spaced_tokenizer.h"
 #include "text/tokenizer_kinds.h"
 
 namespace lazyllm::text {
@@ -18,12 +17,10 @@ uint32_t priority_of(float score) {
 }
 
 /// SentencePiece as llama.cpp runs it: of all neighbours whose union is a token, those
-/// with the highest score merge first, over the whole text without regard to words.
-class SpmTokenizer final : public Tokenizer {
+/// with the highest score merge first.
+class SpmTokenizer final : public SpacedTokenizer {
  public:
-  explicit SpmTokenizer(Vocabulary vocabulary)
-      : Tokenizer(std::move(vocabulary)), fallback_(vocabulary_) {
-    build_pieces();
+  explicit SpmTokenizer(Vocabulary vocabulary) : SpacedTokenizer(std::move(vocabulary)) {
     ids_.reserve(vocabulary_.tokens.size());
     for (size_t i = 0; i < vocabulary_.tokens.size(); ++i) {
       const TokenType token_type = vocabulary_.types[i];
@@ -35,18 +32,21 @@ class SpmTokenizer final : public Tokenizer {
       const std::string& spelling = vocabulary_.tokens[i];
       longest_ = std::max(longest_, spelling.size());
       ids_.try_emplace(spelling, static_cast<TokenId>(i));
+      learn_cuts(spelling);
     }
   }
 
  protected:
   void encode_run(std::string_view run, bool prefix, std::vector<TokenId>& out) const override {
-    std::string buffer;
-    Merger merger;
-    for_each_spaced_character(run, prefix, fallback_.can_spell(kSpaceMark), buffer,
-                              [&](uint32_t begin, uint32_t end, bool frozen) {
-                                merger.append(frozen ? kFrozenSymbol : -1, begin, end);
-                              });
-    const std::string_view text = buffer;
+    encode_text(run, prefix, out);
+  }
+
+  int32_t symbol_of(std::string_view character) const override {
+    const auto token = ids_.find(character);
+    return token == ids_.end() ? -1 : token->second;
+  }
+
+  void merge(Merger& merger, std::string_view text) const override {
     merger.run([&](const Symbol& left, const Symbol& right) -> Merge {
       const size_t size = right.end - left.begin;
       if (size > longest_ || left.id == kFrozenSymbol || right.id == kFrozenSymbol) return {};
@@ -54,29 +54,11 @@ class SpmTokenizer final : public Tokenizer {
       if (token == ids_.end()) return {};
       return {priority_of(vocabulary_.scores[static_cast<size_t>(token->second)]), token->second};
     });
-    const size_t first = out.size();
-    merger.for_each([&](const Symbol& symbol) {
-      const std::string_view spelling = text.substr(symbol.begin, symbol.end - symbol.begin);
-      if (symbol.id >= 0) {
-        out.push_back(symbol.id);
-        return;
-      }
-      const bool frozen = symbol.id == kFrozenSymbol;
-      const auto token = frozen ? ids_.end() : ids_.find(spelling);
-      if (token != ids_.end()) {
-        out.push_back(token->second);
-      } else {
-        fallback_.put(spelling, frozen, first, out);
-      }
-    });
   }
 
-  std::string normal_piece(const std::string& token) const override {
-    return unescape_spaces(token);
-  }
+  bool is_token(int32_t symbol) const override { return symbol >= 0; }
 
  private:
-  ByteFallback fallback_;
   std::unordered_map<std::string_view, TokenId> ids_;  ///< views of vocabulary_.tokens
   size_t longest_ = 0;                                 ///< bytes of the longest token
 };
