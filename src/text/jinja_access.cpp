@@ -67,6 +67,30 @@ Value call_list_method(Runtime& runtime, const Value& self, const std::string& n
   refuse("index(): the value is not in the {}", type_name(self));
 }
 
+/// What goes into markup is escaped, and what comes out of it is markup.
+Value call_markup_method(Runtime& runtime, const Value& self, const std::string& name,
+                         CallArguments& arguments) {
+  const auto escape = [&](Value& value) {
+    if (value.is_string() || name == "format") {
+      if (!value.is_number()) value = Value(escaped_text(value, runtime));
+    }
+  };
+  if (name == "replace" || name == "format") {
+    for (Value& value : arguments.positional) escape(value);
+    for (auto& keyword : arguments.keywords) escape(keyword.second);
+  } else if (name == "join" && arguments.positional.size() == 1) {
+    Values parts = runtime.iterate(arguments.positional[0]);
+    for (Value& part : parts) part = Value(escaped_text(part, runtime));
+    arguments.positional[0] = Value::list(std::move(parts));
+  }
+  Value result = call_string_method(runtime, self.text(), name, arguments);
+  if (!result.is_sequence()) return std::move(result).with_markup(true);
+  Values parts = result.items();
+  for (Value& part : parts) part = std::move(part).with_markup(true);
+  return result.is(Value::Kind::list) ? Value::list(std::move(parts))
+                                      : Value::tuple(std::move(parts));
+}
+
 Value bound_method(const Value& subject, const std::string& name,
                    Value (*call)(Runtime&, const Value&, const std::string&, CallArguments&)) {
   return Value(std::make_shared<const FunctionObject>(FunctionObject{
@@ -218,6 +242,9 @@ std::optional<Value> method_of(const Value& subject, const std::string& name) {
       return bound_method(subject, name,
                           [](Runtime& runtime, const Value& self, const std::string& method,
                              CallArguments& arguments) {
+                            if (self.is_markup()) {
+                              return call_markup_method(runtime, self, method, arguments);
+                            }
                             return call_string_method(runtime, self.text(), method, arguments);
                           });
     default:
@@ -258,7 +285,8 @@ Value Runtime::item(const Value& subject, const Value& key) {
         }
         const Text& text = subject.text();
         const size_t begin = byte_of_character(text.bytes(), static_cast<size_t>(index));
-        return Value(text.range(begin, begin + character_at(text.bytes(), begin).length));
+        return Value(text.range(begin, begin + character_at(text.bytes(), begin).length))
+            .with_markup(subject.is_markup());
       }
     }
   }
@@ -305,12 +333,11 @@ Value Runtime::slice(const Value& subject, const Value& start, const Value& stop
   budget.charge_text(bytes.size());
   const SliceRange range =
       resolve_slice(static_cast<int64_t>(count_characters(bytes)), start, stop, step);
-  if (range.count == 0) return Value(Text());
   if (range.step == 1) {
     const size_t begin = byte_of_character(bytes, static_cast<size_t>(range.start));
     const size_t length = byte_of_character(std::string_view(bytes).substr(begin),
                                             static_cast<size_t>(range.count));
-    return Value(text.range(begin, begin + length));
+    return Value(text.range(begin, begin + length)).with_markup(subject.is_markup());
   }
   budget.charge(bytes.size() * 8);
   std::vector<size_t> starts;
@@ -320,7 +347,7 @@ Value Runtime::slice(const Value& subject, const Value& start, const Value& stop
     const size_t begin = starts[static_cast<size_t>(range.start + i * range.step)];
     chosen.append_range(text, begin, begin + character_at(bytes, begin).length);
   }
-  return Value(std::move(chosen));
+  return Value(std::move(chosen)).with_markup(subject.is_markup());
 }
 
 }  // namespace lazyllm::text::jinja

@@ -29,7 +29,8 @@ int64_t integer(const std::optional<Value>& value, int64_t otherwise, std::strin
 template <Case wanted>
 Value change_case(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   arguments.bind("this filter", {});
-  return Value(with_case(runtime.print(subject), wanted, runtime.budget));
+  return Value(with_case(runtime.print(subject), wanted, runtime.budget))
+      .with_markup(subject.is_markup() && wanted != Case::words);
 }
 
 Value trim(Runtime& runtime, const Value& subject, CallArguments& arguments) {
@@ -39,7 +40,8 @@ Value trim(Runtime& runtime, const Value& subject, CallArguments& arguments) {
     if (!bound[0]->is_string()) refuse("trim needs a str, not a {}", type_name(*bound[0]));
     chars = bound[0]->text();
   }
-  return Value(stripped(runtime.print(subject), chars, true, true, runtime.budget));
+  return Value(stripped(runtime.print(subject), chars, true, true, runtime.budget))
+      .with_markup(subject.is_markup());
 }
 
 Value replace(Runtime& runtime, const Value& subject, CallArguments& arguments) {
@@ -53,7 +55,12 @@ Value replace(Runtime& runtime, const Value& subject, CallArguments& arguments) 
 
 Value to_string(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   arguments.bind("string", {});
-  return Value(runtime.print(subject));
+  return Value(runtime.print(subject)).with_markup(subject.is_markup());
+}
+
+Value to_markup(Runtime& runtime, const Value& subject, CallArguments& arguments) {
+  arguments.bind("safe", {});
+  return Value::markup(runtime.print(subject));
 }
 
 Value default_value(Runtime&, const Value& subject, CallArguments& arguments) {
@@ -64,21 +71,7 @@ Value default_value(Runtime&, const Value& subject, CallArguments& arguments) {
 
 Value escape(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   arguments.bind("escape", {});
-  const Text text = runtime.print(subject);
-  runtime.budget.charge_text(text.size() * 5);
-  static constexpr std::pair<char, std::string_view> kEntities[] = {
-      {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'\'', "&#39;"}, {'"', "&#34;"}};
-  Text out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto* entity = std::find_if(std::begin(kEntities), std::end(kEntities),
-                                      [&](const auto& e) { return e.first == text.bytes()[i]; });
-    if (entity == std::end(kEntities)) {
-      out.append_range(text, i, i + 1);
-    } else {
-      out.append(entity->second, text.from_template_at(i));
-    }
-  }
-  return Value(std::move(out));
+  return Value::markup(escaped_text(subject, runtime));
 }
 
 Value indent(Runtime& runtime, const Value& subject, CallArguments& arguments) {
@@ -110,37 +103,39 @@ Value indent(Runtime& runtime, const Value& subject, CallArguments& arguments) {
     line.append(lines[i]);
     out.push_back(std::move(line));
   }
-  return Value(joined(newline, out, runtime.budget));
+  return Value(joined(newline, out, runtime.budget)).with_markup(subject.is_markup());
 }
 
 Value center(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   const auto bound = arguments.bind("center", {"width"});
   CallArguments inner;
   inner.positional.push_back(bound[0].value_or(Value(int64_t{80})));
-  return call_string_method(runtime, runtime.print(subject), "center", inner);
+  return call_string_method(runtime, runtime.print(subject), "center", inner)
+      .with_markup(subject.is_markup());
 }
 
 Value truncate(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   const auto bound = arguments.bind("truncate", {"length", "killwords", "end", "leeway"});
-  if (!subject.is_string()) refuse("truncate needs a str, not a {}", type_name(subject));
   const int64_t length = integer(bound[0], 255, "truncate");
   const Text end = bound[2] ? as_text(runtime, bound[2]) : Text("...", true);
   const int64_t leeway =
       bound[3] && !bound[3]->is_none() ? integer(bound[3], 5, "truncate") : 5;
   const auto end_length = static_cast<int64_t>(count_characters(end.bytes()));
   if (length < end_length || leeway < 0) refuse("truncate: the length or leeway is too small");
+  const std::optional<int64_t> size = length_of(subject, runtime.budget);
+  if (!size) refuse("truncate needs a str, not a {}", type_name(subject));
+  if (*size <= leeway || *size - leeway <= length) return subject;
+  if (!subject.is_string()) refuse("truncate needs a str, not a {}", type_name(subject));
   const Text& text = subject.text();
   runtime.budget.charge_text(text.size());
-  const auto size = static_cast<int64_t>(count_characters(text.bytes()));
-  if (size <= leeway || size - leeway <= length) return subject;
   Text kept = text.range(
       0, byte_of_character(text.bytes(), static_cast<size_t>(length - end_length)));
   if (!flag(bound[1])) {
     const size_t space = kept.bytes().rfind(' ');
     if (space != std::string::npos) kept = kept.range(0, space);
   }
-  kept.append(end);
-  return Value(std::move(kept));
+  kept.append(subject.is_markup() ? escaped_text(Value(end), runtime) : end);
+  return Value(std::move(kept)).with_markup(subject.is_markup());
 }
 
 Value word_count(Runtime& runtime, const Value& subject, CallArguments& arguments) {
@@ -344,7 +339,7 @@ constexpr std::pair<std::string_view, Filter> kFilters[] = {
     {"trim", trim},
     {"replace", replace},
     {"string", to_string},
-    {"safe", to_string},
+    {"safe", to_markup},
     {"default", default_value},
     {"d", default_value},
     {"escape", escape},

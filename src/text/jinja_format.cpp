@@ -391,7 +391,8 @@ Text format_percent(const Text& format, const Value& values, Runtime& runtime) {
   }
   const bool all_used = is_tuple ? used == values.items().size()
                                  : used > 0 || values.is(Value::Kind::dict) ||
-                                       values.is(Value::Kind::list);
+                                       values.is(Value::Kind::list) ||
+                                       values.is(Value::Kind::range) || values.is_undefined();
   if (!all_used) refuse("a format does not use all values");
   return out;
 }

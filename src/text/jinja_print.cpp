@@ -20,7 +20,10 @@ class Printer {
     const DepthGuard guard(depth_, kMaxValueDepth + 1);
     switch (value.kind()) {
       case Value::Kind::string:
-        return quote(value.text());
+        if (value.is_markup()) put("Markup(");
+        quote(value.text());
+        if (value.is_markup()) put(")");
+        return;
       case Value::Kind::list:
         return sequence("[", value.items(), "]");
       case Value::Kind::tuple:

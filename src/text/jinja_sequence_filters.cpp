@@ -94,7 +94,7 @@ Value first(Runtime& runtime, const Value& subject, CallArguments& arguments) {
     return generator.items[0];
   }
   if (subject.is_string() && !subject.text().empty()) {
-    return runtime.item(subject, Value(int64_t{0}));
+    return runtime.item(subject, Value(int64_t{0})).with_markup(false);
   }
   Values items = runtime.iterate(subject);
   return items.empty() ? Value::undefined("No first item, sequence was empty.") : items.front();
@@ -104,7 +104,7 @@ Value last(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   arguments.bind("last", {});
   if (subject.is(Value::Kind::generator)) refuse("last needs a list; use 'list' before it");
   if (subject.is_string() && !subject.text().empty()) {
-    return runtime.item(subject, Value(int64_t{-1}));
+    return runtime.item(subject, Value(int64_t{-1})).with_markup(false);
   }
   Values items = runtime.iterate(subject);
   return items.empty() ? Value::undefined("No last item, sequence was empty.") : items.back();
