@@ -34,8 +34,7 @@ bool equal_dicts(const Entries& left, const Entries& right, Budget& budget) {
 bool equal_ranges(const RangeObject& left, const RangeObject& right) {
   const int64_t length = left.length();
   if (length != right.length()) return false;
-  return length == 0 ||
-         (left.start == right.start && (length == 1 || left.step == right.step));
+  return length == 0 || (left.start == right.start && (length == 1 || left.step == right.step));
 }
 
 }  // namespace

@@ -13,7 +13,9 @@ namespace {
 
 using Operator = Expression::Operator;
 
-[[noreturn]] void refuse_size() { refuse("an integer grows over 2^63 - 1"); }
+[[noreturn]] void refuse_size() {
+  refuse("an integer grows over 2^63 - 1");
+}
 
 int64_t integer_power(int64_t base, int64_t exponent) {
   int64_t result = 1;
@@ -236,9 +238,9 @@ bool contains(const Value& container, const Value& element, Runtime& runtime) {
     return find_bytes(container.text().bytes(), element.text().bytes(), 0, runtime.budget) !=
            std::string::npos;
   }
-  const bool by_key = container.is(Value::Kind::dict) ||
-                      (container.is(Value::Kind::view) &&
-                       container.view().part == ViewObject::Part::keys);
+  const bool by_key =
+      container.is(Value::Kind::dict) ||
+      (container.is(Value::Kind::view) && container.view().part == ViewObject::Part::keys);
   if (by_key) {
     if (!element.is_hashable()) refuse("unhashable type: '{}'", type_name(element));
     const Value& dict = container.is(Value::Kind::dict) ? container : container.view().dict;
