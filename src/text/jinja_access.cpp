@@ -288,6 +288,7 @@ Value Runtime::item(const Value& subject, const Value& key) {
           return Value(subject.range().start + index * subject.range().step);
         }
         const Text& text = subject.text();
+        budget.charge(static_cast<size_t>(index));
         const size_t begin = byte_of_character(text.bytes(), static_cast<size_t>(index));
         return Value(text.range(begin, begin + character_at(text.bytes(), begin).length))
             .with_markup(subject.is_markup());

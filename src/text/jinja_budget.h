@@ -36,7 +36,7 @@ class Budget {
  public:
   static constexpr size_t kNode = 16;
   static constexpr size_t kMaxText = size_t{64} << 20;  ///< one string, and the output
-  static constexpr size_t kMaxWork = size_t{1} << 30;
+  static constexpr size_t kMaxWork = size_t{1} << 29;
 
   void charge(size_t units) {
     if (units > kMaxWork - spent_) {

@@ -170,6 +170,7 @@ void format_number(Text& out, const Value& value, const Specification& spec, Bud
 }
 
 void format_text(Text& out, Text text, const Specification& spec, char align, Budget& budget) {
+  budget.charge_text(text.size());
   if (spec.precision >= 0) {
     text = text.range(0, byte_of_character(text.bytes(), static_cast<size_t>(spec.precision)));
   }

@@ -146,6 +146,7 @@ Value padded(Runtime& runtime, const Text& self, const std::string& name,
   const auto bound = arguments.bind(name, {"width", "fillchar"});
   if (!bound[0]) refuse("{}() needs a width", name);
   const int64_t width = integer_of(bound[0], 0, name);
+  runtime.budget.charge_text(self.size());
   const Text fill = bound[1] ? text_of(bound[1], name) : Text(" ", true);
   if (count_characters(fill.bytes()) != 1) refuse("{}() fills with one character", name);
   const auto length = static_cast<int64_t>(count_characters(self.bytes()));
@@ -166,6 +167,7 @@ Value zero_filled(Runtime& runtime, const Text& self, CallArguments& arguments) 
   const auto bound = arguments.bind("zfill", {"width"});
   if (!bound[0]) refuse("zfill() needs a width");
   const int64_t width = integer_of(bound[0], 0, "zfill");
+  runtime.budget.charge_text(self.size());
   const auto length = static_cast<int64_t>(count_characters(self.bytes()));
   if (width <= length) return Value(self);
   if (width > static_cast<int64_t>(Budget::kMaxText)) refuse("zfill(): the width is too large");

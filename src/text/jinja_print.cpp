@@ -215,7 +215,10 @@ std::string representation_of(double number) {
 }
 
 Text to_text(const Value& value, Budget& budget) {
-  if (value.is_string()) return value.text();
+  if (value.is_string()) {
+    budget.charge_text(value.text().size());
+    return value.text();
+  }
   if (value.is_undefined()) return {};
   return representation(value, budget);
 }

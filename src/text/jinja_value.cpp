@@ -298,7 +298,7 @@ std::optional<int64_t> length_of(const Value& value, Budget& budget) {
     case Value::Kind::undefined:
       return 0;
     case Value::Kind::string:
-      budget.charge(value.text().size() / 4);
+      budget.charge(value.text().size());
       return static_cast<int64_t>(count_characters(value.text().bytes()));
     case Value::Kind::list:
     case Value::Kind::tuple:
@@ -317,7 +317,7 @@ std::optional<int64_t> length_of(const Value& value, Budget& budget) {
 }
 
 const Value* find_entry(const Entries& entries, const Value& key, Budget& budget) {
-  budget.charge(entries.size() / 2 + 1);
+  budget.charge(entries.size() * 4 + 1);
   for (const auto& [known, item] : entries) {
     if (known.is_string() != key.is_string()) continue;
     if (equal(known, key, budget)) return &item;
