@@ -2,10 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "text/tokenizer.h"
 
@@ -16,6 +15,8 @@ struct ChatTemplateOptions {
   std::string bos_token;  ///< spelled out, "<s>"
   std::string eos_token;
   /// Further variables of the template: "tools", "documents", "enable_thinking", ...
+  /// "tools" and "documents" are none (not undefined) when missing, as in transformers.
+  /// Their texts count as conversation, never as the template's own.
   nlohmann::ordered_json extra = nlohmann::ordered_json::object();
 };
 
@@ -24,7 +25,8 @@ struct ChatTemplateOptions {
 /// that a hostile template ends in an error.
 class ChatTemplate {
  public:
-  /// Errors: Error(invalid_file) with line and reason.
+  /// Errors: Error(invalid_file) with line and reason. An unknown filter or test is an
+  /// error only when it is reached.
   explicit ChatTemplate(const std::string& source);
   ~ChatTemplate();
   ChatTemplate(ChatTemplate&&) noexcept;
@@ -35,8 +37,11 @@ class ChatTemplate {
   /// template itself (its literals, bos_token, eos_token) and what came from the messages.
   /// Concatenated, the segments are exactly what Python's jinja2 renders with
   /// trim_blocks and lstrip_blocks on, as Hugging Face transformers does.
-  /// Errors: Error(invalid_input) for raise_exception() and for what the template
-  /// cannot do with these messages.
+  /// Whatever a template builds keeps the origin of each of its bytes; punctuation that
+  /// tojson or a printed list puts around conversation text counts as conversation.
+  /// Errors: Error(invalid_input) with the line, for raise_exception(), for what the template
+  /// cannot do with these messages (jinja2 raises there too), and when a bound is hit.
+  /// Any bytes are accepted in texts.
   std::vector<TextSegment> render(const nlohmann::ordered_json& messages,
                                   const ChatTemplateOptions& options) const;
 

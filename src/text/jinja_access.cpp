@@ -17,8 +17,8 @@ bool one_of(const std::array<std::string_view, N>& names, std::string_view name)
 constexpr std::array<std::string_view, 5> kDictMethods = {"items", "keys", "values", "get", "copy"};
 constexpr std::array<std::string_view, 5> kDictChanges = {"clear", "pop", "popitem", "setdefault",
                                                           "update"};
-constexpr std::array<std::string_view, 8> kListChanges = {
-    "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
+constexpr std::array<std::string_view, 8> kListChanges = {"append", "clear", "pop",    "reverse",
+                                                          "insert", "sort",  "extend", "remove"};
 
 Value call_dict_method(Runtime& runtime, const Value& self, const std::string& name,
                        CallArguments& arguments) {
@@ -46,7 +46,7 @@ Value call_list_method(Runtime& runtime, const Value& self, const std::string& n
   }
   const auto bound = arguments.bind(name, {"value", "start", "stop"});
   if (!bound[0]) refuse("{}() needs a value", name);
-  const Values& items = self.items();
+  const Values items = runtime.iterate(self);
   if (name == "count") {
     if (bound[1]) refuse("count() takes one argument");
     int64_t count = 0;
@@ -67,14 +67,38 @@ Value call_list_method(Runtime& runtime, const Value& self, const std::string& n
   refuse("index(): the value is not in the {}", type_name(self));
 }
 
+/// What goes into markup is escaped, and what comes out of it is markup.
+Value call_markup_method(Runtime& runtime, const Value& self, const std::string& name,
+                         CallArguments& arguments) {
+  const auto escape = [&](Value& value) {
+    if (value.is_string() || name == "format") {
+      if (!value.is_number()) value = Value(escaped_text(value, runtime));
+    }
+  };
+  if (name == "replace" || name == "format") {
+    for (Value& value : arguments.positional) escape(value);
+    for (auto& keyword : arguments.keywords) escape(keyword.second);
+  } else if (name == "join" && arguments.positional.size() == 1) {
+    Values parts = runtime.iterate(arguments.positional[0]);
+    for (Value& part : parts) part = Value(escaped_text(part, runtime));
+    arguments.positional[0] = Value::list(std::move(parts));
+  }
+  Value result = call_string_method(runtime, self.text(), name, arguments);
+  if (!result.is_sequence()) return std::move(result).with_markup(true);
+  Values parts = result.items();
+  for (Value& part : parts) part = std::move(part).with_markup(true);
+  return result.is(Value::Kind::list) ? Value::list(std::move(parts))
+                                      : Value::tuple(std::move(parts));
+}
+
 Value bound_method(const Value& subject, const std::string& name,
                    Value (*call)(Runtime&, const Value&, const std::string&, CallArguments&)) {
-  return Value(std::make_shared<const FunctionObject>(FunctionObject{
-      name,
-      [subject, name, call](Runtime& runtime, CallArguments& arguments) {
-        return call(runtime, subject, name, arguments);
-      },
-      subject.depth() + 1}));
+  return Value(std::make_shared<const FunctionObject>(
+      FunctionObject{name,
+                     [subject, name, call](Runtime& runtime, CallArguments& arguments) {
+                       return call(runtime, subject, name, arguments);
+                     },
+                     subject.depth() + 1}));
 }
 
 Value loop_attribute(const Value& subject, const std::string& name) {
@@ -93,20 +117,23 @@ Value loop_attribute(const Value& subject, const std::string& name) {
     return index0 > 0 && loop.previous() ? *loop.previous()
                                          : Value::undefined("there is no previous item");
   }
-  if (name == "nextitem") return loop.peek_next().value_or(Value::undefined("there is no next item"));
+  if (name == "nextitem")
+    return loop.peek_next().value_or(Value::undefined("there is no next item"));
   if (name == "cycle") {
-    return bound_method(subject, name, [](Runtime&, const Value& self, const std::string&,
-                                          CallArguments& arguments) {
-      if (arguments.positional.empty()) refuse("loop.cycle() needs values");
-      return arguments.positional[static_cast<size_t>(self.loop().index0()) %
-                                  arguments.positional.size()];
-    });
+    return bound_method(
+        subject, name,
+        [](Runtime&, const Value& self, const std::string&, CallArguments& arguments) {
+          if (arguments.positional.empty()) refuse("loop.cycle() needs values");
+          return arguments
+              .positional[static_cast<size_t>(self.loop().index0()) % arguments.positional.size()];
+        });
   }
   if (name == "changed") {
-    return bound_method(subject, name, [](Runtime& runtime, const Value& self, const std::string&,
-                                          CallArguments& arguments) {
-      return Value(self.loop().changed(arguments.positional, runtime.budget));
-    });
+    return bound_method(
+        subject, name,
+        [](Runtime& runtime, const Value& self, const std::string&, CallArguments& arguments) {
+          return Value(self.loop().changed(arguments.positional, runtime.budget));
+        });
   }
   return Value::undefined(fmt::format("the loop has no attribute '{}'", name));
 }
@@ -150,7 +177,7 @@ std::optional<Value> own_attribute(Runtime& runtime, const Value& subject,
       if (name == "start") return Value(range.start);
       if (name == "stop") return Value(range.stop);
       if (name == "step") return Value(range.step);
-      return std::nullopt;
+      return method_of(subject, name);
     }
     case Value::Kind::boolean:
     case Value::Kind::integer:
@@ -169,7 +196,7 @@ std::optional<Value> own_attribute(Runtime& runtime, const Value& subject,
 
 /// Python's slice.indices().
 struct SliceRange {
-  int64_t start, step, count;
+  int64_t start, stop, step, count;
 };
 
 SliceRange resolve_slice(int64_t size, const Value& start, const Value& stop, const Value& step) {
@@ -191,7 +218,7 @@ SliceRange resolve_slice(int64_t size, const Value& start, const Value& stop, co
   const int64_t first = clip(start, by > 0 ? lowest : highest);
   const int64_t last = clip(stop, by > 0 ? highest : lowest);
   const RangeObject range{first, last, by};
-  return {first, by, range.length()};
+  return {first, last, by, range.length()};
 }
 
 }  // namespace
@@ -211,6 +238,7 @@ std::optional<Value> method_of(const Value& subject, const std::string& name) {
       if (name == "copy") return bound_method(subject, name, call_list_method);
       [[fallthrough]];
     case Value::Kind::tuple:
+    case Value::Kind::range:
       if (name == "index" || name == "count") return bound_method(subject, name, call_list_method);
       return std::nullopt;
     case Value::Kind::string:
@@ -218,6 +246,9 @@ std::optional<Value> method_of(const Value& subject, const std::string& name) {
       return bound_method(subject, name,
                           [](Runtime& runtime, const Value& self, const std::string& method,
                              CallArguments& arguments) {
+                            if (self.is_markup()) {
+                              return call_markup_method(runtime, self, method, arguments);
+                            }
                             return call_string_method(runtime, self.text(), method, arguments);
                           });
     default:
@@ -226,11 +257,11 @@ std::optional<Value> method_of(const Value& subject, const std::string& name) {
 }
 
 Value Runtime::attribute(const Value& subject, const std::string& name) {
+  if (name == "__class__") return Value::undefined("access to '__class__' is not allowed");
   if (subject.is_undefined()) refuse_undefined(subject, name);
   if (std::optional<Value> own = own_attribute(*this, subject, name)) return std::move(*own);
   if (subject.is(Value::Kind::dict)) {
-    const Value* found =
-        find_entry(subject.entries(), Value::literal(name), budget);
+    const Value* found = find_entry(subject.entries(), Value::literal(name), budget);
     if (found != nullptr) return *found;
   }
   return Value::undefined(fmt::format("a {} has no attribute '{}'", type_name(subject), name));
@@ -238,17 +269,17 @@ Value Runtime::attribute(const Value& subject, const std::string& name) {
 
 Value Runtime::item(const Value& subject, const Value& key) {
   if (subject.is_undefined()) {
-    refuse_undefined(subject, key.is_string() ? key.text().bytes() : representation(key, budget).bytes());
+    refuse_undefined(subject,
+                     key.is_string() ? key.text().bytes() : representation(key, budget).bytes());
   }
   if (subject.is(Value::Kind::dict)) {
     if (key.is_hashable()) {
       if (const Value* found = find_entry(subject.entries(), key, budget)) return *found;
     }
   } else if (key.is_integral()) {
-    const std::optional<int64_t> size = subject.is(Value::Kind::view) ||
-                                                subject.is(Value::Kind::loop)
-                                            ? std::nullopt
-                                            : length_of(subject, budget);
+    const std::optional<int64_t> size =
+        subject.is(Value::Kind::view) || subject.is(Value::Kind::loop) ? std::nullopt
+                                                                       : length_of(subject, budget);
     if (size) {
       const int64_t index = key.integer() < 0 ? key.integer() + *size : key.integer();
       if (index >= 0 && index < *size) {
@@ -257,8 +288,10 @@ Value Runtime::item(const Value& subject, const Value& key) {
           return Value(subject.range().start + index * subject.range().step);
         }
         const Text& text = subject.text();
+        budget.charge(static_cast<size_t>(index));
         const size_t begin = byte_of_character(text.bytes(), static_cast<size_t>(index));
-        return Value(text.range(begin, begin + character_at(text.bytes(), begin).length));
+        return Value(text.range(begin, begin + character_at(text.bytes(), begin).length))
+            .with_markup(subject.is_markup());
       }
     }
   }
@@ -277,8 +310,7 @@ Value Runtime::slice(const Value& subject, const Value& start, const Value& stop
   if (subject.is_undefined()) refuse("{}", subject.why_undefined());
   if (subject.is_sequence()) {
     const Values& items = subject.items();
-    const SliceRange range =
-        resolve_slice(static_cast<int64_t>(items.size()), start, stop, step);
+    const SliceRange range = resolve_slice(static_cast<int64_t>(items.size()), start, stop, step);
     budget.charge_items(static_cast<size_t>(range.count));
     Values chosen;
     chosen.reserve(static_cast<size_t>(range.count));
@@ -291,10 +323,12 @@ Value Runtime::slice(const Value& subject, const Value& start, const Value& stop
   if (subject.is(Value::Kind::range)) {
     const RangeObject& whole = subject.range();
     const SliceRange range = resolve_slice(whole.length(), start, stop, step);
-    int64_t by = 0, end = 0;
-    const int64_t first = whole.start + range.start * whole.step;
+    int64_t by = 0, first = 0, end = 0;
     if (__builtin_mul_overflow(range.step, whole.step, &by) ||
-        __builtin_mul_overflow(by, range.count, &end) || __builtin_add_overflow(end, first, &end)) {
+        __builtin_mul_overflow(range.start, whole.step, &first) ||
+        __builtin_add_overflow(first, whole.start, &first) ||
+        __builtin_mul_overflow(range.stop, whole.step, &end) ||
+        __builtin_add_overflow(end, whole.start, &end)) {
       refuse("the bounds of a range are too large");
     }
     return Value(std::make_shared<const RangeObject>(RangeObject{first, end, by}));
@@ -305,12 +339,11 @@ Value Runtime::slice(const Value& subject, const Value& start, const Value& stop
   budget.charge_text(bytes.size());
   const SliceRange range =
       resolve_slice(static_cast<int64_t>(count_characters(bytes)), start, stop, step);
-  if (range.count == 0) return Value(Text());
   if (range.step == 1) {
     const size_t begin = byte_of_character(bytes, static_cast<size_t>(range.start));
-    const size_t length = byte_of_character(std::string_view(bytes).substr(begin),
-                                            static_cast<size_t>(range.count));
-    return Value(text.range(begin, begin + length));
+    const size_t length =
+        byte_of_character(std::string_view(bytes).substr(begin), static_cast<size_t>(range.count));
+    return Value(text.range(begin, begin + length)).with_markup(subject.is_markup());
   }
   budget.charge(bytes.size() * 8);
   std::vector<size_t> starts;
@@ -320,7 +353,7 @@ Value Runtime::slice(const Value& subject, const Value& start, const Value& stop
     const size_t begin = starts[static_cast<size_t>(range.start + i * range.step)];
     chosen.append_range(text, begin, begin + character_at(bytes, begin).length);
   }
-  return Value(std::move(chosen));
+  return Value(std::move(chosen)).with_markup(subject.is_markup());
 }
 
 }  // namespace lazyllm::text::jinja

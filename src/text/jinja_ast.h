@@ -16,14 +16,14 @@ using ExpressionPtr = std::unique_ptr<const Expression>;
 /// One node of an expression. What the fields hold depends on the kind.
 struct Expression {
   enum class Kind : uint8_t {
-    constant,     ///< value
-    name,         ///< name
+    constant,                ///< value
+    name,                    ///< name
     attribute_of_namespace,  ///< name.attribute; only as a target of `set`
-    list,         ///< children
-    tuple,        ///< children
-    dict,         ///< children: key, value, key, value...
-    attribute,    ///< children[0].name
-    item,         ///< children[0][children[1]]
+    list,                    ///< children
+    tuple,                   ///< children
+    dict,                    ///< children: key, value, key, value...
+    attribute,               ///< children[0].name
+    item,                    ///< children[0][children[1]]
     slice,        ///< children[0][children[1]:children[2]:children[3]], bounds may be null
     call,         ///< children[0](children[1]..., keywords)
     filter,       ///< children[0] | name(children[1]..., keywords); children[0] may be null
@@ -39,8 +39,21 @@ struct Expression {
     conditional,  ///< children[1] if children[0] else children[2], which may be null
   };
   enum class Operator : uint8_t {
-    add, subtract, multiply, divide, floor_divide, modulo, power,
-    equal, not_equal, less, less_equal, greater, greater_equal, in, not_in,
+    add,
+    subtract,
+    multiply,
+    divide,
+    floor_divide,
+    modulo,
+    power,
+    equal,
+    not_equal,
+    less,
+    less_equal,
+    greater,
+    greater_equal,
+    in,
+    not_in,
   };
 
   Kind kind;
@@ -65,18 +78,18 @@ struct Parameter {
 
 struct Statement {
   enum class Kind : uint8_t {
-    output,       ///< expressions
-    loop,         ///< for target in expressions[0] (if expressions[1]) body else other
-    branch,       ///< if: expressions[i] -> blocks[i]; one more block is the else
-    set,          ///< target = expressions[0]
-    set_block,    ///< target = body through expressions[0], a filter or null
-    macro,        ///< name(parameters) body
-    call_block,   ///< {% call(parameters) expressions[0] %} body
-    filter_block, ///< expressions[0] is the filter
-    with,         ///< targets = expressions in body
-    scope,        ///< {% generation %}: a body with a scope of its own
-    leave_loop,   ///< break
-    next_round,   ///< continue
+    output,        ///< expressions
+    loop,          ///< for target in expressions[0] (if expressions[1]) body else other
+    branch,        ///< if: expressions[i] -> blocks[i]; one more block is the else
+    set,           ///< target = expressions[0]
+    set_block,     ///< target = body through expressions[0], a filter or null
+    macro,         ///< name(parameters) body
+    call_block,    ///< {% call(parameters) expressions[0] %} body
+    filter_block,  ///< expressions[0] is the filter
+    with,          ///< targets = expressions in body
+    scope,         ///< {% generation %}: a body with a scope of its own
+    leave_loop,    ///< break
+    next_round,    ///< continue
   };
 
   Kind kind;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
-
-#include <fmt/format.h>
 
 namespace lazyllm::text::jinja {
 
@@ -24,9 +24,10 @@ template <typename... Arguments>
 
 inline constexpr int kMaxExpressionDepth = 150;  ///< nesting inside one expression
 inline constexpr int kMaxBlockDepth = 100;       ///< blocks inside blocks
-inline constexpr int kMaxEvaluationDepth = 900;  ///< expressions, blocks and macro calls at run time
-inline constexpr int kMaxValueDepth = 200;       ///< lists in lists in lists
-inline constexpr int64_t kMaxRange = 100000;     ///< as jinja2's sandbox
+inline constexpr int kMaxEvaluationDepth =
+    900;                                      ///< expressions, blocks and macro calls at run time
+inline constexpr int kMaxValueDepth = 200;    ///< lists in lists in lists
+inline constexpr int64_t kMaxRange = 100000;  ///< as jinja2's sandbox
 
 /// Bounds the work and memory of one rendering. One unit is about one byte
 /// written or read; evaluating a node costs kNode. Everything a template can
@@ -35,7 +36,7 @@ class Budget {
  public:
   static constexpr size_t kNode = 16;
   static constexpr size_t kMaxText = size_t{64} << 20;  ///< one string, and the output
-  static constexpr size_t kMaxWork = size_t{1} << 30;
+  static constexpr size_t kMaxWork = size_t{1} << 29;
 
   void charge(size_t units) {
     if (units > kMaxWork - spent_) {

@@ -34,8 +34,7 @@ bool equal_dicts(const Entries& left, const Entries& right, Budget& budget) {
 bool equal_ranges(const RangeObject& left, const RangeObject& right) {
   const int64_t length = left.length();
   if (length != right.length()) return false;
-  return length == 0 ||
-         (left.start == right.start && (length == 1 || left.step == right.step));
+  return length == 0 || (left.start == right.start && (length == 1 || left.step == right.step));
 }
 
 }  // namespace
@@ -57,7 +56,7 @@ bool equal(const Value& left, const Value& right, Budget& budget) {
     case Value::Kind::tuple: {
       const Values &a = left.items(), &b = right.items();
       if (a.size() != b.size()) return false;
-      budget.charge(a.size());
+      budget.charge(a.size() * 8);
       for (size_t i = 0; i < a.size(); ++i) {
         if (!equal(a[i], b[i], budget)) return false;
       }
@@ -84,7 +83,7 @@ int compare(const Value& left, const Value& right, Budget& budget) {
   if (left.is_sequence() && left.kind() == right.kind()) {
     const Values &a = left.items(), &b = right.items();
     for (size_t i = 0; i < a.size() && i < b.size(); ++i) {
-      budget.charge(1);
+      budget.charge(8);
       if (!equal(a[i], b[i], budget)) return compare(a[i], b[i], budget);
     }
     return a.size() < b.size() ? -1 : a.size() > b.size();

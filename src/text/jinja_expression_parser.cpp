@@ -262,8 +262,7 @@ ExpressionPtr ExpressionParser::target(bool with_namespace, std::string_view end
     is_tuple = true;
   }
   if (made->children.empty()) stream_.unexpected("a name to assign to");
-  ExpressionPtr result =
-      is_tuple ? finish(std::move(made)) : std::move(made->children.front());
+  ExpressionPtr result = is_tuple ? finish(std::move(made)) : std::move(made->children.front());
   check_target(*result);
   return result;
 }
@@ -359,11 +358,11 @@ ExpressionPtr ExpressionParser::test(ExpressionPtr subject) {
   made->name = stream_.expect_any_name();
   while (stream_.skip_symbol(".")) made->name.append(1, '.').append(stream_.expect_any_name());
   made->children.push_back(std::move(subject));
-  const bool argument_follows =
-      stream_.at(TokenKind::string) || stream_.at(TokenKind::integer) ||
-      stream_.at(TokenKind::real) || stream_.at_symbol("[") || stream_.at_symbol("{") ||
-      (stream_.at(TokenKind::name) && !stream_.at_name("else") && !stream_.at_name("or") &&
-       !stream_.at_name("and"));
+  const bool argument_follows = stream_.at(TokenKind::string) || stream_.at(TokenKind::integer) ||
+                                stream_.at(TokenKind::real) || stream_.at_symbol("[") ||
+                                stream_.at_symbol("{") ||
+                                (stream_.at(TokenKind::name) && !stream_.at_name("else") &&
+                                 !stream_.at_name("or") && !stream_.at_name("and"));
   if (stream_.at_symbol("(")) {
     arguments(*made);
   } else if (argument_follows) {

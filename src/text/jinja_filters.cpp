@@ -18,7 +18,9 @@ Text as_text(Runtime& runtime, const std::optional<Value>& value, std::string_vi
   return value ? runtime.print(*value) : Text(std::string(otherwise), true);
 }
 
-bool flag(const std::optional<Value>& value) { return value && is_true(*value); }
+bool flag(const std::optional<Value>& value) {
+  return value && is_true(*value);
+}
 
 int64_t integer(const std::optional<Value>& value, int64_t otherwise, std::string_view what) {
   if (!value) return otherwise;
@@ -29,7 +31,8 @@ int64_t integer(const std::optional<Value>& value, int64_t otherwise, std::strin
 template <Case wanted>
 Value change_case(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   arguments.bind("this filter", {});
-  return Value(with_case(runtime.print(subject), wanted, runtime.budget));
+  return Value(with_case(runtime.print(subject), wanted, runtime.budget))
+      .with_markup(subject.is_markup() && wanted != Case::words);
 }
 
 Value trim(Runtime& runtime, const Value& subject, CallArguments& arguments) {
@@ -39,21 +42,26 @@ Value trim(Runtime& runtime, const Value& subject, CallArguments& arguments) {
     if (!bound[0]->is_string()) refuse("trim needs a str, not a {}", type_name(*bound[0]));
     chars = bound[0]->text();
   }
-  return Value(stripped(runtime.print(subject), chars, true, true, runtime.budget));
+  return Value(stripped(runtime.print(subject), chars, true, true, runtime.budget))
+      .with_markup(subject.is_markup());
 }
 
 Value replace(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   const auto bound = arguments.bind("replace", {"old", "new", "count"});
   if (!bound[0] || !bound[1]) refuse("replace needs the old and the new text");
-  const int64_t count =
-      bound[2] && !bound[2]->is_none() ? integer(bound[2], -1, "replace") : -1;
+  const int64_t count = bound[2] && !bound[2]->is_none() ? integer(bound[2], -1, "replace") : -1;
   return Value(replaced(runtime.print(subject), as_text(runtime, bound[0]),
                         as_text(runtime, bound[1]), count, runtime.budget));
 }
 
 Value to_string(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   arguments.bind("string", {});
-  return Value(runtime.print(subject));
+  return Value(runtime.print(subject)).with_markup(subject.is_markup());
+}
+
+Value to_markup(Runtime& runtime, const Value& subject, CallArguments& arguments) {
+  arguments.bind("safe", {});
+  return Value::markup(runtime.print(subject));
 }
 
 Value default_value(Runtime&, const Value& subject, CallArguments& arguments) {
@@ -64,21 +72,7 @@ Value default_value(Runtime&, const Value& subject, CallArguments& arguments) {
 
 Value escape(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   arguments.bind("escape", {});
-  const Text text = runtime.print(subject);
-  runtime.budget.charge_text(text.size() * 5);
-  static constexpr std::pair<char, std::string_view> kEntities[] = {
-      {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'\'', "&#39;"}, {'"', "&#34;"}};
-  Text out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto* entity = std::find_if(std::begin(kEntities), std::end(kEntities),
-                                      [&](const auto& e) { return e.first == text.bytes()[i]; });
-    if (entity == std::end(kEntities)) {
-      out.append_range(text, i, i + 1);
-    } else {
-      out.append(entity->second, text.from_template_at(i));
-    }
-  }
-  return Value(std::move(out));
+  return Value::markup(escaped_text(subject, runtime));
 }
 
 Value indent(Runtime& runtime, const Value& subject, CallArguments& arguments) {
@@ -110,37 +104,38 @@ Value indent(Runtime& runtime, const Value& subject, CallArguments& arguments) {
     line.append(lines[i]);
     out.push_back(std::move(line));
   }
-  return Value(joined(newline, out, runtime.budget));
+  return Value(joined(newline, out, runtime.budget)).with_markup(subject.is_markup());
 }
 
 Value center(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   const auto bound = arguments.bind("center", {"width"});
   CallArguments inner;
   inner.positional.push_back(bound[0].value_or(Value(int64_t{80})));
-  return call_string_method(runtime, runtime.print(subject), "center", inner);
+  return call_string_method(runtime, runtime.print(subject), "center", inner)
+      .with_markup(subject.is_markup());
 }
 
 Value truncate(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   const auto bound = arguments.bind("truncate", {"length", "killwords", "end", "leeway"});
-  if (!subject.is_string()) refuse("truncate needs a str, not a {}", type_name(subject));
   const int64_t length = integer(bound[0], 255, "truncate");
   const Text end = bound[2] ? as_text(runtime, bound[2]) : Text("...", true);
-  const int64_t leeway =
-      bound[3] && !bound[3]->is_none() ? integer(bound[3], 5, "truncate") : 5;
+  const int64_t leeway = bound[3] && !bound[3]->is_none() ? integer(bound[3], 5, "truncate") : 5;
   const auto end_length = static_cast<int64_t>(count_characters(end.bytes()));
   if (length < end_length || leeway < 0) refuse("truncate: the length or leeway is too small");
+  const std::optional<int64_t> size = length_of(subject, runtime.budget);
+  if (!size) refuse("truncate needs a str, not a {}", type_name(subject));
+  if (*size <= leeway || *size - leeway <= length) return subject;
+  if (!subject.is_string()) refuse("truncate needs a str, not a {}", type_name(subject));
   const Text& text = subject.text();
   runtime.budget.charge_text(text.size());
-  const auto size = static_cast<int64_t>(count_characters(text.bytes()));
-  if (size <= leeway || size - leeway <= length) return subject;
-  Text kept = text.range(
-      0, byte_of_character(text.bytes(), static_cast<size_t>(length - end_length)));
+  Text kept =
+      text.range(0, byte_of_character(text.bytes(), static_cast<size_t>(length - end_length)));
   if (!flag(bound[1])) {
     const size_t space = kept.bytes().rfind(' ');
     if (space != std::string::npos) kept = kept.range(0, space);
   }
-  kept.append(end);
-  return Value(std::move(kept));
+  kept.append(subject.is_markup() ? escaped_text(Value(end), runtime) : end);
+  return Value(std::move(kept)).with_markup(subject.is_markup());
 }
 
 Value word_count(Runtime& runtime, const Value& subject, CallArguments& arguments) {
@@ -151,8 +146,8 @@ Value word_count(Runtime& runtime, const Value& subject, CallArguments& argument
   bool inside = false;
   for (size_t i = 0; i < text.size();) {
     const Character character = character_at(text.bytes(), i);
-    const bool word = character.code == '_' || is_alphabetic(character.code) ||
-                      is_numeric(character.code);
+    const bool word =
+        character.code == '_' || is_alphabetic(character.code) || is_numeric(character.code);
     words += word && !inside ? 1 : 0;
     inside = word;
     i += character.length;
@@ -219,8 +214,8 @@ std::optional<int64_t> parse_integer(const Text& text, int64_t base, Budget& bud
   if (digits.empty() || digits[0] == '-') return std::nullopt;
   if (negative) digits.insert(digits.begin(), '-');
   int64_t value = 0;
-  const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value,
-                                      static_cast<int>(base));
+  const auto result =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, static_cast<int>(base));
   if (result.ptr != digits.data() + digits.size()) return std::nullopt;
   if (result.ec == std::errc::result_out_of_range) refuse("an integer is over 2^63 - 1");
   if (result.ec != std::errc()) return std::nullopt;
@@ -281,8 +276,9 @@ double rounded(double value, int64_t precision) {
 Value round_number(Runtime&, const Value& subject, CallArguments& arguments) {
   const auto bound = arguments.bind("round", {"precision", "method"});
   const int64_t precision = integer(bound[0], 0, "round");
-  const std::string method =
-      bound[1] && bound[1]->is_string() ? bound[1]->text().bytes() : bound[1] ? "?" : "common";
+  const std::string method = bound[1] && bound[1]->is_string() ? bound[1]->text().bytes()
+                             : bound[1]                        ? "?"
+                                                               : "common";
   if (method != "common" && method != "ceil" && method != "floor") {
     refuse("round knows the methods common, ceil and floor");
   }
@@ -344,7 +340,7 @@ constexpr std::pair<std::string_view, Filter> kFilters[] = {
     {"trim", trim},
     {"replace", replace},
     {"string", to_string},
-    {"safe", to_string},
+    {"safe", to_markup},
     {"default", default_value},
     {"d", default_value},
     {"escape", escape},

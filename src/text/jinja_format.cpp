@@ -43,7 +43,9 @@ Specification parse_specification(std::string_view text) {
       result.align = text[at++];
     }
   }
-  const auto take = [&](char c) { return at < text.size() && text[at] == c ? (++at, true) : false; };
+  const auto take = [&](char c) {
+    return at < text.size() && text[at] == c ? (++at, true) : false;
+  };
   if (take('+')) {
     result.sign = '+';
   } else if (take(' ')) {
@@ -80,7 +82,8 @@ std::string grouped(const std::string& digits) {
 
 /// The digits of a number without its sign.
 std::string digits_of(const Value& value, const Specification& spec) {
-  if (value.is_integral() && std::string_view("eEfFgG%").find(spec.type) == std::string_view::npos) {
+  if (value.is_integral() &&
+      std::string_view("eEfFgG%").find(spec.type) == std::string_view::npos) {
     const int64_t number = value.integer();
     const uint64_t size =
         number < 0 ? ~static_cast<uint64_t>(number) + 1 : static_cast<uint64_t>(number);
@@ -167,6 +170,7 @@ void format_number(Text& out, const Value& value, const Specification& spec, Bud
 }
 
 void format_text(Text& out, Text text, const Specification& spec, char align, Budget& budget) {
+  budget.charge_text(text.size());
   if (spec.precision >= 0) {
     text = text.range(0, byte_of_character(text.bytes(), static_cast<size_t>(spec.precision)));
   }
@@ -183,8 +187,7 @@ void format_value(Text& out, const Value& value, const Text& specification, Runt
   }
   if (spec.type != 0 && spec.type != 's') refuse("the format '{}' does not fit a str", spec.type);
   if (spec.align == '=' || spec.sign != 0 || spec.grouped) refuse("this format needs a number");
-  format_text(out, runtime.print(value), spec, spec.align == 0 ? '<' : spec.align,
-              runtime.budget);
+  format_text(out, runtime.print(value), spec, spec.align == 0 ? '<' : spec.align, runtime.budget);
 }
 
 Text ascii_or_text(const Value& value, char conversion, Runtime& runtime) {
@@ -293,8 +296,8 @@ class BraceFormatter {
         const std::string_view key = path.substr(at + 1, end - at - 1);
         const bool is_index = key.find_first_not_of("0123456789") == std::string_view::npos;
         size_t digit = 0;
-        value = runtime_.item(value, is_index ? Value(read_number(key, digit))
-                                              : Value::literal(key));
+        value =
+            runtime_.item(value, is_index ? Value(read_number(key, digit)) : Value::literal(key));
         at = end + 1;
       }
     }
@@ -339,8 +342,8 @@ Text format_percent(const Text& format, const Value& values, Runtime& runtime) {
       const size_t end = bytes.find(')', i);
       if (end == std::string::npos) refuse("a format lacks a ')'");
       if (!values.is(Value::Kind::dict)) refuse("a format with names needs a dict");
-      const Value* found = find_entry(values.entries(),
-                                      Value(format.range(i + 1, end)), runtime.budget);
+      const Value* found =
+          find_entry(values.entries(), Value(format.range(i + 1, end)), runtime.budget);
       if (found == nullptr) refuse("a format has no value '{}'", bytes.substr(i + 1, end - i - 1));
       named = *found;
       i = end + 1;
@@ -367,8 +370,7 @@ Text format_percent(const Text& format, const Value& values, Runtime& runtime) {
     }
     const Value value = named ? *named : next();
     if (type == 's' || type == 'r') {
-      format_text(out, ascii_or_text(value, type, runtime), spec, left ? '<' : '>',
-                  runtime.budget);
+      format_text(out, ascii_or_text(value, type, runtime), spec, left ? '<' : '>', runtime.budget);
       continue;
     }
     if (std::string_view("diuxXoeEfFgG").find(type) == std::string_view::npos) {
@@ -391,7 +393,8 @@ Text format_percent(const Text& format, const Value& values, Runtime& runtime) {
   }
   const bool all_used = is_tuple ? used == values.items().size()
                                  : used > 0 || values.is(Value::Kind::dict) ||
-                                       values.is(Value::Kind::list);
+                                       values.is(Value::Kind::list) ||
+                                       values.is(Value::Kind::range) || values.is_undefined();
   if (!all_used) refuse("a format does not use all values");
   return out;
 }

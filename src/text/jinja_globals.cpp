@@ -9,8 +9,8 @@ namespace lazyllm::text::jinja {
 namespace {
 
 Value function(std::string name, std::function<Value(Runtime&, CallArguments&)> call) {
-  return Value(std::make_shared<const FunctionObject>(
-      FunctionObject{std::move(name), std::move(call)}));
+  return Value(
+      std::make_shared<const FunctionObject>(FunctionObject{std::move(name), std::move(call)}));
 }
 
 Value make_range(Runtime&, CallArguments& arguments) {
@@ -92,10 +92,10 @@ Value strftime_now(Runtime& runtime, CallArguments& arguments) {
 Value make_joiner(Runtime& runtime, CallArguments& arguments) {
   const auto bound = arguments.bind("joiner", {"sep"});
   const Text separator = bound[0] ? runtime.print(*bound[0]) : Text(", ", true);
-  return function("joiner", [separator, used = std::make_shared<bool>(false)](Runtime&,
-                                                                             CallArguments&) {
-    return std::exchange(*used, true) ? Value(separator) : Value(Text());
-  });
+  return function("joiner",
+                  [separator, used = std::make_shared<bool>(false)](Runtime&, CallArguments&) {
+                    return std::exchange(*used, true) ? Value(separator) : Value(Text());
+                  });
 }
 
 }  // namespace

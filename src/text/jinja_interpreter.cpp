@@ -353,7 +353,8 @@ Value Runtime::make_namespace(CallArguments& arguments) {
     made->attributes.emplace_back(name, std::move(value));
   };
   for (const Value& given : arguments.positional) {
-    if (!given.is(Value::Kind::dict)) refuse("namespace() takes a dict, not a {}", type_name(given));
+    if (!given.is(Value::Kind::dict))
+      refuse("namespace() takes a dict, not a {}", type_name(given));
     for (const auto& [key, value] : given.entries()) {
       if (!key.is_string()) refuse("namespace() takes a dict with strings as keys");
       put(key.text().bytes(), value);

@@ -119,6 +119,8 @@ class Runtime {
 /// +, -, *, /, //, %, ** as Python does them.
 Value arithmetic(Expression::Operator op, const Value& left, const Value& right, Runtime& runtime);
 Value negated(const Value& value);
+/// HTML-escaped, unless it is markup already.
+Text escaped_text(const Value& value, Runtime& runtime);
 bool contains(const Value& container, const Value& element, Runtime& runtime);
 
 /// A bound method; `undefined` for one that would change its object (as the sandbox of

@@ -129,8 +129,7 @@ class JsonWriter {
     };
     for (size_t i = 0; i < bytes.size();) {
       const unsigned char byte = static_cast<unsigned char>(bytes[i]);
-      const Character character =
-          byte < 0x80 ? Character{byte, 1} : character_at(bytes, i);
+      const Character character = byte < 0x80 ? Character{byte, 1} : character_at(bytes, i);
       const std::string escape = escaped(character.code);
       if (!escape.empty()) {
         flush(i);

@@ -214,7 +214,8 @@ class Lexer {
         number();
       } else if (is_name_byte(c)) {
         size_t end = position_;
-        while (end < source_.size() && is_name_byte(static_cast<unsigned char>(source_[end]))) ++end;
+        while (end < source_.size() && is_name_byte(static_cast<unsigned char>(source_[end])))
+          ++end;
         emit(TokenKind::name, source_.substr(position_, end - position_));
         advance_to(end);
       } else if (c == '"' || c == '\'') {
@@ -227,13 +228,15 @@ class Lexer {
 
   /// ASCII as in Python; every other letter is taken on trust.
   static bool is_name_byte(unsigned char c) {
-    return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+    return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') ||
+           ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
   }
 
   void number() {
     Token token{TokenKind::integer, line_, {}};
     const bool may_be_real = position_ == 0 || source_[position_ - 1] != '.';
-    const size_t length = scan_number(std::string_view(source_).substr(position_), may_be_real, token);
+    const size_t length =
+        scan_number(std::string_view(source_).substr(position_), may_be_real, token);
     if (length == 0) refuse_source("an integer is over 2^63 - 1; this version cannot hold it");
     tokens_.push_back(std::move(token));
     advance_to(position_ + length);
@@ -279,6 +282,8 @@ class Lexer {
 
 }  // namespace
 
-std::vector<Token> tokenize(const std::string& source) { return Lexer(normalized(source)).run(); }
+std::vector<Token> tokenize(const std::string& source) {
+  return Lexer(normalized(source)).run();
+}
 
 }  // namespace lazyllm::text::jinja

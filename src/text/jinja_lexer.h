@@ -15,10 +15,10 @@ enum class TokenKind : uint8_t {
   variable_begin,  ///< {{
   variable_end,    ///< }}
   name,
-  string,          ///< without quotes, escapes resolved
+  string,  ///< without quotes, escapes resolved
   integer,
   real,
-  symbol,          ///< an operator or bracket, spelled in `text`
+  symbol,  ///< an operator or bracket, spelled in `text`
   end,
 };
 

@@ -13,13 +13,14 @@ namespace lazyllm::text::jinja {
 namespace {
 
 constexpr std::string_view kMethods[] = {
-    "strip",      "lstrip",     "rstrip",     "split",        "rsplit",       "splitlines",
-    "startswith", "endswith",   "replace",    "upper",        "lower",        "title",
-    "capitalize", "swapcase",   "casefold",   "find",         "rfind",        "index",
-    "rindex",     "count",      "join",       "format",       "removeprefix", "removesuffix",
-    "isdigit",    "isdecimal",  "isnumeric",  "isalpha",      "isalnum",      "isspace",
-    "isupper",    "islower",    "partition",  "rpartition",   "zfill",        "ljust",
-    "rjust",      "center",     "isascii"};
+    "strip",      "lstrip",      "rstrip",    "split",        "rsplit",       "splitlines",
+    "startswith", "endswith",    "replace",   "upper",        "lower",        "title",
+    "capitalize", "swapcase",    "casefold",  "find",         "rfind",        "index",
+    "rindex",     "count",       "join",      "format",       "removeprefix", "removesuffix",
+    "isdigit",    "isdecimal",   "isnumeric", "isalpha",      "isalnum",      "isspace",
+    "isupper",    "islower",     "partition", "rpartition",   "zfill",        "ljust",
+    "rjust",      "center",      "isascii",   "encode",       "expandtabs",   "translate",
+    "maketrans",  "isprintable", "istitle",   "isidentifier", "format_map"};
 
 std::optional<Text> text_or_none(const std::optional<Value>& value, std::string_view method) {
   if (!value || value->is_none()) return std::nullopt;
@@ -75,8 +76,8 @@ Value find(Runtime& runtime, const Text& self, const std::string& name, CallArgu
   }
   if (hit != std::string::npos) {
     runtime.budget.charge(hit);
-    return Value(static_cast<int64_t>(
-        count_characters(std::string_view(self.bytes()).substr(0, hit))));
+    return Value(
+        static_cast<int64_t>(count_characters(std::string_view(self.bytes()).substr(0, hit))));
   }
   if (name.ends_with("index")) refuse("{}(): the text is not found", name);
   return Value(int64_t{-1});
@@ -128,9 +129,9 @@ Value partition(Runtime& runtime, const Text& self, const std::string& name,
   const Text separator = text_of(bound[0], name);
   if (separator.empty()) refuse("{}() needs a separator that is not empty", name);
   const bool backwards = name[0] == 'r';
-  const size_t hit =
-      backwards ? rfind_bytes(self.bytes(), separator.bytes(), self.size(), runtime.budget)
-                : find_bytes(self.bytes(), separator.bytes(), 0, runtime.budget);
+  const size_t hit = backwards
+                         ? rfind_bytes(self.bytes(), separator.bytes(), self.size(), runtime.budget)
+                         : find_bytes(self.bytes(), separator.bytes(), 0, runtime.budget);
   runtime.budget.charge_text(self.size());
   if (hit == std::string::npos) {
     return backwards ? Value::tuple({Value(Text()), Value(Text()), Value(self)})
@@ -145,6 +146,7 @@ Value padded(Runtime& runtime, const Text& self, const std::string& name,
   const auto bound = arguments.bind(name, {"width", "fillchar"});
   if (!bound[0]) refuse("{}() needs a width", name);
   const int64_t width = integer_of(bound[0], 0, name);
+  runtime.budget.charge_text(self.size());
   const Text fill = bound[1] ? text_of(bound[1], name) : Text(" ", true);
   if (count_characters(fill.bytes()) != 1) refuse("{}() fills with one character", name);
   const auto length = static_cast<int64_t>(count_characters(self.bytes()));
@@ -165,6 +167,7 @@ Value zero_filled(Runtime& runtime, const Text& self, CallArguments& arguments) 
   const auto bound = arguments.bind("zfill", {"width"});
   if (!bound[0]) refuse("zfill() needs a width");
   const int64_t width = integer_of(bound[0], 0, "zfill");
+  runtime.budget.charge_text(self.size());
   const auto length = static_cast<int64_t>(count_characters(self.bytes()));
   if (width <= length) return Value(self);
   if (width > static_cast<int64_t>(Budget::kMaxText)) refuse("zfill(): the width is too large");
@@ -196,8 +199,8 @@ bool has_property(const Text& self, const std::string& name) {
     return self.empty() || all_characters(self, [](char32_t code) { return code < 0x80; });
   }
   if (name == "isalnum") {
-    return all_characters(
-        self, [](char32_t code) { return is_alphabetic(code) || is_numeric(code); });
+    return all_characters(self,
+                          [](char32_t code) { return is_alphabetic(code) || is_numeric(code); });
   }
   const bool upper = name == "isupper";
   bool any = false;
@@ -237,8 +240,8 @@ Value call_string_method(Runtime& runtime, const Text& self, const std::string& 
   if (!arguments.keywords.empty()) refuse("{}() takes no keyword arguments", name);
   if (name == "strip" || name == "lstrip" || name == "rstrip") {
     const auto bound = arguments.bind(name, {"chars"});
-    return Value(stripped(self, text_or_none(bound[0], name), name != "rstrip", name != "lstrip",
-                          budget));
+    return Value(
+        stripped(self, text_or_none(bound[0], name), name != "rstrip", name != "lstrip", budget));
   }
   if (name == "startswith" || name == "endswith") {
     return starts_or_ends(runtime, self, name, arguments);
@@ -279,6 +282,11 @@ Value call_string_method(Runtime& runtime, const Text& self, const std::string& 
       return Value(self.range(0, self.size() - affix.size()));
     }
     return Value(self);
+  }
+  if (name == "encode" || name == "expandtabs" || name == "translate" || name == "maketrans" ||
+      name == "isprintable" || name == "istitle" || name == "isidentifier" ||
+      name == "format_map") {
+    refuse("the method {}() is not supported", name);
   }
   arguments.bind(name, {});
   if (name == "upper") return Value(with_case(self, Case::upper, budget));

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Python's arithmetic and `in`. Integers are 64 bits; what does not fit is refused.
+#include <algorithm>
 #include <cmath>
-#include <limits>
+#include <iterator>
+#include <utility>
 
 #include "text/jinja_interpreter.h"
 #include "text/jinja_search.h"
@@ -11,7 +13,9 @@ namespace {
 
 using Operator = Expression::Operator;
 
-[[noreturn]] void refuse_size() { refuse("an integer grows over 2^63 - 1"); }
+[[noreturn]] void refuse_size() {
+  refuse("an integer grows over 2^63 - 1");
+}
 
 int64_t integer_power(int64_t base, int64_t exponent) {
   int64_t result = 1;
@@ -100,6 +104,31 @@ Value real_arithmetic(Operator op, double a, double b) {
   }
 }
 
+/// Markup stays markup by escaping what is added to it.
+Value joined_markup(const Value& left, const Value& right, Runtime& runtime) {
+  const Text a = escaped_text(left, runtime), b = escaped_text(right, runtime);
+  runtime.budget.charge_text(a.size() + b.size());
+  Text text;
+  text.append(a);
+  text.append(b);
+  return Value::markup(std::move(text));
+}
+
+Value formatted_markup(const Value& format, const Value& values, Runtime& runtime) {
+  const auto escaped = [&](const Value& value) {
+    return value.is_number() ? value : Value(escaped_text(value, runtime));
+  };
+  Value safe = values;
+  if (values.is(Value::Kind::tuple)) {
+    Values parts;
+    for (const Value& part : values.items()) parts.push_back(escaped(part));
+    safe = Value::tuple(std::move(parts));
+  } else if (!values.is(Value::Kind::dict)) {
+    safe = escaped(values);
+  }
+  return Value::markup(format_percent(format.text(), safe, runtime));
+}
+
 Value repeat(const Value& value, int64_t times, Budget& budget) {
   const auto count = static_cast<size_t>(times > 0 ? times : 0);
   const size_t size = value.is_string() ? value.text().size() : value.items().size();
@@ -111,7 +140,7 @@ Value repeat(const Value& value, int64_t times, Budget& budget) {
     Text text;
     text.reserve(size * count);
     for (size_t i = 0; i < count && size > 0; ++i) text.append(value.text());
-    return Value(std::move(text));
+    return Value(std::move(text)).with_markup(value.is_markup());
   }
   budget.charge_items(size * count);
   Values items;
@@ -148,6 +177,7 @@ Value arithmetic(Operator op, const Value& left, const Value& right, Runtime& ru
                : real_arithmetic(op, left.number(), right.number());
   }
   if (op == Operator::modulo && left.is_string()) {
+    if (left.is_markup()) return formatted_markup(left, right, runtime);
     return Value(format_percent(left.text(), right, runtime));
   }
   if (left.is_undefined()) refuse("{}", left.why_undefined());
@@ -155,6 +185,10 @@ Value arithmetic(Operator op, const Value& left, const Value& right, Runtime& ru
   const auto repeatable = [](const Value& value) {
     return value.is_string() || value.is_sequence();
   };
+  if (op == Operator::add && left.is_string() && right.is_string() &&
+      (left.is_markup() || right.is_markup())) {
+    return joined_markup(left, right, runtime);
+  }
   if (op == Operator::add && repeatable(left) && left.kind() == right.kind()) {
     return joined(left, right, runtime.budget);
   }
@@ -168,6 +202,25 @@ Value arithmetic(Operator op, const Value& left, const Value& right, Runtime& ru
     refuse("cannot add a {} and a {}; join texts with ~", type_name(left), type_name(right));
   }
   refuse("cannot compute with a {} and a {}", type_name(left), type_name(right));
+}
+
+Text escaped_text(const Value& value, Runtime& runtime) {
+  const Text text = runtime.print(value);
+  if (value.is_markup()) return text;
+  static constexpr std::pair<char, std::string_view> kEntities[] = {
+      {'&', "&amp;"}, {'<', "&lt;"}, {'>', "&gt;"}, {'\'', "&#39;"}, {'"', "&#34;"}};
+  runtime.budget.charge_text(text.size() * 5);
+  Text out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto* entity = std::find_if(std::begin(kEntities), std::end(kEntities),
+                                      [&](const auto& e) { return e.first == text.bytes()[i]; });
+    if (entity == std::end(kEntities)) {
+      out.append_range(text, i, i + 1);
+    } else {
+      out.append(entity->second, text.from_template_at(i));
+    }
+  }
+  return out;
 }
 
 Value negated(const Value& value) {
@@ -185,9 +238,9 @@ bool contains(const Value& container, const Value& element, Runtime& runtime) {
     return find_bytes(container.text().bytes(), element.text().bytes(), 0, runtime.budget) !=
            std::string::npos;
   }
-  const bool by_key = container.is(Value::Kind::dict) ||
-                      (container.is(Value::Kind::view) &&
-                       container.view().part == ViewObject::Part::keys);
+  const bool by_key =
+      container.is(Value::Kind::dict) ||
+      (container.is(Value::Kind::view) && container.view().part == ViewObject::Part::keys);
   if (by_key) {
     if (!element.is_hashable()) refuse("unhashable type: '{}'", type_name(element));
     const Value& dict = container.is(Value::Kind::dict) ? container : container.view().dict;

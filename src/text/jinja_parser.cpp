@@ -114,8 +114,10 @@ class Parser {
       return make(tag == "break" ? Kind::leave_loop : Kind::next_round, line);
     }
     TokenStream::refuse_source(
-        "the tag '" + tag + "' is unknown or does not belong here; chat templates can use for, if, "
-        "set, macro, call, filter, with, generation, break, continue, raw", line);
+        "the tag '" + tag +
+            "' is unknown or does not belong here; chat templates can use for, if, "
+            "set, macro, call, filter, with, generation, break, continue, raw",
+        line);
   }
 
   Statement loop(int line) {
@@ -250,6 +252,8 @@ class Parser {
 
 }  // namespace
 
-Block parse(const std::string& source) { return Parser(tokenize(source)).run(); }
+Block parse(const std::string& source) {
+  return Parser(tokenize(source)).run();
+}
 
 }  // namespace lazyllm::text::jinja

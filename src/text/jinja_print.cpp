@@ -20,7 +20,10 @@ class Printer {
     const DepthGuard guard(depth_, kMaxValueDepth + 1);
     switch (value.kind()) {
       case Value::Kind::string:
-        return quote(value.text());
+        if (value.is_markup()) put("Markup(");
+        quote(value.text());
+        if (value.is_markup()) put(")");
+        return;
       case Value::Kind::list:
         return sequence("[", value.items(), "]");
       case Value::Kind::tuple:
@@ -52,15 +55,14 @@ class Printer {
         return representation_of(value.number());
       case Value::Kind::range: {
         const RangeObject& range = value.range();
-        return range.step == 1 ? fmt::format("range({}, {})", range.start, range.stop)
-                               : fmt::format("range({}, {}, {})", range.start, range.stop,
-                                             range.step);
+        return range.step == 1
+                   ? fmt::format("range({}, {})", range.start, range.stop)
+                   : fmt::format("range({}, {}, {})", range.start, range.stop, range.step);
       }
       case Value::Kind::macro:
         return fmt::format("<Macro '{}'>", value.macro().name);
       case Value::Kind::loop:
-        return fmt::format("<LoopContext {}/{}>", value.loop().index0() + 1,
-                           value.loop().length());
+        return fmt::format("<LoopContext {}/{}>", value.loop().index0() + 1, value.loop().length());
       case Value::Kind::function:
         return fmt::format("<function {}>", value.function().name);
       default:
@@ -134,8 +136,8 @@ class Printer {
   void quote(const Text& text) {
     const std::string& bytes = text.bytes();
     budget_.charge_text(bytes.size());
-    const bool double_quotes = bytes.find('\'') != std::string::npos &&
-                               bytes.find('"') == std::string::npos;
+    const bool double_quotes =
+        bytes.find('\'') != std::string::npos && bytes.find('"') == std::string::npos;
     const char quote_mark = double_quotes ? '"' : '\'';
     put({&quote_mark, 1});
     for (size_t i = 0; i < bytes.size();) {
@@ -213,7 +215,10 @@ std::string representation_of(double number) {
 }
 
 Text to_text(const Value& value, Budget& budget) {
-  if (value.is_string()) return value.text();
+  if (value.is_string()) {
+    budget.charge_text(value.text().size());
+    return value.text();
+  }
   if (value.is_undefined()) return {};
   return representation(value, budget);
 }

@@ -47,7 +47,9 @@ Value sort_key(Runtime& runtime, const Value& item, const Values& path, bool cas
   return key;
 }
 
-bool flag(const std::optional<Value>& value) { return value && is_true(*value); }
+bool flag(const std::optional<Value>& value) {
+  return value && is_true(*value);
+}
 
 int64_t positive(const std::optional<Value>& value, std::string_view what) {
   if (!value || !value->is_integral()) refuse("{} needs an int", what);
@@ -67,9 +69,8 @@ Values sorted(Runtime& runtime, const Values& items, const std::vector<Values>& 
     }
     return false;
   };
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return reverse ? less(b, a) : less(a, b);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return reverse ? less(b, a) : less(a, b); });
   Values result;
   for (const size_t i : order) result.push_back(items[i]);
   return result;
@@ -94,7 +95,7 @@ Value first(Runtime& runtime, const Value& subject, CallArguments& arguments) {
     return generator.items[0];
   }
   if (subject.is_string() && !subject.text().empty()) {
-    return runtime.item(subject, Value(int64_t{0}));
+    return runtime.item(subject, Value(int64_t{0})).with_markup(false);
   }
   Values items = runtime.iterate(subject);
   return items.empty() ? Value::undefined("No first item, sequence was empty.") : items.front();
@@ -104,7 +105,7 @@ Value last(Runtime& runtime, const Value& subject, CallArguments& arguments) {
   arguments.bind("last", {});
   if (subject.is(Value::Kind::generator)) refuse("last needs a list; use 'list' before it");
   if (subject.is_string() && !subject.text().empty()) {
-    return runtime.item(subject, Value(int64_t{-1}));
+    return runtime.item(subject, Value(int64_t{-1})).with_markup(false);
   }
   Values items = runtime.iterate(subject);
   return items.empty() ? Value::undefined("No last item, sequence was empty.") : items.back();
@@ -256,9 +257,8 @@ Value map(Runtime& runtime, const Value& subject, CallArguments& arguments) {
         }
         const Value name = arguments.positional[0];
         if (!name.is_string()) refuse("map needs the name of a filter");
-        CallArguments rest{
-            Values(arguments.positional.begin() + 1, arguments.positional.end()),
-            arguments.keywords};
+        CallArguments rest{Values(arguments.positional.begin() + 1, arguments.positional.end()),
+                           arguments.keywords};
         for (const Value& item : runtime.iterate(subject)) {
           runtime.budget.charge(Budget::kNode);
           CallArguments each = rest;
@@ -286,8 +286,9 @@ Value choose(Runtime& runtime, const Value& subject, CallArguments& arguments) {
         CallArguments rest;
         if (has_test) {
           if (!arguments.positional[used].is_string()) refuse("a test must be named by a str");
-          rest.positional.assign(arguments.positional.begin() + static_cast<std::ptrdiff_t>(used) + 1,
-                                 arguments.positional.end());
+          rest.positional.assign(
+              arguments.positional.begin() + static_cast<std::ptrdiff_t>(used) + 1,
+              arguments.positional.end());
           rest.keywords = arguments.keywords;
         }
         for (const Value& item : runtime.iterate(subject)) {

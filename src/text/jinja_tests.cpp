@@ -102,12 +102,14 @@ bool is_same(Runtime&, const Value& value, CallArguments& arguments) {
 
 bool is_filter(Runtime&, const Value& value, CallArguments& arguments) {
   no_argument(arguments);
+  if (!value.is_hashable()) refuse("unhashable type: '{}'", type_name(value));
   return value.is_string() && (find_filter(value.text().bytes()) != nullptr ||
                                find_sequence_filter(value.text().bytes()) != nullptr);
 }
 
 bool is_test(Runtime&, const Value& value, CallArguments& arguments) {
   no_argument(arguments);
+  if (!value.is_hashable()) refuse("unhashable type: '{}'", type_name(value));
   return value.is_string() && find_test(value.text().bytes()) != nullptr;
 }
 
@@ -130,9 +132,9 @@ bool is_ordered(Runtime& runtime, const Value& value, CallArguments& arguments) 
                                       : order >= 0;
 }
 
-bool never(Runtime&, const Value&, CallArguments& arguments) {
+bool is_escaped(Runtime&, const Value& value, CallArguments& arguments) {
   no_argument(arguments);
-  return false;
+  return value.is_markup();
 }
 
 using Kind = Value::Kind;
@@ -159,7 +161,7 @@ constexpr std::pair<std::string_view, Test> kTests[] = {
     {"iterable", is_iterable},
     {"callable", of_kind<Kind::function, Kind::macro, Kind::undefined>},
     {"sameas", is_same},
-    {"escaped", never},
+    {"escaped", is_escaped},
     {"in", is_in},
     {"==", is_equal<true>},
     {"eq", is_equal<true>},

@@ -162,8 +162,8 @@ Text replaced(const Text& text, const Text& from, const Text& to, int64_t count,
   return out;
 }
 
-Values split(const Text& text, const std::optional<Text>& separator, int64_t limit,
-             bool from_right, Budget& budget) {
+Values split(const Text& text, const std::optional<Text>& separator, int64_t limit, bool from_right,
+             Budget& budget) {
   if (limit < 0) limit = kNoLimit;
   const std::string& bytes = text.bytes();
   budget.charge_text(bytes.size());

@@ -18,8 +18,8 @@ Text stripped(const Text& text, const std::optional<Text>& chars, bool left, boo
 /// `count` < 0: all.
 Text replaced(const Text& text, const Text& from, const Text& to, int64_t count, Budget& budget);
 /// Pieces between separators; without one, between runs of whitespace.
-Values split(const Text& text, const std::optional<Text>& separator, int64_t limit,
-             bool from_right, Budget& budget);
+Values split(const Text& text, const std::optional<Text>& separator, int64_t limit, bool from_right,
+             Budget& budget);
 std::vector<Text> split_lines(const Text& text, bool keep_ends, Budget& budget);
 Text joined(const Text& separator, const std::vector<Text>& parts, Budget& budget);
 

@@ -50,9 +50,8 @@ char32_t map_case(const CaseRange (&table)[N], char32_t code) {
 
 template <size_t N>
 const char* special_case(const SpecialCase (&table)[N], char32_t code) {
-  const auto* entry =
-      std::lower_bound(std::begin(table), std::end(table), code,
-                       [](const SpecialCase& s, char32_t c) { return s.code < c; });
+  const auto* entry = std::lower_bound(std::begin(table), std::end(table), code,
+                                       [](const SpecialCase& s, char32_t c) { return s.code < c; });
   return entry != std::end(table) && entry->code == code ? entry->text : nullptr;
 }
 
@@ -62,7 +61,9 @@ std::string encode(char32_t code) {
   return out;
 }
 
-bool is_ascii(char32_t code) { return code < 0x80; }
+bool is_ascii(char32_t code) {
+  return code < 0x80;
+}
 
 }  // namespace
 

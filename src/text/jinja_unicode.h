@@ -35,7 +35,9 @@ bool is_digit(char32_t code);
 bool is_numeric(char32_t code);
 bool is_upper(char32_t code);
 bool is_lower(char32_t code);
-inline bool is_cased(char32_t code) { return is_upper(code) || is_lower(code); }
+inline bool is_cased(char32_t code) {
+  return is_upper(code) || is_lower(code);
+}
 
 /// Case mappings of one character, as UTF-8 (may be several characters).
 /// The final form of the Greek sigma is not chosen by context.

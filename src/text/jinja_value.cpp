@@ -53,8 +53,7 @@ Value::Value(std::shared_ptr<const FunctionObject> function)
   checked_depth(this->function().depth);
 }
 
-Value::Value(NamespaceObject* name_space)
-    : kind_(Kind::name_space), object_(unowned(name_space)) {}
+Value::Value(NamespaceObject* name_space) : kind_(Kind::name_space), object_(unowned(name_space)) {}
 
 Value::Value(const MacroObject* macro) : kind_(Kind::macro), object_(unowned(macro)) {}
 
@@ -134,11 +133,17 @@ Value convert(const nlohmann::ordered_json& json, int level) {
 
 }  // namespace
 
-Value Value::from_json(const nlohmann::ordered_json& json) { return convert(json, 0); }
+Value Value::from_json(const nlohmann::ordered_json& json) {
+  return convert(json, 0);
+}
 
-const Values& Value::items() const { return get<const ListObject>().items; }
+const Values& Value::items() const {
+  return get<const ListObject>().items;
+}
 
-const Entries& Value::entries() const { return get<const DictObject>().entries; }
+const Entries& Value::entries() const {
+  return get<const DictObject>().entries;
+}
 
 bool Value::same_as(const Value& other) const {
   if (kind_ != other.kind_) return false;
@@ -212,16 +217,14 @@ bool Value::holds_conversation_text() const {
 
 int64_t RangeObject::length() const {
   if (step > 0 && start < stop) {
-    return static_cast<int64_t>(
-        (static_cast<uint64_t>(stop) - static_cast<uint64_t>(start) - 1) /
-            static_cast<uint64_t>(step) +
-        1);
+    return static_cast<int64_t>((static_cast<uint64_t>(stop) - static_cast<uint64_t>(start) - 1) /
+                                    static_cast<uint64_t>(step) +
+                                1);
   }
   if (step < 0 && start > stop) {
-    return static_cast<int64_t>(
-        (static_cast<uint64_t>(start) - static_cast<uint64_t>(stop) - 1) /
-            (~static_cast<uint64_t>(step) + 1) +
-        1);
+    return static_cast<int64_t>((static_cast<uint64_t>(start) - static_cast<uint64_t>(stop) - 1) /
+                                    (~static_cast<uint64_t>(step) + 1) +
+                                1);
   }
   return 0;
 }
@@ -295,7 +298,7 @@ std::optional<int64_t> length_of(const Value& value, Budget& budget) {
     case Value::Kind::undefined:
       return 0;
     case Value::Kind::string:
-      budget.charge(value.text().size() / 4);
+      budget.charge(value.text().size());
       return static_cast<int64_t>(count_characters(value.text().bytes()));
     case Value::Kind::list:
     case Value::Kind::tuple:
@@ -314,7 +317,7 @@ std::optional<int64_t> length_of(const Value& value, Budget& budget) {
 }
 
 const Value* find_entry(const Entries& entries, const Value& key, Budget& budget) {
-  budget.charge(entries.size() / 2 + 1);
+  budget.charge(entries.size() * 4 + 1);
   for (const auto& [known, item] : entries) {
     if (known.is_string() != key.is_string()) continue;
     if (equal(known, key, budget)) return &item;

@@ -4,13 +4,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "text/jinja_budget.h"
 #include "text/jinja_text.h"
@@ -75,6 +74,8 @@ class Value {
   static Value list(Values items);
   static Value tuple(Values items);
   static Value dict(std::vector<std::pair<Value, Value>> items);
+  /// A string that `safe` or `escape` made: what is added to it gets HTML-escaped.
+  static Value markup(Text text) { return Value(std::move(text)).with_markup(true); }
   static Value literal(std::string_view bytes) { return Value(Text(std::string(bytes), true)); }
   /// Everything in it is from the conversation.
   static Value from_json(const nlohmann::ordered_json& json);
@@ -84,6 +85,12 @@ class Value {
   bool is_undefined() const { return kind_ == Kind::undefined; }
   bool is_none() const { return kind_ == Kind::none; }
   bool is_string() const { return kind_ == Kind::string; }
+  bool is_markup() const { return markup_; }
+  /// Itself, a string, with or without that mark.
+  Value with_markup(bool markup) && {
+    markup_ = markup && kind_ == Kind::string;
+    return std::move(*this);
+  }
   bool is_sequence() const { return kind_ == Kind::list || kind_ == Kind::tuple; }
   bool is_integral() const { return kind_ == Kind::integer || kind_ == Kind::boolean; }
   bool is_number() const { return is_integral() || kind_ == Kind::real; }
@@ -121,6 +128,7 @@ class Value {
   }
 
   Kind kind_ = Kind::none;
+  bool markup_ = false;
   union {
     int64_t integer_ = 0;
     double real_;

@@ -109,9 +109,9 @@ class Generator:
         return "{{ " + self.expression(r.randint(1, 3)) + " }}"
 
 
-# Results that hold addresses or the order of a set, and integers over 64 bits, cannot be compared.
+# Counting the words of a printed object counts its address.
 def comparable(source):
-    return "** 10" not in source and "** 42" not in source
+    return not ("items)" in source and "wordcount" in source)
 
 
 def sources(seed, count):

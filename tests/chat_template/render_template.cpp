@@ -11,8 +11,8 @@
 
 namespace {
 
-using nlohmann::ordered_json;
 using lazyllm::text::ChatTemplate;
+using nlohmann::ordered_json;
 
 ordered_json answer(const ordered_json& request, std::optional<ChatTemplate>& current) {
   if (request.contains("template")) {
