@@ -108,7 +108,7 @@ void check_tensor(const TensorView& tensor) {
   int64_t rows = 1;
   for (const int64_t extent : tensor.shape) {
     if (extent < 1) bad("every dimension must be at least 1");
-    rows *= extent;
+    if (__builtin_mul_overflow(rows, extent, &rows)) bad("it has more than 2^63 values");
   }
   rows /= tensor.shape.back();
   if (tensor.shape.back() % traits(tensor.type).block_values != 0) {

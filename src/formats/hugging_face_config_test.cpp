@@ -205,6 +205,7 @@ TEST(HuggingFaceConfig, RefusesWhatItCannotMean) {
   expect_refused(with(llama(), R"({"hidden_size":65})"), {"no multiple of 8 heads"});
   expect_refused(with(llama(), R"({"rms_norm_eps":-1})"), {"rms_norm_eps"});
   expect_refused(with(llama(), R"({"rope_theta":0})"), {"rope_theta"});
+  expect_refused(with(llama(), R"({"partial_rotary_factor":0.1})"), {"partial_rotary_factor"});
   expect_refused(with(llama(), R"({"eos_token_id":-1})"), {"eos_token_id"});
   expect_refused(with(llama(), R"({"quantization_config":{"quant_method":"gptq"}})"),
                  {"quantization_config"}, ErrorCode::unsupported);

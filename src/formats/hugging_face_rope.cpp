@@ -111,12 +111,14 @@ void translate_rope(const JsonObject& config, const std::string& architecture, d
     translate_scaling(*scaling, config, scaling_prefix, metadata);
   }
 
-  if (!(rotated > 0 && rotated <= 1)) {
-    fail(ErrorCode::invalid_file, "{}: partial_rotary_factor must lie in 0 to 1", config.where());
+  const double rotated_values = static_cast<double>(head_dimension) * rotated;
+  if (!(rotated_values >= 2 && rotated <= 1)) {
+    fail(ErrorCode::invalid_file,
+         "{}: partial_rotary_factor is {}: of {} values per head, 2 to all must be rotated",
+         config.where(), rotated, head_dimension);
   }
   metadata[architecture + ".rope.freq_base"] = theta;
-  metadata[architecture + ".rope.dimension_count"] =
-      static_cast<int64_t>(static_cast<double>(head_dimension) * rotated);
+  metadata[architecture + ".rope.dimension_count"] = static_cast<int64_t>(rotated_values);
 }
 
 }  // namespace lazyllm::formats
