@@ -146,30 +146,36 @@ struct PanelWork {
   }
 };
 
-/// Calls multiply(row, rows, sums) for the panels of 6 rows. `sums` of a panel stay
-/// between blocks of columns; after the last block they go to the target while they
-/// are in the cache, whose lines are asked for one panel ahead.
+/// Calls multiply(row, rows, sums, sums_stride) for the panels of 6 rows. Sums stand in
+/// the target itself where that is possible. Otherwise they stay in scratch memory between
+/// blocks of columns and go to the target after the last one, while they are in the cache.
 template <typename Multiply>
 void for_each_panel(const PanelWork& work, bool only_block, bool last_block,
                     const Multiply& multiply) {
+  const MatmulTarget& target = *work.task.target;
+  const bool in_place = !target.accumulate && target.bias == nullptr &&
+                        work.outputs() == int64_t{work.tiles} * kTileOutputs;
   float* all_sums = worker_scratch().sums.get<float>(
       (only_block ? kPanelRows : work.rows + kPanelRows) * kPanelOutputs);
-  const MatmulTarget& target = *work.task.target;
   for (int64_t row = 0; row < work.rows; row += kPanelRows) {
+    const int64_t first = work.first_row + row;
     const int64_t rows = std::min<int64_t>(kPanelRows, work.rows - row);
-    float* sums = only_block ? all_sums : all_sums + row * kPanelOutputs;
-    if (last_block) {
+    if (last_block) {  // the lines written at the end are asked for now
       for (int64_t r = 0; r < rows; ++r) {
-        const float* out = target.out.row(work.first_row + row + r) + work.first_output();
+        const float* out = target.out.row(first + r) + work.first_output();
         __builtin_prefetch(out, 1);
         __builtin_prefetch(out + kTileOutputs, 1);
-        __builtin_prefetch(out + work.outputs() - 1, 1);
       }
     }
-    multiply(work.first_row + row, static_cast<int>(rows), sums);
+    if (in_place) {
+      multiply(first, static_cast<int>(rows), target.out.row(first) + work.first_output(),
+               target.out.stride);
+      continue;
+    }
+    float* sums = only_block ? all_sums : all_sums + row * kPanelOutputs;
+    multiply(first, static_cast<int>(rows), sums, kPanelOutputs);
     if (last_block) {
-      store(target, work.first_row + row, rows, work.first_output(), work.outputs(), sums,
-            kPanelOutputs);
+      store(target, first, rows, work.first_output(), work.outputs(), sums, kPanelOutputs);
     }
   }
 }
@@ -200,22 +206,23 @@ void multiply_quants(const Call& call, const PanelWork& work) {
                             groups, weights + t * group_bytes, tiles * group_bytes);
     }
     const bool last = group + groups == matrix.groups();
-    for_each_panel(work, blocks == 1, last, [&](int64_t row, int rows, float* sums) {
-      const int64_t panel = row / kPanelRows;
-      kernels.panel_kernel(format, rows, tiles)({.format = &format,
-                                                 .rows = rows,
-                                                 .tiles = tiles,
-                                                 .quants = a.quants(panel, group),
-                                                 .scales = a.scales(panel, group),
-                                                 .extras = a.extras(format, panel, group),
-                                                 .weights = weights,
-                                                 .weight_scales = scales,
-                                                 .weight_minimums = minimums,
-                                                 .groups = groups,
-                                                 .sums = sums,
-                                                 .sums_stride = kPanelOutputs,
-                                                 .first = group == 0});
-    });
+    for_each_panel(
+        work, blocks == 1, last, [&](int64_t row, int rows, float* sums, int64_t sums_stride) {
+          const int64_t panel = row / kPanelRows;
+          kernels.panel_kernel(format, rows, tiles)({.format = &format,
+                                                     .rows = rows,
+                                                     .tiles = tiles,
+                                                     .quants = a.quants(panel, group),
+                                                     .scales = a.scales(panel, group),
+                                                     .extras = a.extras(format, panel, group),
+                                                     .weights = weights,
+                                                     .weight_scales = scales,
+                                                     .weight_minimums = minimums,
+                                                     .groups = groups,
+                                                     .sums = sums,
+                                                     .sums_stride = sums_stride,
+                                                     .first = group == 0});
+        });
   }
 }
 
@@ -232,17 +239,18 @@ void multiply_floats(const Call& call, const PanelWork& work) {
                                   columns, weights + t * kTileOutputs, stride);
     }
     const bool last = column + columns == matrix.columns;
-    for_each_panel(work, last && column == 0, last, [&](int64_t row, int rows, float* sums) {
-      call.kernels->float_panel_kernel(
-          rows, tiles)({.rows = rows,
-                        .tiles = tiles,
-                        .in = call.activations.floats(row / kPanelRows, column),
-                        .weights = weights,
-                        .columns = columns,
-                        .sums = sums,
-                        .sums_stride = kPanelOutputs,
-                        .first = column == 0});
-    });
+    for_each_panel(work, last && column == 0, last,
+                   [&](int64_t row, int rows, float* sums, int64_t sums_stride) {
+                     call.kernels->float_panel_kernel(
+                         rows, tiles)({.rows = rows,
+                                       .tiles = tiles,
+                                       .in = call.activations.floats(row / kPanelRows, column),
+                                       .weights = weights,
+                                       .columns = columns,
+                                       .sums = sums,
+                                       .sums_stride = sums_stride,
+                                       .first = column == 0});
+                   });
   }
 }
 

@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "base/error.h"
+#include "base/file_mapping.h"
 #include "kernels/cpu/packed_weight.h"
 #include "kernels/cpu/random_weight.h"
 #include "kernels/dequantize.h"
@@ -110,7 +113,7 @@ TEST(Matmul, BitsDoNotDependOnRowsOrThreads) {
   constexpr int64_t kRows = 131;
   for (const Isa isa : detect_isas()) {
     for (const StorageType type : kAllStorageTypes) {
-      const int64_t columns = 768;
+      const int64_t columns = 1280;  // more than one block of columns
       const int64_t outputs = 83;
       const RandomWeight w(type, outputs, columns, 5);
       const WeightSource source = w.source();
@@ -222,6 +225,15 @@ TEST(Matmul, IsasWithFmaAgreeInBits) {
   }
 }
 
+TEST(DescribeMatmul, NamesArithmeticAndStorage) {
+  EXPECT_EQ(describe_matmul(Isa::generic, StorageType::q4_1), "int8, 4-bit weights, groups of 32");
+  EXPECT_EQ(describe_matmul(Isa::generic, StorageType::bf16), "float32, bfloat16 weights");
+#if defined(__x86_64__)
+  EXPECT_EQ(describe_matmul(Isa::avx512_vnni, StorageType::q6_k),
+            "int8 VNNI, 6-bit weights, groups of 16");
+#endif
+}
+
 TEST(PackWeight, NamesTheTensorAndRowOfANotFiniteValue) {
   ThreadPool pool(2);
   for (const StorageType type : kAllStorageTypes) {
@@ -255,6 +267,25 @@ TEST(PackWeight, IsAboutAsCompactAsTheFile) {
     EXPECT_LE(static_cast<double>(weight->bytes()), 1.06 * static_cast<double>(w.data.size()))
         << traits(type).name;
   }
+}
+
+TEST(PackWeight, GivesPagesOfTheFileBack) {
+  ThreadPool pool(2);
+  const RandomWeight w(StorageType::q6_k, 300, 1024, 3);
+  const std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) / "lazyllm_pack_weight_test.bin";
+  std::ofstream(path, std::ios::binary)
+      .write(reinterpret_cast<const char*>(w.data.data()),
+             static_cast<std::streamsize>(w.data.size()));
+  const FileMapping file(path);
+  WeightSource source = w.source();
+  source.data = file.bytes();
+  const auto weight = pack_weight({&source, 1}, true, pool);
+  // Dropped pages are read again when they are touched.
+  EXPECT_TRUE(std::equal(w.data.begin(), w.data.end(), file.bytes().begin()));
+  const std::vector<float> in = random_floats(1024, 5);
+  expect_product(w, in, 1, run(Isa::generic, pool, *weight, in, 1).data(), 300, "mapped");
+  std::filesystem::remove(path);
 }
 
 TEST(PackWeight, RefusesShapesThatDoNotFit) {
