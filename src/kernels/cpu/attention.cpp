@@ -9,8 +9,11 @@
 namespace lazyllm::kernels::cpu {
 namespace {
 
-// Enough lanes to pay for converting a block of keys, few enough for the scores to stay in L2.
-constexpr int kTileLanes = 128;
+// Lanes of a tile: enough to pay for converting a block of keys, few enough for the scores to
+// stay in L2; fewer when there would not be some tasks for each thread.
+constexpr int64_t kTileLanes = 192;
+constexpr int64_t kMinTileLanes = 48;
+constexpr int64_t kTasksPerThread = 4;
 
 // Work (multiplications) below which waking other threads costs more than it gains.
 constexpr int64_t kInlineWork = 1 << 17;
@@ -72,6 +75,7 @@ struct Attention::Call {
   Call(const AttentionInput& in, int64_t max_lanes, ScoreKind kind) : input(&in) {
     const KvLayout& layout = in.cache.layout;
     group = in.heads / layout.kv_heads;
+
     padded_dim = static_cast<int>(round_up(layout.head_dim));
     rows = in.queries.rows;
     tile_rows = std::clamp<int64_t>(max_lanes / group, 1, rows);
@@ -137,7 +141,10 @@ Attention::Attention(Isa isa, ThreadPool& pool)
 
 void Attention::attend(const AttentionInput& input, FloatRows out) {
   if (input.queries.rows == 0) return;
-  const Call call(input, kTileLanes, ScoreKind::probability);
+  const int64_t pairs = input.queries.rows * input.heads;  // lanes of all tiles
+  int64_t lanes = kTileLanes;
+  while (lanes > kMinTileLanes && pairs / lanes < kTasksPerThread * pool_.threads()) lanes /= 2;
+  const Call call(input, lanes, ScoreKind::probability);
   const int64_t tasks = call.tiles * input.cache.layout.kv_heads;
   if (tasks < 2 * int64_t{pool_.threads()} && pool_.threads() > 1 && call.work >= kInlineWork) {
     attend_chunks(call, out);

@@ -9,6 +9,7 @@ namespace lazyllm::kernels::cpu::LAZYLLM_ISA {
 namespace {
 
 constexpr float kMinusInfinity = -__builtin_inff();
+constexpr float kLowest = -3e38f;  // of a score that is visible
 
 /// Some keys of a chunk or block, counted from its first key.
 struct Range {
@@ -66,33 +67,114 @@ LAZYLLM_SIMD_INLINE void clear(float* values, int64_t count) {
   std::memset(values, 0, static_cast<size_t>(count) * sizeof(float));
 }
 
-/// A block's keys or values as float32 rows [kBlockKeys][padded_dim]; 0 where not visible.
-void load_rows(const AttentionTile& tile, int64_t block_key, uint64_t mask, bool values,
-               float* rows) {
-  const size_t offset = values ? tile.value_offset : tile.key_offset;
-  const size_t bytes = values ? tile.v_row_bytes : tile.k_row_bytes;
-  const CacheType type = values ? tile.v_type : tile.k_type;
-  for (int key = 0; key < kBlockKeys; ++key, rows += tile.padded_dim) {
-    if ((mask >> key & 1) == 0) {
-      clear(rows, tile.padded_dim);
+LAZYLLM_SIMD_INLINE const std::byte* key_row(const AttentionTile& tile, int64_t key) {
+  const auto slot = static_cast<uint32_t>(tile.key_slots[key]);
+  return tile.blocks[slot / kBlockKeys] + tile.key_offset + slot % kBlockKeys * tile.k_row_bytes;
+}
+
+LAZYLLM_SIMD_INLINE const std::byte* value_row(const AttentionTile& tile, int64_t key) {
+  const auto slot = static_cast<uint32_t>(tile.key_slots[key]);
+  return tile.blocks[slot / kBlockKeys] + tile.value_offset + slot % kBlockKeys * tile.v_row_bytes;
+}
+
+/// Rows [kBlockKeys][padded_dim] of float32 from rows of the cache; null rows are 0.
+LAZYLLM_SIMD_INLINE void decode_rows(CacheType type, const std::byte* const* in, int head_dim,
+                                     int padded_dim, float* rows) {
+  for (int key = 0; key < kBlockKeys; ++key, rows += padded_dim) {
+    if (in[key] == nullptr) {
+      clear(rows, padded_dim);
       continue;
     }
-    const auto slot = static_cast<uint32_t>(tile.key_slots[block_key + key]);
-    const std::byte* in = tile.blocks[slot / kBlockKeys] + offset + slot % kBlockKeys * bytes;
-    decode_row(type, in, tile.head_dim, rows);
-    if (tile.head_dim < tile.padded_dim) {
-      clear(rows + tile.head_dim, tile.padded_dim - tile.head_dim);
+    decode_row(type, in[key], head_dim, rows);
+    for (int d = head_dim; d < padded_dim; ++d) rows[d] = 0.0f;
+  }
+}
+
+/// kWidth values from `d` on of the rows of the cache, for transpose().
+struct HalfRows {
+  const std::byte* const* rows;
+  int d;
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const {
+    return load_f16(reinterpret_cast<const uint16_t*>(rows[i]) + d);
+  }
+};
+struct FloatRowPointers {
+  const std::byte* const* rows;
+  int d;
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const {
+    return load(reinterpret_cast<const float*>(rows[i]) + d);
+  }
+};
+struct QuantRows {
+  const std::byte* const* rows;
+  int d;
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const {
+    const std::byte* group = rows[i] + d / kQ8Group * kQ8GroupBytes;
+    uint16_t scale;
+    std::memcpy(&scale, group, sizeof scale);
+    const auto* quants = reinterpret_cast<const int8_t*>(group + sizeof scale);
+    return mul(load_i8(quants + d % kQ8Group), broadcast(f16_to_float(scale)));
+  }
+};
+struct DecodedRows {
+  const float* rows;
+  int stride;
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const { return load(rows + i * stride); }
+};
+
+template <typename Rows>
+LAZYLLM_SIMD_INLINE void transpose_rows(const std::byte* const* in, int head_dim, float* keys) {
+  for (int key = 0; key < kBlockKeys; key += kWidth) {
+    for (int d = 0; d < head_dim; d += kWidth) {
+      transpose(Rows{in + key, d}, keys + d * kBlockKeys + key, kBlockKeys);
     }
   }
 }
 
-/// keys[d][key] = rows[key][d].
-void transpose_block(const float* rows, int padded_dim, float* keys) {
-  for (int key = 0; key < kBlockKeys; key += kWidth) {
-    for (int d = 0; d < padded_dim; d += kWidth) {
-      transpose(rows + key * padded_dim + d, padded_dim, keys + d * kBlockKeys + key, kBlockKeys);
-    }
+/// A block's keys as scratch.keys[d][key]; 0 where not visible.
+[[gnu::noinline]] void load_keys(const AttentionTile& tile, const AttentionScratch& scratch,
+                                 int64_t block_key, uint64_t mask) {
+  const std::byte* rows[kBlockKeys];
+  const bool direct = tile.head_dim % kWidth == 0;
+  const std::byte* unseen = nullptr;
+  if (direct && mask != ~uint64_t{0}) {  // zeros of every type
+    clear(scratch.rows, tile.padded_dim);
+    unseen = reinterpret_cast<const std::byte*>(scratch.rows);
   }
+  for (int key = 0; key < kBlockKeys; ++key) {
+    rows[key] = (mask >> key & 1) != 0 ? key_row(tile, block_key + key) : unseen;
+  }
+  if (!direct) {
+    decode_rows(tile.k_type, rows, tile.head_dim, tile.padded_dim, scratch.rows);
+    for (int key = 0; key < kBlockKeys; key += kWidth) {
+      for (int d = 0; d < tile.padded_dim; d += kWidth) {
+        transpose(DecodedRows{scratch.rows + key * tile.padded_dim + d, tile.padded_dim},
+                  scratch.keys + d * kBlockKeys + key, kBlockKeys);
+      }
+    }
+    return;
+  }
+  switch (tile.k_type) {
+    case CacheType::f16:
+      transpose_rows<HalfRows>(rows, tile.head_dim, scratch.keys);
+      break;
+    case CacheType::f32:
+      transpose_rows<FloatRowPointers>(rows, tile.head_dim, scratch.keys);
+      break;
+    case CacheType::q8_0:
+      transpose_rows<QuantRows>(rows, tile.head_dim, scratch.keys);
+      break;
+  }
+}
+
+/// A block's values as scratch.rows[key][d]; 0 where not visible.
+[[gnu::noinline]] void load_values(const AttentionTile& tile, const AttentionScratch& scratch,
+                                   int64_t block_key, uint64_t mask) {
+  const std::byte* rows[kBlockKeys];
+  for (int key = 0; key < kBlockKeys; ++key) {
+    rows[key] = (mask >> key & 1) != 0 ? value_row(tile, block_key + key) : nullptr;
+  }
+  decode_rows(tile.v_type, rows, tile.head_dim, tile.padded_dim, scratch.rows);
 }
 
 void prepare(const AttentionTile& tile, const AttentionScratch& scratch) {
@@ -120,8 +202,7 @@ LAZYLLM_SIMD_INLINE void score_chunk(const AttentionTile& tile, const AttentionS
   for (int block = 0; block < kChunkKeys; block += kBlockKeys) {
     const uint64_t mask = visible_mask(tile, chunk_key + block);
     if (mask == 0) continue;
-    load_rows(tile, chunk_key + block, mask, false, scratch.rows);
-    transpose_block(scratch.rows, tile.padded_dim, scratch.keys);
+    load_keys(tile, scratch, chunk_key + block, mask);
     for (int lane = 0; lane < lanes; lane += kTileRows) {
       const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
       const Range range = visible_to_lanes(tile, lane, count, chunk_key + block);
@@ -141,6 +222,20 @@ constexpr int kStepValues = 4 * kWidth;
 
 LAZYLLM_SIMD_INLINE void fill(float* values, int first, int end, float x) {
   for (int i = first; i < end; ++i) values[i] = x;
+}
+
+/// Weights of kStepValues scores, added to the sums; scores of -infinity (only where
+/// kMasked) weigh exactly 0.
+template <bool kMasked>
+LAZYLLM_SIMD_INLINE void weigh_step(const float* scores, Vec top, float* out, Vec (&sums)[4]) {
+  LAZYLLM_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    const Vec x = sub(load(scores + j * kWidth), top);
+    Vec p = power_of_two_nonpositive(x);
+    if constexpr (kMasked) p = keep_if_not_less(x, broadcast(kLowest), p);
+    store(out + j * kWidth, p);
+    sums[j] = add(sums[j], p);
+  }
 }
 
 /// One lane of a chunk: products become scores, and `out` (which may be `scores`) gets the
@@ -168,11 +263,10 @@ LAZYLLM_SIMD_INLINE void softmax(float soft_cap, Range range, float* scores, flo
   const Vec top = broadcast(maximum);
   Vec sums[4] = {zero(), zero(), zero(), zero()};
   for (int i = first; i < end; i += kStepValues) {
-    LAZYLLM_UNROLL
-    for (int j = 0; j < 4; ++j) {
-      const Vec p = power_of_two_nonpositive(sub(load(scores + i + j * kWidth), top));
-      store(out + i + j * kWidth, p);
-      sums[j] = add(sums[j], p);
+    if (range.first <= i && i + kStepValues <= range.end) {
+      weigh_step<false>(scores + i, top, out + i, sums);
+    } else {
+      weigh_step<true>(scores + i, top, out + i, sums);
     }
   }
   total = reduce_add(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
@@ -200,7 +294,7 @@ void chunk(const AttentionTile& tile, const AttentionScratch& scratch, int64_t c
   for (int block = 0; block < kChunkKeys; block += kBlockKeys) {
     const uint64_t mask = visible_mask(tile, chunk_key + block);
     if (mask == 0) continue;
-    load_rows(tile, chunk_key + block, mask, true, scratch.rows);
+    load_values(tile, scratch, chunk_key + block, mask);
     for (int lane = 0; lane < lanes; lane += kTileRows) {
       const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
       const Range range = visible_to_lanes(tile, lane, count, chunk_key + block);
@@ -284,7 +378,8 @@ void add_probabilities(const float* scores, int64_t keys, float maximum, float s
     const bool whole = i + kWidth <= keys;
     const int n = whole ? kWidth : static_cast<int>(keys - i);
     const Vec s = whole ? load(scores + i) : load_first(scores + i, n);
-    const Vec p = power_of_two_nonpositive(sub(s, top));
+    const Vec x = sub(s, top);
+    const Vec p = keep_if_not_less(x, broadcast(kLowest), power_of_two_nonpositive(x));
     if (whole) {
       store(total + i, multiply_add(p, inverse, load(total + i)));
     } else {
