@@ -132,8 +132,8 @@ LAZYLLM_SIMD_INLINE void transpose_rows(const std::byte* const* in, int head_dim
 }
 
 /// A block's keys as scratch.keys[d][key]; 0 where not visible.
-[[gnu::noinline]] void load_keys(const AttentionTile& tile, const AttentionScratch& scratch,
-                                 int64_t block_key, uint64_t mask) {
+void load_keys(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
+               uint64_t mask) {
   const std::byte* rows[kBlockKeys];
   const bool direct = tile.head_dim % kWidth == 0;
   const std::byte* unseen = nullptr;
@@ -168,8 +168,8 @@ LAZYLLM_SIMD_INLINE void transpose_rows(const std::byte* const* in, int head_dim
 }
 
 /// A block's values as scratch.rows[key][d]; 0 where not visible.
-[[gnu::noinline]] void load_values(const AttentionTile& tile, const AttentionScratch& scratch,
-                                   int64_t block_key, uint64_t mask) {
+void load_values(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
+                 uint64_t mask) {
   const std::byte* rows[kBlockKeys];
   for (int key = 0; key < kBlockKeys; ++key) {
     rows[key] = (mask >> key & 1) != 0 ? value_row(tile, block_key + key) : nullptr;
