@@ -9,18 +9,26 @@
 namespace lazyllm::kernels::cpu {
 namespace {
 
-// Enough lanes to pay for converting a block of keys, few enough for the scores to stay in L2.
-constexpr int kTileLanes = 128;
+// Lanes of a tile: enough to pay for converting a block of keys, few enough for the scores to
+// stay in L2; fewer when there would not be some tasks for each thread.
+constexpr int64_t kTileLanes = 192;
+constexpr int64_t kMinTileLanes = 48;
+constexpr int64_t kTasksPerThread = 4;
 
 // Work (multiplications) below which waking other threads costs more than it gains.
 constexpr int64_t kInlineWork = 1 << 17;
+
+// Arrays begin at cache lines.
+int64_t round_up(int64_t floats) {
+  return (floats + 15) / 16 * 16;
+}
 
 AttentionScratch carve_scratch(float*& next, int64_t lanes, int padded_dim) {
   AttentionScratch scratch;
   scratch.queries = next;
   next += lanes * padded_dim;
   scratch.scores = next;
-  next += lanes * kBlockKeys;
+  next += lanes * kChunkKeys;
   scratch.rows = next;
   next += int64_t{kBlockKeys} * padded_dim;
   scratch.keys = next;
@@ -29,7 +37,7 @@ AttentionScratch carve_scratch(float*& next, int64_t lanes, int padded_dim) {
 }
 
 int64_t scratch_floats(int64_t lanes, int padded_dim) {
-  return lanes * (padded_dim + kBlockKeys) + 2 * int64_t{kBlockKeys} * padded_dim;
+  return lanes * (padded_dim + kChunkKeys) + 2 * int64_t{kBlockKeys} * padded_dim;
 }
 
 AttentionPartial carve_partial(float*& next, int64_t lanes, int padded_dim) {
@@ -37,14 +45,14 @@ AttentionPartial carve_partial(float*& next, int64_t lanes, int padded_dim) {
   partial.values = next;
   next += lanes * padded_dim;
   partial.maximum = next;
-  next += lanes;
+  next += round_up(lanes);
   partial.sum = next;
-  next += lanes;
+  next += round_up(lanes);
   return partial;
 }
 
 int64_t partial_floats(int64_t lanes, int padded_dim) {
-  return lanes * (padded_dim + 2);
+  return lanes * padded_dim + 2 * round_up(lanes);
 }
 
 }  // namespace
@@ -67,7 +75,8 @@ struct Attention::Call {
   Call(const AttentionInput& in, int64_t max_lanes, ScoreKind kind) : input(&in) {
     const KvLayout& layout = in.cache.layout;
     group = in.heads / layout.kv_heads;
-    padded_dim = (layout.head_dim + 15) / 16 * 16;
+
+    padded_dim = static_cast<int>(round_up(layout.head_dim));
     rows = in.queries.rows;
     tile_rows = std::clamp<int64_t>(max_lanes / group, 1, rows);
     tiles = (rows + tile_rows - 1) / tile_rows;
@@ -105,6 +114,8 @@ struct Attention::Call {
     tile.padded_dim = padded_dim;
     tile.first_key = input->first_key.data() + row;
     tile.end_key = input->end_key.data() + row;
+    tile.common_first = *std::max_element(tile.first_key, tile.first_key + tile.rows);
+    tile.common_end = *std::min_element(tile.end_key, tile.end_key + tile.rows);
     tile.key_slots = input->key_slots.data();
     tile.blocks = input->cache.blocks.data();
     tile.key_offset = layout.key_offset(kv_head, 0);
@@ -130,7 +141,10 @@ Attention::Attention(Isa isa, ThreadPool& pool)
 
 void Attention::attend(const AttentionInput& input, FloatRows out) {
   if (input.queries.rows == 0) return;
-  const Call call(input, kTileLanes, ScoreKind::probability);
+  const int64_t pairs = input.queries.rows * input.heads;  // lanes of all tiles
+  int64_t lanes = kTileLanes;
+  while (lanes > kMinTileLanes && pairs / lanes < kTasksPerThread * pool_.threads()) lanes /= 2;
+  const Call call(input, lanes, ScoreKind::probability);
   const int64_t tasks = call.tiles * input.cache.layout.kv_heads;
   if (tasks < 2 * int64_t{pool_.threads()} && pool_.threads() > 1 && call.work >= kInlineWork) {
     attend_chunks(call, out);

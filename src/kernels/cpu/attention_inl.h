@@ -9,32 +9,37 @@ namespace lazyllm::kernels::cpu::LAZYLLM_ISA {
 namespace {
 
 constexpr float kMinusInfinity = -__builtin_inff();
+constexpr float kLowest = -3e38f;  // of a score that is visible
 
-/// Visible keys of a row inside a block, counted from the block's first key.
+/// Some keys of a chunk or block, counted from its first key.
 struct Range {
   int first;
   int end;
   bool empty() const { return first >= end; }
 };
 
-LAZYLLM_SIMD_INLINE Range visible(const AttentionTile& tile, int row, int64_t block_key) {
-  const int64_t first = tile.first_key[row] - block_key;
-  const int64_t end = tile.end_key[row] - block_key;
-  return {static_cast<int>(first < 0            ? 0
-                           : first > kBlockKeys ? kBlockKeys
-                                                : first),
-          static_cast<int>(end < 0            ? 0
-                           : end > kBlockKeys ? kBlockKeys
-                                              : end)};
+/// What a row sees of the `count` keys from `key` on.
+LAZYLLM_SIMD_INLINE Range visible(const AttentionTile& tile, int row, int64_t key, int count) {
+  const int64_t first = tile.first_key[row] - key;
+  const int64_t end = tile.end_key[row] - key;
+  return {static_cast<int>(first < 0       ? 0
+                           : first > count ? count
+                                           : first),
+          static_cast<int>(end < 0       ? 0
+                           : end > count ? count
+                                         : end)};
 }
 
-/// Smallest range with all that the lanes [first, first + count) see of a block.
+/// Smallest range of a block with all that the lanes [first, first + count) see of it.
 LAZYLLM_SIMD_INLINE Range visible_to_lanes(const AttentionTile& tile, int first_lane, int count,
                                            int64_t block_key) {
+  if (tile.common_first <= block_key && block_key + kBlockKeys <= tile.common_end) {
+    return {0, kBlockKeys};
+  }
   Range all = {kBlockKeys, 0};
   const int last_row = (first_lane + count - 1) / tile.group;
   for (int row = first_lane / tile.group; row <= last_row; ++row) {
-    const Range range = visible(tile, row, block_key);
+    const Range range = visible(tile, row, block_key, kBlockKeys);
     if (range.first >= range.end) continue;
     if (range.first < all.first) all.first = range.first;
     if (range.end > all.end) all.end = range.end;
@@ -45,9 +50,12 @@ LAZYLLM_SIMD_INLINE Range visible_to_lanes(const AttentionTile& tile, int first_
 /// Bit i: some row of the tile sees key i of the block. Other keys are never
 /// read, their memory may hold anything.
 LAZYLLM_SIMD_INLINE uint64_t visible_mask(const AttentionTile& tile, int64_t block_key) {
+  if (tile.common_first <= block_key && block_key + kBlockKeys <= tile.common_end) {
+    return ~uint64_t{0};
+  }
   uint64_t mask = 0;
   for (int row = 0; row < tile.rows; ++row) {
-    const Range range = visible(tile, row, block_key);
+    const Range range = visible(tile, row, block_key, kBlockKeys);
     if (range.first >= range.end) continue;
     const uint64_t below_end = range.end == 64 ? ~uint64_t{0} : (uint64_t{1} << range.end) - 1;
     mask |= below_end & ~((uint64_t{1} << range.first) - 1);
@@ -59,33 +67,114 @@ LAZYLLM_SIMD_INLINE void clear(float* values, int64_t count) {
   std::memset(values, 0, static_cast<size_t>(count) * sizeof(float));
 }
 
-/// A block's keys or values as float32 rows [kBlockKeys][padded_dim]; 0 where not visible.
-LAZYLLM_SIMD_INLINE void load_rows(const AttentionTile& tile, int64_t block_key, uint64_t mask,
-                                   bool values, float* rows) {
-  const size_t offset = values ? tile.value_offset : tile.key_offset;
-  const size_t bytes = values ? tile.v_row_bytes : tile.k_row_bytes;
-  const CacheType type = values ? tile.v_type : tile.k_type;
-  for (int key = 0; key < kBlockKeys; ++key, rows += tile.padded_dim) {
-    if ((mask >> key & 1) == 0) {
-      clear(rows, tile.padded_dim);
+LAZYLLM_SIMD_INLINE const std::byte* key_row(const AttentionTile& tile, int64_t key) {
+  const auto slot = static_cast<uint32_t>(tile.key_slots[key]);
+  return tile.blocks[slot / kBlockKeys] + tile.key_offset + slot % kBlockKeys * tile.k_row_bytes;
+}
+
+LAZYLLM_SIMD_INLINE const std::byte* value_row(const AttentionTile& tile, int64_t key) {
+  const auto slot = static_cast<uint32_t>(tile.key_slots[key]);
+  return tile.blocks[slot / kBlockKeys] + tile.value_offset + slot % kBlockKeys * tile.v_row_bytes;
+}
+
+/// Rows [kBlockKeys][padded_dim] of float32 from rows of the cache; null rows are 0.
+LAZYLLM_SIMD_INLINE void decode_rows(CacheType type, const std::byte* const* in, int head_dim,
+                                     int padded_dim, float* rows) {
+  for (int key = 0; key < kBlockKeys; ++key, rows += padded_dim) {
+    if (in[key] == nullptr) {
+      clear(rows, padded_dim);
       continue;
     }
-    const auto slot = static_cast<uint32_t>(tile.key_slots[block_key + key]);
-    const std::byte* in = tile.blocks[slot / kBlockKeys] + offset + slot % kBlockKeys * bytes;
-    decode_row(type, in, tile.head_dim, rows);
-    if (tile.head_dim < tile.padded_dim) {
-      clear(rows + tile.head_dim, tile.padded_dim - tile.head_dim);
+    decode_row(type, in[key], head_dim, rows);
+    for (int d = head_dim; d < padded_dim; ++d) rows[d] = 0.0f;
+  }
+}
+
+/// kWidth values from `d` on of the rows of the cache, for transpose().
+struct HalfRows {
+  const std::byte* const* rows;
+  int d;
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const {
+    return load_f16(reinterpret_cast<const uint16_t*>(rows[i]) + d);
+  }
+};
+struct FloatRowPointers {
+  const std::byte* const* rows;
+  int d;
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const {
+    return load(reinterpret_cast<const float*>(rows[i]) + d);
+  }
+};
+struct QuantRows {
+  const std::byte* const* rows;
+  int d;
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const {
+    const std::byte* group = rows[i] + d / kQ8Group * kQ8GroupBytes;
+    uint16_t scale;
+    std::memcpy(&scale, group, sizeof scale);
+    const auto* quants = reinterpret_cast<const int8_t*>(group + sizeof scale);
+    return mul(load_i8(quants + d % kQ8Group), broadcast(f16_to_float(scale)));
+  }
+};
+struct DecodedRows {
+  const float* rows;
+  int stride;
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const { return load(rows + i * stride); }
+};
+
+template <typename Rows>
+LAZYLLM_SIMD_INLINE void transpose_rows(const std::byte* const* in, int head_dim, float* keys) {
+  for (int key = 0; key < kBlockKeys; key += kWidth) {
+    for (int d = 0; d < head_dim; d += kWidth) {
+      transpose(Rows{in + key, d}, keys + d * kBlockKeys + key, kBlockKeys);
     }
   }
 }
 
-/// keys[d][key] = rows[key][d].
-LAZYLLM_SIMD_INLINE void transpose_block(const float* rows, int padded_dim, float* keys) {
-  for (int key = 0; key < kBlockKeys; key += kWidth) {
-    for (int d = 0; d < padded_dim; d += kWidth) {
-      transpose(rows + key * padded_dim + d, padded_dim, keys + d * kBlockKeys + key, kBlockKeys);
-    }
+/// A block's keys as scratch.keys[d][key]; 0 where not visible.
+void load_keys(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
+               uint64_t mask) {
+  const std::byte* rows[kBlockKeys];
+  const bool direct = tile.head_dim % kWidth == 0;
+  const std::byte* unseen = nullptr;
+  if (direct && mask != ~uint64_t{0}) {  // zeros of every type
+    clear(scratch.rows, tile.padded_dim);
+    unseen = reinterpret_cast<const std::byte*>(scratch.rows);
   }
+  for (int key = 0; key < kBlockKeys; ++key) {
+    rows[key] = (mask >> key & 1) != 0 ? key_row(tile, block_key + key) : unseen;
+  }
+  if (!direct) {
+    decode_rows(tile.k_type, rows, tile.head_dim, tile.padded_dim, scratch.rows);
+    for (int key = 0; key < kBlockKeys; key += kWidth) {
+      for (int d = 0; d < tile.padded_dim; d += kWidth) {
+        transpose(DecodedRows{scratch.rows + key * tile.padded_dim + d, tile.padded_dim},
+                  scratch.keys + d * kBlockKeys + key, kBlockKeys);
+      }
+    }
+    return;
+  }
+  switch (tile.k_type) {
+    case CacheType::f16:
+      transpose_rows<HalfRows>(rows, tile.head_dim, scratch.keys);
+      break;
+    case CacheType::f32:
+      transpose_rows<FloatRowPointers>(rows, tile.head_dim, scratch.keys);
+      break;
+    case CacheType::q8_0:
+      transpose_rows<QuantRows>(rows, tile.head_dim, scratch.keys);
+      break;
+  }
+}
+
+/// A block's values as scratch.rows[key][d]; 0 where not visible.
+void load_values(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
+                 uint64_t mask) {
+  const std::byte* rows[kBlockKeys];
+  for (int key = 0; key < kBlockKeys; ++key) {
+    rows[key] = (mask >> key & 1) != 0 ? value_row(tile, block_key + key) : nullptr;
+  }
+  decode_rows(tile.v_type, rows, tile.head_dim, tile.padded_dim, scratch.rows);
 }
 
 void prepare(const AttentionTile& tile, const AttentionScratch& scratch) {
@@ -99,45 +188,6 @@ void prepare(const AttentionTile& tile, const AttentionScratch& scratch) {
   }
 }
 
-/// Scores of kTileRows lanes at most, [lanes][kBlockKeys]; undefined outside `range`.
-LAZYLLM_SIMD_INLINE void score_lanes(const AttentionTile& tile, const AttentionScratch& scratch,
-                                     int first_lane, int lanes, Range range, float* scores) {
-  const int first = range.first / kWidth;
-  const int end = (range.end + kWidth - 1) / kWidth;
-  product<false>(lanes, scratch.queries + int64_t{first_lane} * tile.padded_dim, tile.padded_dim,
-                 scratch.keys + first * kWidth, kBlockKeys, tile.head_dim, end - first,
-                 scores + first * kWidth, kBlockKeys);
-}
-
-/// Finishes one lane's scores (cap, -infinity outside `range`); returns their maximum.
-LAZYLLM_SIMD_INLINE float finish_scores(const AttentionTile& tile, Range range, float* scores) {
-  if (tile.soft_cap > 0.0f) {
-    const Vec cap = broadcast(tile.soft_cap);
-    for (int i = range.first / kWidth * kWidth; i < range.end; i += kWidth) {
-      store(scores + i, mul(cap, hyperbolic_tangent(load(scores + i))));
-    }
-  }
-  for (int i = 0; i < range.first; ++i) scores[i] = kMinusInfinity;
-  for (int i = range.end; i < kBlockKeys; ++i) scores[i] = kMinusInfinity;
-  Vec largest = load(scores);
-  LAZYLLM_UNROLL
-  for (int i = kWidth; i < kBlockKeys; i += kWidth) largest = max(largest, load(scores + i));
-  return reduce_max(largest);
-}
-
-/// out = 2^(scores - maximum); returns their sum. `out` may be `scores` or null.
-LAZYLLM_SIMD_INLINE float powers(const float* scores, float maximum, float* out) {
-  const Vec top = broadcast(maximum);
-  Vec sum = zero();
-  LAZYLLM_UNROLL
-  for (int i = 0; i < kBlockKeys; i += kWidth) {
-    const Vec p = power_of_two_nonpositive(sub(load(scores + i), top));
-    if (out != nullptr) store(out + i, p);
-    sum = add(sum, p);
-  }
-  return reduce_add(sum);
-}
-
 /// 2^x for one number, by the same steps as the vectors.
 LAZYLLM_SIMD_INLINE float power(float x) {
   float lanes[kWidth];
@@ -145,72 +195,115 @@ LAZYLLM_SIMD_INLINE float power(float x) {
   return lanes[0];
 }
 
-LAZYLLM_SIMD_INLINE void scale_values(float* values, int padded_dim, float factor) {
-  const Vec f = broadcast(factor);
-  for (int d = 0; d < padded_dim; d += kWidth) store(values + d, mul(load(values + d), f));
-}
-
-/// Takes one lane's block into its maximum and sum, which become those of all blocks
-/// so far; scores become weights. Returns what the values so far must be scaled by.
-LAZYLLM_SIMD_INLINE float take_block(float block_maximum, float* scores, float& maximum,
-                                     float& sum) {
-  const float top = block_maximum > maximum ? block_maximum : maximum;
-  float factor = 1.0f;
-  if (maximum != kMinusInfinity && top != maximum) {
-    factor = power(maximum - top);
-    sum *= factor;
-  }
-  maximum = top;
-  sum += powers(scores, top, scores);
-  return factor;
-}
-
-void attend_block(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
-                  uint64_t mask, const AttentionPartial& out) {
+/// Products of all lanes with the visible keys of a chunk; others stay undefined.
+LAZYLLM_SIMD_INLINE void score_chunk(const AttentionTile& tile, const AttentionScratch& scratch,
+                                     int64_t chunk_key, float* scores, int64_t stride) {
   const int lanes = tile.rows * tile.group;
-  load_rows(tile, block_key, mask, false, scratch.rows);
-  transpose_block(scratch.rows, tile.padded_dim, scratch.keys);
-  for (int lane = 0; lane < lanes; lane += kTileRows) {
-    const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
-    const Range range = visible_to_lanes(tile, lane, count, block_key);
-    if (range.empty()) continue;
-    float* scores = scratch.scores + int64_t{lane} * kBlockKeys;
-    score_lanes(tile, scratch, lane, count, range, scores);
-    for (int i = lane; i < lane + count; ++i, scores += kBlockKeys) {
-      const Range seen = visible(tile, i / tile.group, block_key);
-      if (seen.empty()) {
-        clear(scores, kBlockKeys);
-        continue;
-      }
-      const float top = finish_scores(tile, seen, scores);
-      const float factor = take_block(top, scores, out.maximum[i], out.sum[i]);
-      if (factor != 1.0f) {
-        scale_values(out.values + int64_t{i} * tile.padded_dim, tile.padded_dim, factor);
-      }
+  for (int block = 0; block < kChunkKeys; block += kBlockKeys) {
+    const uint64_t mask = visible_mask(tile, chunk_key + block);
+    if (mask == 0) continue;
+    load_keys(tile, scratch, chunk_key + block, mask);
+    for (int lane = 0; lane < lanes; lane += kTileRows) {
+      const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
+      const Range range = visible_to_lanes(tile, lane, count, chunk_key + block);
+      if (range.empty()) continue;
+      const int first = range.first / kWidth;
+      const int end = (range.end + kWidth - 1) / kWidth;
+      product<false>(count, scratch.queries + int64_t{lane} * tile.padded_dim, tile.padded_dim,
+                     scratch.keys + first * kWidth, kBlockKeys, tile.head_dim, end - first,
+                     scores + lane * stride + block + first * kWidth, stride);
     }
   }
-  load_rows(tile, block_key, mask, true, scratch.rows);
-  for (int lane = 0; lane < lanes; lane += kTileRows) {
-    const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
-    const Range range = visible_to_lanes(tile, lane, count, block_key);
-    if (range.empty()) continue;
-    product<true>(count, scratch.scores + int64_t{lane} * kBlockKeys + range.first, kBlockKeys,
-                  scratch.rows + int64_t{range.first} * tile.padded_dim, tile.padded_dim,
-                  range.end - range.first, tile.padded_dim / kWidth,
-                  out.values + int64_t{lane} * tile.padded_dim, tile.padded_dim);
+}
+
+/// Values that one step of the softmax takes; its sums are kept apart by place in
+/// the chunk, so that they do not depend on what part of the chunk is visible.
+constexpr int kStepValues = 4 * kWidth;
+
+LAZYLLM_SIMD_INLINE void fill(float* values, int first, int end, float x) {
+  for (int i = first; i < end; ++i) values[i] = x;
+}
+
+/// Weights of kStepValues scores, added to the sums; scores of -infinity (only where
+/// kMasked) weigh exactly 0.
+template <bool kMasked>
+LAZYLLM_SIMD_INLINE void weigh_step(const float* scores, Vec top, float* out, Vec (&sums)[4]) {
+  LAZYLLM_UNROLL
+  for (int j = 0; j < 4; ++j) {
+    const Vec x = sub(load(scores + j * kWidth), top);
+    Vec p = power_of_two_nonpositive(x);
+    if constexpr (kMasked) p = keep_if_not_less(x, broadcast(kLowest), p);
+    store(out + j * kWidth, p);
+    sums[j] = add(sums[j], p);
   }
+}
+
+/// One lane of a chunk: products become scores, and `out` (which may be `scores`) gets the
+/// weights 2^(score - maximum), 0 for keys that are not visible.
+LAZYLLM_SIMD_INLINE void softmax(float soft_cap, Range range, float* scores, float* out,
+                                 float& maximum, float& total) {
+  const int first = range.first / kStepValues * kStepValues;
+  const int end = (range.end + kStepValues - 1) / kStepValues * kStepValues;
+  if (soft_cap > 0.0f) {
+    const Vec cap = broadcast(soft_cap);
+    for (int i = range.first / kWidth * kWidth; i < range.end; i += kWidth) {
+      store(scores + i, mul(cap, hyperbolic_tangent(load(scores + i))));
+    }
+  }
+  fill(scores, first, range.first, kMinusInfinity);
+  fill(scores, range.end, end, kMinusInfinity);
+  Vec tops[4];
+  LAZYLLM_UNROLL
+  for (int j = 0; j < 4; ++j) tops[j] = load(scores + first + j * kWidth);
+  for (int i = first + kStepValues; i < end; i += kStepValues) {
+    LAZYLLM_UNROLL
+    for (int j = 0; j < 4; ++j) tops[j] = max(tops[j], load(scores + i + j * kWidth));
+  }
+  maximum = reduce_max(max(max(tops[0], tops[1]), max(tops[2], tops[3])));
+  const Vec top = broadcast(maximum);
+  Vec sums[4] = {zero(), zero(), zero(), zero()};
+  for (int i = first; i < end; i += kStepValues) {
+    if (range.first <= i && i + kStepValues <= range.end) {
+      weigh_step<false>(scores + i, top, out + i, sums);
+    } else {
+      weigh_step<true>(scores + i, top, out + i, sums);
+    }
+  }
+  total = reduce_add(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
+  fill(out, 0, first, 0.0f);
+  fill(out, end, kChunkKeys, 0.0f);
 }
 
 void chunk(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk_index,
            const AttentionPartial& out) {
-  const int64_t lanes = int64_t{tile.rows} * tile.group;
-  for (int64_t i = 0; i < lanes; ++i) out.maximum[i] = kMinusInfinity;
-  clear(out.sum, lanes);
-  clear(out.values, lanes * tile.padded_dim);
-  for (int block = 0; block < kChunkKeys / kBlockKeys; ++block) {
-    const int64_t block_key = chunk_index * kChunkKeys + block * kBlockKeys;
-    const uint64_t mask = visible_mask(tile, block_key);
-    if (mask != 0) attend_block(tile, scratch, block_key, mask, out);
+  const int lanes = tile.rows * tile.group;
+  const int64_t chunk_key = chunk_index * kChunkKeys;
+  score_chunk(tile, scratch, chunk_key, scratch.scores, kChunkKeys);
+  for (int lane = 0; lane < lanes; ++lane) {
+    float* scores = scratch.scores + int64_t{lane} * kChunkKeys;
+    const Range range = visible(tile, lane / tile.group, chunk_key, kChunkKeys);
+    if (range.empty()) {
+      out.maximum[lane] = kMinusInfinity;
+      out.sum[lane] = 0.0f;
+      clear(scores, kChunkKeys);
+    } else {
+      softmax(tile.soft_cap, range, scores, scores, out.maximum[lane], out.sum[lane]);
+    }
+  }
+  clear(out.values, int64_t{lanes} * tile.padded_dim);
+  for (int block = 0; block < kChunkKeys; block += kBlockKeys) {
+    const uint64_t mask = visible_mask(tile, chunk_key + block);
+    if (mask == 0) continue;
+    load_values(tile, scratch, chunk_key + block, mask);
+    for (int lane = 0; lane < lanes; lane += kTileRows) {
+      const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
+      const Range range = visible_to_lanes(tile, lane, count, chunk_key + block);
+      if (range.empty()) continue;
+      product<true>(count, scratch.scores + int64_t{lane} * kChunkKeys + block + range.first,
+                    kChunkKeys, scratch.rows + int64_t{range.first} * tile.padded_dim,
+                    tile.padded_dim, range.end - range.first, tile.padded_dim / kWidth,
+                    out.values + int64_t{lane} * tile.padded_dim, tile.padded_dim);
+    }
   }
 }
 
@@ -263,32 +356,18 @@ void finish(const AttentionTile& tile, const AttentionPartial& total, float* out
 void chunk_scores(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk_index,
                   float* scores, int64_t stride, float* maximum, float* sum) {
   const int lanes = tile.rows * tile.group;
-  for (int i = 0; i < lanes; ++i) maximum[i] = kMinusInfinity;
-  clear(sum, lanes);
-  for (int i = 0; i < lanes; ++i) {
-    for (int key = 0; key < kChunkKeys; ++key) scores[i * stride + key] = kMinusInfinity;
-  }
-  for (int block = 0; block < kChunkKeys / kBlockKeys; ++block) {
-    const int64_t block_key = chunk_index * kChunkKeys + block * kBlockKeys;
-    const uint64_t mask = visible_mask(tile, block_key);
-    if (mask == 0) continue;
-    load_rows(tile, block_key, mask, false, scratch.rows);
-    transpose_block(scratch.rows, tile.padded_dim, scratch.keys);
-    for (int lane = 0; lane < lanes; lane += kTileRows) {
-      const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
-      const Range range = visible_to_lanes(tile, lane, count, block_key);
-      if (range.empty()) continue;
-      float* tile_scores = scratch.scores;
-      score_lanes(tile, scratch, lane, count, range, tile_scores);
-      for (int i = lane; i < lane + count; ++i, tile_scores += kBlockKeys) {
-        const Range seen = visible(tile, i / tile.group, block_key);
-        if (seen.empty()) continue;
-        const float top = finish_scores(tile, seen, tile_scores);
-        std::memcpy(scores + i * stride + block * kBlockKeys, tile_scores,
-                    kBlockKeys * sizeof(float));
-        take_block(top, tile_scores, maximum[i], sum[i]);
-      }
+  const int64_t chunk_key = chunk_index * kChunkKeys;
+  score_chunk(tile, scratch, chunk_key, scores, stride);
+  for (int lane = 0; lane < lanes; ++lane) {
+    float* lane_scores = scores + lane * stride;
+    const Range range = visible(tile, lane / tile.group, chunk_key, kChunkKeys);
+    maximum[lane] = kMinusInfinity;
+    sum[lane] = 0.0f;
+    if (!range.empty()) {
+      softmax(tile.soft_cap, range, lane_scores, scratch.scores, maximum[lane], sum[lane]);
     }
+    fill(lane_scores, 0, range.empty() ? kChunkKeys : range.first, kMinusInfinity);
+    fill(lane_scores, range.end, kChunkKeys, kMinusInfinity);
   }
 }
 
@@ -299,7 +378,8 @@ void add_probabilities(const float* scores, int64_t keys, float maximum, float s
     const bool whole = i + kWidth <= keys;
     const int n = whole ? kWidth : static_cast<int>(keys - i);
     const Vec s = whole ? load(scores + i) : load_first(scores + i, n);
-    const Vec p = power_of_two_nonpositive(sub(s, top));
+    const Vec x = sub(s, top);
+    const Vec p = keep_if_not_less(x, broadcast(kLowest), power_of_two_nonpositive(x));
     if (whole) {
       store(total + i, multiply_add(p, inverse, load(total + i)));
     } else {

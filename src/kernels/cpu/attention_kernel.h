@@ -11,10 +11,11 @@
 //
 // Attention of a row is defined in two levels, so that any cut of the work gives
 // the same bits. The key list is cut into chunks of kChunkKeys keys counted from
-// its key 0. Scores are in units of log2 (exp(s) = 2^(s * log2(e))). A chunk with a visible key
-// gives a maximum score, a sum of 2^(score - maximum) and the values weighted with these powers;
-// the chunks are folded together in rising order. Inside a chunk, blocks of kBlockKeys keys are
-// taken in rising order. Keys that a row does not see change nothing.
+// its key 0. A chunk with a visible key gives the maximum score, the sum of
+// 2^(score - maximum) (scores are in units of log2) and the values weighted with
+// these powers, added up key by key; the chunks are folded together in rising
+// order. Keys that a row does not see change nothing. kBlockKeys keys at a time
+// are made float32; that has no influence on the bits.
 namespace lazyllm::kernels::cpu {
 
 inline constexpr int kBlockKeys = kKvBlockSlots;
@@ -31,6 +32,8 @@ struct AttentionTile {
   int padded_dim;            ///< head_dim rounded up to a multiple of 16
   const int32_t* first_key;  ///< [rows]
   const int32_t* end_key;    ///< [rows]
+  int32_t common_first;      ///< all rows see [common_first, common_end)
+  int32_t common_end;
   const int32_t* key_slots;  ///< the whole key list
   std::byte* const* blocks;
   size_t key_offset;  ///< of this kv head in a block
@@ -53,7 +56,7 @@ struct AttentionPartial {
 /// Working memory of one thread, 64-byte aligned.
 struct AttentionScratch {
   float* queries;  ///< [lanes][padded_dim], scaled
-  float* scores;   ///< [lanes][kBlockKeys]
+  float* scores;   ///< [lanes][kChunkKeys]
   float* rows;     ///< [kBlockKeys][padded_dim]: keys before they are transposed, then values
   float* keys;     ///< [padded_dim][kBlockKeys]
 };
@@ -70,8 +73,8 @@ struct AttentionKernels {
   /// out[row][h * head_dim ...] = values / sum.
   void (*finish)(const AttentionTile& tile, const AttentionPartial& total, float* out,
                  int64_t out_stride);
-  /// Scores of a chunk's keys into scores[lane * stride + key - first key of the
-  /// chunk], for whole blocks; -infinity where not visible. Maximum and sum as `chunk` gives.
+  /// Scores of a chunk's keys into scores[lane * stride + place in the chunk];
+  /// -infinity where not visible. Maximum and sum as `chunk` gives.
   void (*chunk_scores)(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk,
                        float* scores, int64_t stride, float* maximum, float* sum);
   /// total[i] += 2^(scores[i] - maximum) / sum.

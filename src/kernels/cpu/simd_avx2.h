@@ -115,16 +115,15 @@ LAZYLLM_SIMD_INLINE void store_i8(int8_t* p, Vec v) {
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
 }
 
-LAZYLLM_SIMD_INLINE void transpose(const float* in, int64_t in_stride, float* out,
-                                   int64_t out_stride) {
+template <typename Rows>
+LAZYLLM_SIMD_INLINE void transpose(const Rows& in, float* out, int64_t out_stride) {
   __m256 fours[8];
   LAZYLLM_UNROLL
   for (int i = 0; i < 8; i += 4) {
-    const float* row = in + i * in_stride;
-    const __m256 r0 = load(row);
-    const __m256 r1 = load(row + in_stride);
-    const __m256 r2 = load(row + 2 * in_stride);
-    const __m256 r3 = load(row + 3 * in_stride);
+    const __m256 r0 = in(i);
+    const __m256 r1 = in(i + 1);
+    const __m256 r2 = in(i + 2);
+    const __m256 r3 = in(i + 3);
     const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(r0, r1));
     const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(r0, r1));
     const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(r2, r3));

@@ -114,11 +114,11 @@ LAZYLLM_SIMD_INLINE void store_i8(int8_t* p, Vec v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
 }
 
-LAZYLLM_SIMD_INLINE void transpose(const float* in, int64_t in_stride, float* out,
-                                   int64_t out_stride) {
+template <typename Rows>
+LAZYLLM_SIMD_INLINE void transpose(const Rows& in, float* out, int64_t out_stride) {
   __m512i rows[16];
   LAZYLLM_UNROLL
-  for (int i = 0; i < 16; ++i) rows[i] = _mm512_loadu_si512(in + i * in_stride);
+  for (int i = 0; i < 16; ++i) rows[i] = _mm512_castps_si512(in(i));
   // Pairs of rows, then fours; inside each 128-bit part.
   __m512i fours[16];
   LAZYLLM_UNROLL

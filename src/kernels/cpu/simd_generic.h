@@ -118,11 +118,12 @@ LAZYLLM_SIMD_INLINE void store_i8(int8_t* p, Vec v) {
   for (int i = 0; i < kWidth; ++i) p[i] = static_cast<int8_t>(bits[i]);
 }
 
-/// out[c][r] = in[r][c] for a square of kWidth.
-LAZYLLM_SIMD_INLINE void transpose(const float* in, int64_t in_stride, float* out,
-                                   int64_t out_stride) {
+/// out[c][r] = in(r)[c] for a square of kWidth.
+template <typename Rows>
+LAZYLLM_SIMD_INLINE void transpose(const Rows& in, float* out, int64_t out_stride) {
   for (int r = 0; r < kWidth; ++r) {
-    for (int c = 0; c < kWidth; ++c) out[c * out_stride + r] = in[r * in_stride + c];
+    const Vec row = in(r);
+    for (int c = 0; c < kWidth; ++c) out[c * out_stride + r] = row[c];
   }
 }
 

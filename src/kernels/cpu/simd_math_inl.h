@@ -19,13 +19,13 @@ LAZYLLM_SIMD_INLINE Vec power_of_two_fraction(Vec r) {
   return multiply_add(p, r, broadcast(1.0f));
 }
 
-/// 2^x for x <= 0; exactly 1 for 0 and exactly 0 below -125 (and for -infinity).
+/// 2^x for x <= 0, but at least 2^-100, so that products with it do not become
+/// (slow) subnormal numbers; exactly 1 for 0.
 LAZYLLM_SIMD_INLINE Vec power_of_two_nonpositive(Vec x) {
-  const Vec lowest = broadcast(-125.0f);
-  const Vec clamped = max(x, lowest);
+  const Vec clamped = max(x, broadcast(-100.0f));
   const Vec shifted = add(clamped, broadcast(kRoundShift));
   const Vec r = sub(clamped, sub(shifted, broadcast(kRoundShift)));
-  return keep_if_not_less(x, lowest, scale_by_shifted(power_of_two_fraction(r), shifted));
+  return scale_by_shifted(power_of_two_fraction(r), shifted);
 }
 
 /// e^x; 0 below -87 and infinity above 88.7.
