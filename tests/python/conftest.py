@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the tests find the program, the models and the data."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("LAZYLLM_BUILD", ROOT / "build" / "release"))
+
+
+class Program:
+    """The command line program."""
+
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+
+    def run(self, *arguments, stdin: str | bytes | None = "", timeout: float = 300) -> subprocess.CompletedProcess:
+        """Runs it and captures everything; output is bytes."""
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        return subprocess.run([self.path, *map(str, arguments)], input=data, capture_output=True, timeout=timeout, check=False)
+
+    def ok(self, *arguments, **options) -> str:
+        """Runs it, demands success, returns stdout as text."""
+        result = self.run(*arguments, **options)
+        assert result.returncode == 0, result.stderr.decode(errors="replace")
+        return result.stdout.decode()
+
+    def stats(self, tmp_path: pathlib.Path, *arguments, **options) -> tuple[str, dict]:
+        """`run` with --stats-json: the text and the figures."""
+        file = tmp_path / "stats.json"
+        text = self.ok("run", *arguments, "--stats-json", file, **options)
+        return text, json.loads(file.read_text())
+
+
+@pytest.fixture(scope="session")
+def root() -> pathlib.Path:
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def build() -> pathlib.Path:
+    return BUILD
+
+
+@pytest.fixture(scope="session")
+def program() -> Program:
+    path = BUILD / "lazyllm"
+    assert path.exists(), f"{path} is missing; build first"
+    return Program(path)
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory) -> pathlib.Path:
+    """Random checkpoints of every architecture, the same bits on every machine."""
+    folder = tmp_path_factory.mktemp("tiny")
+    subprocess.run([sys.executable, ROOT / "tools" / "make_tiny_models.py", "--out", folder,
+                    "--check-sums", ROOT / "tests" / "golden" / "tiny_models.sha256"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data() -> pathlib.Path:
+    """Real test data beside the project; tests that need it are skipped without it."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder of real test data (../shared/data) is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> pathlib.Path:
+    path = ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+    if not path.exists():
+        pytest.skip("the default model is absent; ./quickstart fetches it")
+    return path
