@@ -48,7 +48,7 @@ RopeParameters describe_rope(const formats::ModelFile& file, const std::string& 
   rope.high_frequency_factor = file.real(scaling + "high_freq_factor", 4.0);
   rope.beta_fast = file.real(scaling + "yarn_beta_fast", 32.0);
   rope.beta_slow = file.real(scaling + "yarn_beta_slow", 1.0);
-  rope.attention_factor = file.real(scaling + "attn_factor", 0.0);
+  rope.attention_factor = file.real(scaling + "attention_factor", 0.0);
   const bool finite = std::isfinite(rope.base) && std::isfinite(rope.factor);
   if (!finite || rope.base <= 0.0 || rope.factor <= 0.0 || rope.rotated % 2 != 0) {
     fail(ErrorCode::invalid_file,
@@ -143,6 +143,11 @@ Hyperparameters describe_common(const formats::ModelFile& file, const std::strin
   }
   h.norm_epsilon = static_cast<float>(file.real(prefix + "attention.layer_norm_rms_epsilon"));
   h.attention_scale = 1.0f / std::sqrt(static_cast<float>(h.head_dim));
+  const std::string activation = file.text(prefix + "hidden_act", "");
+  if (!activation.empty() && activation != "silu" && activation != "gelu_pytorch_tanh") {
+    fail(ErrorCode::unsupported, "{}: activation '{}' is not supported; supported are silu and gelu_pytorch_tanh",
+         file.path().string(), activation);
+  }
   const formats::TensorView& embedding = file.tensor("token_embd.weight");
   h.vocabulary_size = embedding.shape.empty() ? 0 : embedding.shape.front();
   h.ropes = {describe_rope(file, prefix, h.head_dim)};

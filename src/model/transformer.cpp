@@ -79,10 +79,11 @@ void Transformer::feed_forward(int layer, FloatRows hidden, Workspace& workspace
   const FloatRows normed = workspace.normed(hidden.rows);
   const FloatRows gate = workspace.gate(hidden.rows), up = workspace.up(hidden.rows);
   backend_.rms_norm(hidden, w.pre_feedforward_layernorm.floats(), h_.norm_epsilon, normed);
-  const MatmulTarget targets[] = {{w.gate_proj.get(), nullptr, gate}, {w.up_proj.get(), nullptr, up}};
+  const MatmulTarget targets[] = {{w.gate_proj.get(), w.gate_bias.floats(), gate},
+                                  {w.up_proj.get(), w.up_bias.floats(), up}};
   backend_.matmul(normed, targets);
   backend_.gated_activation(h_.activation, gate, up, gate);
-  add_branch(*w.down_proj, nullptr, w.post_feedforward_norm, gate, hidden, workspace);
+  add_branch(*w.down_proj, w.down_bias.floats(), w.post_feedforward_norm, gate, hidden, workspace);
 }
 
 void Transformer::add_branch(const kernels::Weight& matrix, const float* bias,

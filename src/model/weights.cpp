@@ -104,6 +104,9 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
   w.gate_proj = loader.matrix(p + "ffn_gate.weight", h.intermediate_size, h.hidden_size);
   w.up_proj = loader.matrix(p + "ffn_up.weight", h.intermediate_size, h.hidden_size);
   w.down_proj = loader.matrix(p + "ffn_down.weight", h.hidden_size, h.intermediate_size);
+  w.gate_bias = loader.optional_vector(p + "ffn_gate.bias", h.intermediate_size, false);
+  w.up_bias = loader.optional_vector(p + "ffn_up.bias", h.intermediate_size, false);
+  w.down_bias = loader.optional_vector(p + "ffn_down.bias", h.hidden_size, false);
   if (h.post_norms) {
     w.post_attention_norm = loader.vector(p + "post_attention_norm.weight", h.hidden_size, offset);
     w.post_feedforward_norm = loader.vector(p + "post_ffw_norm.weight", h.hidden_size, offset);

@@ -25,6 +25,8 @@ struct LayerWeights {
   kernels::Buffer pre_feedforward_layernorm;  // [hidden] (Llama: post_attention_layernorm)
   WeightPointer gate_proj, up_proj;           // [intermediate][hidden]
   WeightPointer down_proj;                    // [hidden][intermediate]
+  kernels::Buffer gate_bias, up_bias;         // [intermediate]
+  kernels::Buffer down_bias;                  // [hidden]
   kernels::Buffer post_feedforward_norm;      // [hidden], gemma
 };
 

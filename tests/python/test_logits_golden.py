@@ -68,7 +68,7 @@ def test_split_and_sharded_files_are_the_same_model(program, tiny_models, tmp_pa
     assert parts and sharded
     for model in [tiny_models / "llama-gqa.gguf", parts[0], tiny_models / "llama-gqa", sharded[0]]:
         out = tmp_path / "logits.bin"
-        program.ok("logits", "-m", model, "--ids", ids, "-o", out)
+        program.ok("logits", "-m", model, "--ids", ids, "-o", out, "--cache-type-k", "f32", "--cache-type-v", "f32")
         results.append(np.fromfile(out, np.float32, offset=8))
     assert (results[0] == results[1]).all()
     assert (results[2] == results[3]).all()

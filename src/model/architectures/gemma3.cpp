@@ -37,10 +37,7 @@ Hyperparameters describe_gemma3(const formats::ModelFile& file) {
   h.embedding_scale = std::sqrt(static_cast<float>(h.hidden_size));
   // GGUF converters add the one to the stored weights.
   h.norm_weight_offset = file.container() == formats::Container::hugging_face ? 1.0f : 0.0f;
-  if (file.has("gemma3.attention.query_pre_attn_scalar")) {
-    h.attention_scale =
-        1.0f / std::sqrt(static_cast<float>(file.real("gemma3.attention.query_pre_attn_scalar")));
-  }
+  h.attention_scale = static_cast<float>(file.real("gemma3.attention.scale", h.attention_scale));
   h.attention_soft_cap = static_cast<float>(file.real("gemma3.attn_logit_softcapping", 0.0));
   h.final_soft_cap = static_cast<float>(file.real("gemma3.final_logit_softcapping", 0.0));
   if (!file.has("gemma3.rope.freq_base")) h.ropes[0].base = 1000000.0;
