@@ -70,7 +70,7 @@ Vocabulary read_gguf_vocabulary(const formats::ModelFile& file, const std::strin
   Vocabulary vocabulary;
   if (kind == "llama") {
     vocabulary.kind = Vocabulary::Kind::spm;
-  } else if (kind == "gpt2") {
+  } else if (kind == "gpt2" || kind == "gemma4") {
     vocabulary.kind = Vocabulary::Kind::bpe;
   } else {
     fail(ErrorCode::unsupported, "{}: tokenizer '{}' is not supported; supported are llama (SPM) and gpt2 (BPE)",
@@ -80,14 +80,15 @@ Vocabulary read_gguf_vocabulary(const formats::ModelFile& file, const std::strin
   read_tokens(file, vocabulary);
   read_special_tokens(file, vocabulary);
   if (!spm) vocabulary.merges = file.texts(kPrefix + "merges");
-  vocabulary.pre = file.text(kPrefix + "pre", "default");
-  // llama.cpp's rules for files that leave the flags out.
-  const bool llama3 = vocabulary.pre == "llama-bpe" || vocabulary.pre == "llama3" ||
-                      vocabulary.pre == "llama-v3" || vocabulary.pre == "tekken";
-  vocabulary.ignore_merges = llama3;
-  vocabulary.add_bos = file.boolean(kPrefix + "add_bos_token", spm || llama3);
+  vocabulary.pre = kind == "gemma4" ? kind : file.text(kPrefix + "pre", "default");
+  if (spm) {
+    vocabulary.add_bos = true;
+  } else {
+    text::apply_pre_tokenizer_defaults(vocabulary);  // the file's own keys come after
+  }
+  vocabulary.add_bos = file.boolean(kPrefix + "add_bos_token", vocabulary.add_bos);
   vocabulary.add_eos = file.boolean(kPrefix + "add_eos_token", false);
-  vocabulary.add_space_prefix = file.boolean(kPrefix + "add_space_prefix", spm);
+  vocabulary.add_space_prefix = file.boolean(kPrefix + "add_space_prefix", vocabulary.add_space_prefix);
   vocabulary.remove_extra_whitespaces = file.boolean(kPrefix + "remove_extra_whitespaces", false);
   return vocabulary;
 }

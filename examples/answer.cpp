@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Answers a question about a document and prints what pruning saved.
+//   answer MODEL DOCUMENT QUESTION
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "lazyllm/lazyllm.h"
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: answer MODEL DOCUMENT QUESTION\n");
+    return 2;
+  }
+  try {
+    const auto model = lazyllm::Model::load(argv[1]);
+    std::ostringstream document;
+    document << std::ifstream(argv[2], std::ios::binary).rdbuf();
+    const lazyllm::ChatMessage messages[] = {{"user", document.str() + "\n\n" + argv[3]}};
+
+    lazyllm::Session session(model);  // policy lazy with the preset `conservative`
+    lazyllm::GenerationOptions options;
+    options.sampling.temperature = 0.0f;
+    options.max_tokens = 64;
+    lazyllm::GenerationCallbacks callbacks;
+    callbacks.on_text = [](std::string_view text) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fflush(stdout);
+    };
+    session.generate(model->apply_chat_template(messages), options, callbacks);
+
+    const lazyllm::Statistics& s = session.statistics();
+    std::printf("\n%lld prompt tokens, first token after %.0f ms, %.1f %% of the work computed\n",
+                static_cast<long long>(s.prompt_tokens), s.ttft_ms, 100.0 * s.computed_fraction);
+  } catch (const lazyllm::Error& error) {
+    std::fprintf(stderr, "answer: %s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
