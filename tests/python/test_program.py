@@ -18,7 +18,7 @@ def stories(data):
 
 
 def test_known_story(program, stories):
-    text = program.ok("run", "-m", stories, "--no-chat", "-p", "Once upon a time", "-n", 25)
+    text = program.ok("run", "-m", stories, "--no-chat", "-p", "Once upon a time", "-n", 40)
     assert text.startswith(", there was a little girl named Lily. She loved to play outside in the park.")
 
 
