@@ -16,7 +16,7 @@ KL(reference || engine) in nats, the share of equal top tokens and each side's m
 
 Example::
 
-    tools/kl_divergence.py --model SmolLM2-135M-Instruct.Q4_1.gguf --text frankenstein.txt --cache /tmp/ref \\
+    tools/kl_divergence.py --model SmolLM2-135M-Instruct.Q4_1.gguf --text frankenstein.txt --cache DIR \\
         --lazyllm build/release/lazyllm --llama-cpp-source ~/llama.cpp --llama-cpp-lib ~/llama.cpp/build/bin
 
 Needs torch, transformers and gguf (first run only; the reference logits are cached), numpy always.

