@@ -5,7 +5,6 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <random>
@@ -14,6 +13,7 @@
 
 #include "base/thread_pool.h"
 #include "kernels/backend.h"
+#include "kernels/machine_limits.h"
 
 namespace lazyllm::kernels {
 namespace {
@@ -31,111 +31,9 @@ const Backend& backend() {
   return *instance;
 }
 
-#if defined(__x86_64__)
-// Written as assembly so that nothing but multiply-adds runs: 12 sums hide the latency.
-__attribute__((target("avx512f"))) void peak_16(int64_t rounds) {
-  asm volatile(
-      "vpxor %%xmm0, %%xmm0, %%xmm0\n"
-      "vpxor %%xmm1, %%xmm1, %%xmm1\n"
-      "vpxor %%xmm2, %%xmm2, %%xmm2\n"
-      "vpxor %%xmm3, %%xmm3, %%xmm3\n"
-      "vpxor %%xmm4, %%xmm4, %%xmm4\n"
-      "vpxor %%xmm5, %%xmm5, %%xmm5\n"
-      "vpxor %%xmm6, %%xmm6, %%xmm6\n"
-      "vpxor %%xmm7, %%xmm7, %%xmm7\n"
-      "vpxor %%xmm8, %%xmm8, %%xmm8\n"
-      "vpxor %%xmm9, %%xmm9, %%xmm9\n"
-      "vpxor %%xmm10, %%xmm10, %%xmm10\n"
-      "vpxor %%xmm11, %%xmm11, %%xmm11\n"
-      "vpxor %%xmm12, %%xmm12, %%xmm12\n"
-      "vpxor %%xmm13, %%xmm13, %%xmm13\n"
-      "1:\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm0\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm1\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm2\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm3\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm4\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm5\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm6\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm7\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm8\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm9\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm10\n"
-      "vfmadd231ps %%zmm12, %%zmm13, %%zmm11\n"
-      "dec %0\n jnz 1b\n"
-      : "+r"(rounds)::"cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13");
-}
-
-__attribute__((target("avx2,fma"))) void peak_8(int64_t rounds) {
-  asm volatile(
-      "vpxor %%xmm0, %%xmm0, %%xmm0\n"
-      "vpxor %%xmm1, %%xmm1, %%xmm1\n"
-      "vpxor %%xmm2, %%xmm2, %%xmm2\n"
-      "vpxor %%xmm3, %%xmm3, %%xmm3\n"
-      "vpxor %%xmm4, %%xmm4, %%xmm4\n"
-      "vpxor %%xmm5, %%xmm5, %%xmm5\n"
-      "vpxor %%xmm6, %%xmm6, %%xmm6\n"
-      "vpxor %%xmm7, %%xmm7, %%xmm7\n"
-      "vpxor %%xmm8, %%xmm8, %%xmm8\n"
-      "vpxor %%xmm9, %%xmm9, %%xmm9\n"
-      "vpxor %%xmm10, %%xmm10, %%xmm10\n"
-      "vpxor %%xmm11, %%xmm11, %%xmm11\n"
-      "vpxor %%xmm12, %%xmm12, %%xmm12\n"
-      "vpxor %%xmm13, %%xmm13, %%xmm13\n"
-      "1:\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm0\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm1\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm2\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm3\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm4\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm5\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm6\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm7\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm8\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm9\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm10\n"
-      "vfmadd231ps %%ymm12, %%ymm13, %%ymm11\n"
-      "dec %0\n jnz 1b\n"
-      : "+r"(rounds)::"cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-        "xmm9", "xmm10", "xmm11", "xmm12", "xmm13");
-}
-#endif
-
-void (*peak_loop(int& width))(int64_t) {
-#if defined(__x86_64__)
-  if (backend().isa() == "avx512-vnni") {
-    width = 16;
-    return peak_16;
-  }
-  if (backend().isa() == "avx2") {
-    width = 8;
-    return peak_8;
-  }
-#endif
-  width = 0;
-  return nullptr;
-}
-
-double measure_peak_flops() {
-  int width = 0;
-  const auto loop = peak_loop(width);
-  if (loop == nullptr) return 0;
-  const int threads = backend().threads();
-  ThreadPool pool(threads);
-  constexpr int64_t kRounds = 1'000'000;
-  double best = 0;
-  for (int attempt = 0; attempt < 5; ++attempt) {
-    const auto start = std::chrono::steady_clock::now();
-    pool.parallel_for(threads, [&](int64_t, int) { loop(kRounds); });
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    best = std::max(best, 2.0 * 12 * width * kRounds * threads / seconds.count());
-  }
-  return best;
-}
-
 double peak_flops() {
-  static const double peak = measure_peak_flops();
+  static const double peak =
+      1e9 * measure_machine_limits(backend().isa(), backend().threads()).fp32_gflops;
   return peak;
 }
 

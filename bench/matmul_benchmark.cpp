@@ -8,13 +8,14 @@
 #include <time.h>
 
 #include <algorithm>
-#include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/packed_weight.h"
 #include "kernels/cpu/random_weight.h"
+#include "kernels/machine_limits.h"
 
 namespace lazyllm::kernels::cpu {
 namespace {
@@ -25,39 +26,6 @@ struct Shape {
   int64_t outputs;
 };
 
-#if defined(__x86_64__)
-// Written as assembly so that nothing but the products runs.
-__attribute__((target("avx512f,avx512vnni"))) void vnni_products(int64_t rounds) {
-  for (int64_t i = 0; i < rounds; ++i) {
-    asm volatile(
-        "vpdpbusd %%zmm30, %%zmm31, %%zmm0\n vpdpbusd %%zmm30, %%zmm31, %%zmm1\n"
-        "vpdpbusd %%zmm30, %%zmm31, %%zmm2\n vpdpbusd %%zmm30, %%zmm31, %%zmm3\n"
-        "vpdpbusd %%zmm30, %%zmm31, %%zmm4\n vpdpbusd %%zmm30, %%zmm31, %%zmm5\n"
-        "vpdpbusd %%zmm30, %%zmm31, %%zmm6\n vpdpbusd %%zmm30, %%zmm31, %%zmm7\n"
-        "vpdpbusd %%zmm30, %%zmm31, %%zmm8\n vpdpbusd %%zmm30, %%zmm31, %%zmm9\n"
-        "vpdpbusd %%zmm30, %%zmm31, %%zmm10\n vpdpbusd %%zmm30, %%zmm31, %%zmm11\n" ::
-            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-              "xmm10", "xmm11", "xmm30", "xmm31");
-  }
-}
-
-__attribute__((target("avx2"))) void maddubs_products(int64_t rounds) {
-  for (int64_t i = 0; i < rounds; ++i) {
-    asm volatile(
-        "vpmaddubsw %%ymm15, %%ymm14, %%ymm8\n vpaddw %%ymm8, %%ymm0, %%ymm0\n"
-        "vpmaddubsw %%ymm15, %%ymm14, %%ymm9\n vpaddw %%ymm9, %%ymm1, %%ymm1\n"
-        "vpmaddubsw %%ymm15, %%ymm14, %%ymm10\n vpaddw %%ymm10, %%ymm2, %%ymm2\n"
-        "vpmaddubsw %%ymm15, %%ymm14, %%ymm11\n vpaddw %%ymm11, %%ymm3, %%ymm3\n"
-        "vpmaddubsw %%ymm15, %%ymm14, %%ymm12\n vpaddw %%ymm12, %%ymm4, %%ymm4\n"
-        "vpmaddubsw %%ymm15, %%ymm14, %%ymm13\n vpaddw %%ymm13, %%ymm5, %%ymm5\n"
-        "vpmaddubsw %%ymm15, %%ymm14, %%ymm8\n vpaddw %%ymm8, %%ymm6, %%ymm6\n"
-        "vpmaddubsw %%ymm15, %%ymm14, %%ymm9\n vpaddw %%ymm9, %%ymm7, %%ymm7\n" ::
-            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-              "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-  }
-}
-#endif
-
 /// With one thread the thread's own time, so that what other programs take does not count.
 double seconds_now(int threads) {
   timespec time;
@@ -65,25 +33,12 @@ double seconds_now(int threads) {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
-/// GOP/s of all threads running nothing but the ISA's integer product; 0: unknown.
-double peak(Isa isa, ThreadPool& pool) {
-  constexpr int64_t kRounds = 200000;
-  double operations = 0.0;
-  double best = 0.0;
-  for (int attempt = 0; attempt < 20; ++attempt) {
-    const auto start = std::chrono::steady_clock::now();
-#if defined(__x86_64__)
-    const auto run = [isa](int64_t, int) {
-      isa == Isa::avx512_vnni ? vnni_products(kRounds) : maddubs_products(kRounds);
-    };
-    if (isa == Isa::generic) return 0.0;
-    operations = static_cast<double>(kRounds) * (isa == Isa::avx512_vnni ? 12 * 128 : 8 * 64);
-    pool.parallel_for(pool.threads(), run);
-#endif
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    best = std::max(best, operations * pool.threads() / seconds.count() * 1e-9);
-  }
-  return best;
+/// GOP/s of the ISA's integer product on so many threads, measured once.
+double peak(Isa isa, int threads) {
+  static std::map<std::pair<Isa, int>, double> known;
+  const auto [found, fresh] = known.try_emplace({isa, threads}, 0.0);
+  if (fresh) found->second = measure_machine_limits(name(isa), threads).int8_gops;
+  return found->second;
 }
 
 void run(benchmark::State& state, Isa isa, StorageType type, Shape shape, int threads) {
@@ -98,7 +53,7 @@ void run(benchmark::State& state, Isa isa, StorageType type, Shape shape, int th
   std::vector<float> out(static_cast<size_t>(shape.rows * shape.outputs));
   const MatmulTarget target{
       weight.get(), nullptr, {out.data(), shape.rows, shape.outputs, shape.outputs}, false};
-  const double peak_gops = peak(isa, pool);
+  const double peak_gops = peak(isa, threads);
   double best = 1e30;
   for (auto _ : state) {
     const double start = seconds_now(threads);

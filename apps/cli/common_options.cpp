@@ -64,6 +64,11 @@ void add_pruning_flags(CLI::App& command, CommonOptions& options) {
   const std::string group = "Pruning";
   command.add_option("--policy", options.policy, "dense, lazy, random, static, compress, tsp, gem")
       ->capture_default_str()->group(group);
+  add_schedule_flags(command, options);
+}
+
+void add_schedule_flags(CLI::App& command, CommonOptions& options) {
+  const std::string group = "Pruning";
   command.add_option("--prune", options.prune,
                      "LAYER:KEEP,... (1-based layer after which to prune : share of the current set kept) "
                      "or a preset: conservative, balanced, aggressive, paper")->group(group);

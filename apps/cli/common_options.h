@@ -39,6 +39,7 @@ struct CommonOptions {
 void add_model_flags(CLI::App& command, CommonOptions& options);
 void add_session_flags(CLI::App& command, CommonOptions& options);
 void add_pruning_flags(CLI::App& command, CommonOptions& options);
+void add_schedule_flags(CLI::App& command, CommonOptions& options);  // all of them but --policy
 void add_sampling_flags(CLI::App& command, CommonOptions& options);
 
 /// Errors: Error(usage).

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lazyllm/error.h"
+#include "lazyllm/machine.h"
 #include "lazyllm/options.h"
 
 namespace lazyllm {
@@ -29,6 +30,7 @@ struct ModelInfo {
   std::string architecture;
   std::string name;
   uint64_t file_bytes = 0;
+  uint64_t weight_bytes = 0;  ///< of the matrices as the kernels hold them; 0 without weights
   uint64_t parameters = 0;
   std::map<std::string, int> tensor_types;         ///< storage type -> number of tensors
   std::map<std::string, std::string> kernels;      ///< storage type -> what computes with it here
@@ -63,6 +65,10 @@ class Model {
   Model& operator=(const Model&) = delete;
 
   ModelInfo info() const;
+
+  /// Arithmetic of a prefill from an empty session in which layer l carries tokens_per_layer[l]
+  /// tokens (Statistics::kept_per_layer). Errors: Error(usage) if that is not one number a layer.
+  PrefillWork prefill_work(std::span<const int64_t> tokens_per_layer) const;
 
   // --- text; these throw Error(unsupported) for a file without a tokenizer ---
   bool has_tokenizer() const;

@@ -128,6 +128,7 @@ ModelInfo Model::info() const {
   info.architecture = file.text("general.architecture", "");
   info.name = file.text("general.name", "");
   info.file_bytes = file.file_bytes();
+  if (implementation_->transformer != nullptr) info.weight_bytes = implementation_->transformer->weights().bytes();
   for (const formats::TensorView& tensor : file.tensors()) {
     const std::string type(traits(tensor.type).name);
     info.parameters += static_cast<uint64_t>(tensor.elements());

@@ -136,6 +136,7 @@ class Backend {
   virtual std::unique_ptr<const Weight> load_weight(std::span<const WeightSource> sources,
                                                     bool drop_source) const = 0;
   /// out[r] = scale * table[tokens[r]] straight from the file's form.
+  /// Errors: Error(invalid_file) naming the table when such a row holds NaN or infinity.
   virtual void embed(const WeightSource& table, std::span<const int32_t> tokens, float scale,
                      FloatRows out) const = 0;
 

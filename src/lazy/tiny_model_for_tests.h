@@ -20,15 +20,67 @@ struct TinyShape {
   uint64_t seed = 1;
 };
 
+/// A random llama model as a GGUF file without a tokenizer.
+inline void write_tiny_model(const TinyShape& s, const std::filesystem::path& path) {
+  formats::GgufWriter writer;
+  const auto set = [&](const std::string& key, int value) {
+    writer.set("llama." + key, formats::MetadataValue(static_cast<int64_t>(value)));
+  };
+  writer.set("general.architecture", formats::MetadataValue(std::string("llama")));
+  set("block_count", s.layers);
+  set("context_length", s.context);
+  set("embedding_length", s.hidden);
+  set("feed_forward_length", s.intermediate);
+  set("attention.head_count", s.heads);
+  set("attention.head_count_kv", s.kv_heads);
+  set("attention.key_length", s.head_dim);
+  set("attention.value_length", s.head_dim);
+  writer.set("llama.attention.layer_norm_rms_epsilon", formats::MetadataValue(1e-5));
+
+  std::mt19937_64 generator(s.seed);
+  std::normal_distribution<float> normal;
+  const auto matrix = [&](const std::string& name, int rows, int columns, float scale) {
+    std::vector<float> values(static_cast<size_t>(rows) * static_cast<size_t>(columns));
+    for (float& value : values) value = scale * normal(generator);
+    writer.add_tensor(name, {rows, columns}, values);
+  };
+  const auto norm = [&](const std::string& name) {
+    std::vector<float> values(static_cast<size_t>(s.hidden));
+    for (float& value : values) value = 1.0f + 0.1f * normal(generator);
+    writer.add_tensor(name, {s.hidden}, values);
+  };
+  matrix("token_embd.weight", s.vocabulary, s.hidden, 1.0f);
+  norm("output_norm.weight");
+  for (int l = 0; l < s.layers; ++l) {
+    const std::string p = "blk." + std::to_string(l) + ".";
+    norm(p + "attn_norm.weight");
+    norm(p + "ffn_norm.weight");
+    // Large enough that attention is peaked and scores are well apart.
+    matrix(p + "attn_q.weight", s.heads * s.head_dim, s.hidden, 0.4f);
+    matrix(p + "attn_k.weight", s.kv_heads * s.head_dim, s.hidden, 0.4f);
+    matrix(p + "attn_v.weight", s.kv_heads * s.head_dim, s.hidden, 0.2f);
+    matrix(p + "attn_output.weight", s.hidden, s.heads * s.head_dim, 0.2f);
+    matrix(p + "ffn_gate.weight", s.intermediate, s.hidden, 0.2f);
+    matrix(p + "ffn_up.weight", s.intermediate, s.hidden, 0.2f);
+    matrix(p + "ffn_down.weight", s.hidden, s.intermediate, 0.2f);
+  }
+  writer.write(path);
+}
+
+/// A name in the temporary folder that no other test uses.
+inline std::filesystem::path temporary_model_path() {
+  static std::atomic<int> counter{0};
+  return std::filesystem::temp_directory_path() /
+         ("lazyllm-tiny-" + std::to_string(getpid()) + "-" + std::to_string(counter++) + ".gguf");
+}
+
 /// A random llama model, written as a GGUF file, read back and ready to compute.
 class TinyModel {
  public:
   explicit TinyModel(const TinyShape& shape, int threads = 2, const std::string& isa = "")
       : backend_(kernels::create_cpu_backend(isa, threads)) {
-    static std::atomic<int> counter{0};
-    const auto path = std::filesystem::temp_directory_path() /
-                      ("lazyllm-tiny-" + std::to_string(getpid()) + "-" + std::to_string(counter++) + ".gguf");
-    write(shape, path);
+    const std::filesystem::path path = temporary_model_path();
+    write_tiny_model(shape, path);
     file_ = formats::open_model_file(path);
     std::filesystem::remove(path);  // the mapping lives on
     model::Hyperparameters h = model::describe(*file_);
@@ -39,52 +91,6 @@ class TinyModel {
   const model::Transformer& transformer() const { return *transformer_; }
 
  private:
-  static void write(const TinyShape& s, const std::filesystem::path& path) {
-    formats::GgufWriter writer;
-    const auto set = [&](const std::string& key, int value) {
-      writer.set("llama." + key, formats::MetadataValue(static_cast<int64_t>(value)));
-    };
-    writer.set("general.architecture", formats::MetadataValue(std::string("llama")));
-    set("block_count", s.layers);
-    set("context_length", s.context);
-    set("embedding_length", s.hidden);
-    set("feed_forward_length", s.intermediate);
-    set("attention.head_count", s.heads);
-    set("attention.head_count_kv", s.kv_heads);
-    set("attention.key_length", s.head_dim);
-    set("attention.value_length", s.head_dim);
-    writer.set("llama.attention.layer_norm_rms_epsilon", formats::MetadataValue(1e-5));
-
-    std::mt19937_64 generator(s.seed);
-    std::normal_distribution<float> normal;
-    const auto matrix = [&](const std::string& name, int rows, int columns, float scale) {
-      std::vector<float> values(static_cast<size_t>(rows) * static_cast<size_t>(columns));
-      for (float& value : values) value = scale * normal(generator);
-      writer.add_tensor(name, {rows, columns}, values);
-    };
-    const auto norm = [&](const std::string& name) {
-      std::vector<float> values(static_cast<size_t>(s.hidden));
-      for (float& value : values) value = 1.0f + 0.1f * normal(generator);
-      writer.add_tensor(name, {s.hidden}, values);
-    };
-    matrix("token_embd.weight", s.vocabulary, s.hidden, 1.0f);
-    norm("output_norm.weight");
-    for (int l = 0; l < s.layers; ++l) {
-      const std::string p = "blk." + std::to_string(l) + ".";
-      norm(p + "attn_norm.weight");
-      norm(p + "ffn_norm.weight");
-      // Large enough that attention is peaked and scores are well apart.
-      matrix(p + "attn_q.weight", s.heads * s.head_dim, s.hidden, 0.4f);
-      matrix(p + "attn_k.weight", s.kv_heads * s.head_dim, s.hidden, 0.4f);
-      matrix(p + "attn_v.weight", s.kv_heads * s.head_dim, s.hidden, 0.2f);
-      matrix(p + "attn_output.weight", s.hidden, s.heads * s.head_dim, 0.2f);
-      matrix(p + "ffn_gate.weight", s.intermediate, s.hidden, 0.2f);
-      matrix(p + "ffn_up.weight", s.intermediate, s.hidden, 0.2f);
-      matrix(p + "ffn_down.weight", s.hidden, s.intermediate, 0.2f);
-    }
-    writer.write(path);
-  }
-
   std::unique_ptr<kernels::Backend> backend_;
   std::shared_ptr<const formats::ModelFile> file_;
   std::unique_ptr<const model::Transformer> transformer_;

@@ -28,7 +28,11 @@ class Loader {
 
   WeightPointer matrix(const std::string& name, int64_t rows, int64_t columns) const {
     const kernels::WeightSource sources[] = {source(name, rows, columns)};
-    return backend_.load_weight(sources, /*drop_source=*/true);
+    try {
+      return backend_.load_weight(sources, /*drop_source=*/true);
+    } catch (const Error& error) {
+      fail(error.code(), "{}: {}", file_.path().string(), error.what());
+    }
   }
 
   kernels::Buffer vector(const std::string& name, int64_t size, float offset = 0.0f) const {
@@ -132,6 +136,7 @@ Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,
   const Loader loader(file, backend);
   Weights weights;
   weights.embed_tokens = loader.source("token_embd.weight", h.vocabulary_size, h.hidden_size);
+  weights.embed_tokens.name += " of " + file.path().string();  // it is read, and found wrong, long after
   for (int layer = 0; layer < h.layers; ++layer) {
     if (progress) progress(layer, h.layers);
     weights.layers.push_back(load_layer(loader, h, layer));

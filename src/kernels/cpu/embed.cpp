@@ -15,8 +15,15 @@ void embed(ThreadPool& pool, const WeightSource& table, std::span<const int32_t>
     LAZYLLM_CHECK(token >= 0 && token < table.rows);
     float* row = out.row(i);
     dequantize_row(table.type, table.data.data() + token * bytes, table.columns, row);
-    if (scale != 1.0f) {
-      for (int64_t k = 0; k < table.columns; ++k) row[k] *= scale;
+    float sum = 0.0f;  // of x * 0: NaN if any x is infinite or NaN
+    for (int64_t k = 0; k < table.columns; ++k) {
+      sum += row[k] * 0.0f;
+      row[k] *= scale;
+    }
+    if (sum != 0.0f) {
+      fail(ErrorCode::invalid_file,
+           "tensor {} contains NaN or infinite values in row {}; the file is damaged, fetch it again",
+           table.name, token);
     }
   };
   pool.parallel_for(static_cast<int64_t>(tokens.size()), std::ref(body));

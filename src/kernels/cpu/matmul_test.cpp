@@ -299,6 +299,17 @@ TEST(PackWeight, RefusesShapesThatDoNotFit) {
   }
 }
 
+TEST(Embed, NamesATableWithNaN) {
+  ThreadPool pool(2);
+  RandomWeight w(StorageType::f32, 4, 256, 3);
+  w.data[2 * 1024 + 2] = std::byte{0x80};
+  w.data[2 * 1024 + 3] = std::byte{0x7f};
+  std::vector<float> out(256);
+  const int32_t good[] = {1}, bad[] = {2};
+  embed(pool, w.source(), good, 1.0f, {out.data(), 1, 256, 256});
+  EXPECT_THROW(embed(pool, w.source(), bad, 1.0f, {out.data(), 1, 256, 256}), Error);
+}
+
 TEST(Embed, ScalesRowsOfTheTable) {
   ThreadPool pool(2);
   for (const StorageType type : kAllStorageTypes) {

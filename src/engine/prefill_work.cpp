@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include "base/error.h"
+#include "engine/model_implementation.h"
+
+namespace lazyllm {
+namespace {
+
+/// Counts the matrices of a file, multiplication and addition apart.
+class Counter {
+ public:
+  Counter(const formats::ModelFile& file, PrefillWork& work) : file_(file), work_(work) {}
+
+  void add(const std::string& matrix, double rows) {
+    const formats::TensorView& tensor = file_.tensor(matrix);
+    const bool is_float = traits(tensor.type).block_values == 1;
+    (is_float ? work_.linear_float : work_.linear_quantised) +=
+        2.0 * rows * static_cast<double>(tensor.elements());
+  }
+
+ private:
+  const formats::ModelFile& file_;
+  PrefillWork& work_;
+};
+
+/// (query, key) pairs of `tokens` new tokens that see all before them, or those in a window. In a
+/// pruned set a window holds fewer keys than counted here, if its tokens lie far apart.
+double visible_pairs(int64_t tokens, int window) {
+  const auto n = static_cast<double>(tokens);
+  if (window == 0 || window >= tokens) return n * (n + 1.0) / 2.0;
+  const auto w = static_cast<double>(window);
+  return w * (w + 1.0) / 2.0 + (n - w) * w;
+}
+
+}  // namespace
+
+PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer) const {
+  const formats::ModelFile& file = *implementation_->file;
+  const auto& h = implementation_->hyperparameters;
+  if (!h || tokens_per_layer.size() != static_cast<size_t>(h->layers)) {
+    fail(ErrorCode::usage, "prefill_work wants one number for each layer of the model");
+  }
+  PrefillWork work;
+  Counter linear(file, work);
+  for (int layer = 0; layer < h->layers; ++layer) {
+    const int64_t tokens = tokens_per_layer[static_cast<size_t>(layer)];
+    const bool last = layer + 1 == h->layers;
+    // In the last layer only one token goes past the keys and values.
+    const double full = last ? 1.0 : static_cast<double>(tokens);
+    const std::string p = fmt::format("blk.{}.", layer);
+    for (const char* name : {"attn_k", "attn_v"}) linear.add(p + name + ".weight", static_cast<double>(tokens));
+    for (const char* name : {"attn_q", "attn_output", "ffn_gate", "ffn_up", "ffn_down"}) {
+      linear.add(p + name + ".weight", full);
+    }
+    const int window = h->layer[static_cast<size_t>(layer)].sliding_window;
+    const double pairs = last ? static_cast<double>(window == 0 ? tokens : std::min<int64_t>(tokens, window))
+                              : visible_pairs(tokens, window);
+    work.attention += 4.0 * pairs * h->heads * h->head_dim;
+  }
+  linear.add(file.find_tensor("output.weight") == nullptr ? "token_embd.weight" : "output.weight", 1.0);
+  return work;
+}
+
+}  // namespace lazyllm

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "lazyllm/error.h"
+
+namespace lazyllm::engine {
+namespace {
+
+const std::vector<float> kLogits = {1.0f, 3.0f, 2.0f, 3.0f, -1.0f};
+
+/// Everything off: the plain softmax.
+SamplingOptions plain() {
+  SamplingOptions options;
+  options.temperature = 1.0f;
+  options.top_k = 0;
+  options.top_p = 1.0f;
+  options.min_p = 0.0f;
+  options.seed = 7;
+  return options;
+}
+
+/// How often each token is drawn in `draws` draws from the same logits.
+std::map<int32_t, int> histogram(const SamplingOptions& options, const std::vector<float>& logits, int draws) {
+  Sampler sampler(options);
+  std::map<int32_t, int> counts;
+  for (int i = 0; i < draws; ++i) ++counts[sampler.sample(logits, {})];
+  return counts;
+}
+
+TEST(Sampler, GreedyTakesTheLowestOfEqualBest) {
+  SamplingOptions options;
+  options.temperature = 0.0f;
+  EXPECT_EQ(Sampler(options).sample(kLogits, {}), 1);
+}
+
+TEST(Sampler, FrequenciesFollowTheSoftmaxAtEachTemperature) {
+  for (const float temperature : {0.5f, 1.0f, 2.0f}) {
+    SamplingOptions options = plain();
+    options.temperature = temperature;
+    const auto counts = histogram(options, kLogits, 40000);
+    double sum = 0.0;
+    for (const float logit : kLogits) sum += std::exp(logit / temperature);
+    for (size_t i = 0; i < kLogits.size(); ++i) {
+      const double expected = std::exp(kLogits[i] / temperature) / sum;
+      const auto found = counts.find(static_cast<int32_t>(i));
+      const double share = found == counts.end() ? 0.0 : found->second / 40000.0;
+      EXPECT_NEAR(share, expected, 0.012) << "token " << i << " at temperature " << temperature;
+    }
+  }
+}
+
+TEST(Sampler, SameSeedSameChoicesAndAnotherSeedOthers) {
+  SamplingOptions options = plain();
+  const auto draw = [&] {
+    Sampler sampler(options);
+    std::vector<int32_t> tokens;
+    for (int i = 0; i < 50; ++i) tokens.push_back(sampler.sample(kLogits, {}));
+    return tokens;
+  };
+  const auto first = draw();
+  EXPECT_EQ(first, draw());
+  options.seed = 8;
+  EXPECT_NE(first, draw());
+}
+
+TEST(Sampler, TopKTopPAndMinPLeaveTheBest) {
+  SamplingOptions options = plain();
+  options.top_k = 2;
+  EXPECT_EQ(histogram(options, kLogits, 500).size(), 2u);
+  options = plain();
+  options.top_p = 0.5f;  // two tokens of 0.40 each: both are needed
+  const auto counts = histogram(options, kLogits, 500);
+  EXPECT_EQ(counts.size(), 2u);
+  EXPECT_TRUE(counts.contains(1) && counts.contains(3));
+  options = plain();
+  options.min_p = 0.3f;  // e^-1 = 0.37 stays, e^-2 = 0.14 goes
+  EXPECT_EQ(histogram(options, kLogits, 2000).size(), 3u);
+}
+
+TEST(Sampler, RepetitionPenaltyLooksBackOnlySoFar) {
+  SamplingOptions options;
+  options.temperature = 0.0f;
+  options.repeat_penalty = 2.0f;
+  options.repeat_last_n = 2;
+  const std::vector<int32_t> recent = {2, 1, 3};
+  EXPECT_EQ(Sampler(options).sample(kLogits, recent), 2);  // 1 and 3 are halved, 2 lies too far back
+  options.repeat_last_n = -1;
+  EXPECT_EQ(Sampler(options).sample(kLogits, recent), 1);
+  options.repeat_last_n = 0;
+  EXPECT_EQ(Sampler(options).sample(kLogits, recent), 1);
+  const std::vector<float> negative = {-1.0f, -1.5f};
+  options.repeat_last_n = -1;
+  EXPECT_EQ(Sampler(options).sample(negative, std::vector<int32_t>{0}), 1) << "negative logits grow more negative";
+}
+
+TEST(Sampler, IgnoresNaNAndRefusesNothingButNaN) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  SamplingOptions options;
+  options.temperature = 0.0f;
+  EXPECT_EQ(Sampler(options).sample(std::vector<float>{nan, 1.0f, nan}, {}), 1);
+  EXPECT_THROW(Sampler(options).sample(std::vector<float>{nan, nan}, {}), Error);
+}
+
+TEST(Sampler, RefusesValuesThatMakeNoSense) {
+  const auto refused = [](auto change) {
+    SamplingOptions options;
+    change(options);
+    try {
+      Sampler sampler(options);
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::usage);
+    }
+  };
+  refused([](SamplingOptions& o) { o.temperature = -1.0f; });
+  refused([](SamplingOptions& o) { o.temperature = std::numeric_limits<float>::quiet_NaN(); });
+  refused([](SamplingOptions& o) { o.top_p = 1.5f; });
+  refused([](SamplingOptions& o) { o.min_p = -0.1f; });
+  refused([](SamplingOptions& o) { o.top_k = -1; });
+  refused([](SamplingOptions& o) { o.repeat_penalty = 0.0f; });
+}
+
+}  // namespace
+}  // namespace lazyllm::engine

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a session promises: the same answer however the conversation came in, and a
+// session that stays good after every error. On tiny random models without a tokenizer.
+#include "lazyllm/session.h"
+
+#include <gtest/gtest.h>
+
+#include "lazy/tiny_model_for_tests.h"
+#include "lazyllm/error.h"
+#include "lazyllm/policies.h"
+
+namespace lazyllm {
+namespace {
+
+std::shared_ptr<const Model> tiny_model() {
+  static const std::shared_ptr<const Model> model = [] {
+    const auto path = lazy::temporary_model_path();
+    lazy::write_tiny_model({}, path);
+    ModelOptions options;
+    options.threads = 2;
+    auto loaded = Model::load(path, options);
+    std::filesystem::remove(path);
+    return loaded;
+  }();
+  return model;
+}
+
+std::vector<TokenId> some_tokens(int count, int seed = 1) {
+  std::mt19937 random(static_cast<unsigned>(seed));
+  std::vector<TokenId> tokens;
+  for (int i = 0; i < count; ++i) tokens.push_back(static_cast<TokenId>(random() % 64));
+  return tokens;
+}
+
+GenerationOptions greedy(int64_t max_tokens) {
+  GenerationOptions options;
+  options.sampling.temperature = 0.0f;
+  options.max_tokens = max_tokens;
+  return options;
+}
+
+SessionOptions with_policy(const std::string& policy, const std::string& prune = "") {
+  SessionOptions options;
+  options.pruning.policy = policy;
+  options.pruning.prune = prune;
+  options.pruning.min_prompt = 0;
+  options.pruning.protect_first = 1;
+  options.pruning.protect_last = 2;
+  return options;
+}
+
+std::vector<TokenId> joined(std::vector<TokenId> a, const std::vector<TokenId>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+TEST(Session, ADenseTurnContinuedGivesWhatAFreshSessionGives) {
+  const auto prompt = some_tokens(40), question = some_tokens(9, 2);
+  Session session(tiny_model(), with_policy("dense"));
+  const auto first = session.generate(prompt, greedy(7));
+  const auto conversation = joined(joined(prompt, first.tokens), question);
+  const auto second = session.generate(conversation, greedy(7));
+  // All but the last generated token were computed, so they are not prompt again.
+  EXPECT_EQ(session.statistics().prompt_tokens, 10);
+  Session fresh(tiny_model(), with_policy("dense"));
+  EXPECT_EQ(second.tokens, fresh.generate(conversation, greedy(7)).tokens);
+}
+
+TEST(Session, WhatDiffersIsForgotten) {
+  const auto prompt = some_tokens(40);
+  auto other = prompt;
+  other[25] = (other[25] + 1) % 64;
+  Session session(tiny_model(), with_policy("dense"));
+  session.generate(prompt, greedy(4));
+  const auto answer = session.generate(other, greedy(4)).tokens;
+  EXPECT_EQ(session.statistics().prompt_tokens, 15);
+  EXPECT_EQ(answer, Session(tiny_model(), with_policy("dense")).generate(other, greedy(4)).tokens);
+}
+
+TEST(Session, EveryPolicyHoldsATurnAfterTheFirst) {
+  for (const PolicyInfo& policy : policies()) {
+    const std::string prune = policy.name == "dense" ? "" : "2:0.5";
+    const auto prompt = some_tokens(60), question = some_tokens(9, 2);
+    const auto run = [&] {
+      Session session(tiny_model(), with_policy(policy.name, prune));
+      auto answer = session.generate(prompt, greedy(5)).tokens;
+      const auto conversation = joined(joined(prompt, answer), question);
+      const auto more = session.generate(conversation, greedy(5)).tokens;
+      EXPECT_EQ(more.size(), 5u) << policy.name;
+      EXPECT_EQ(session.size(), static_cast<int64_t>(conversation.size()) + 4) << policy.name;
+      return joined(answer, more);
+    };
+    EXPECT_EQ(run(), run()) << policy.name;
+  }
+}
+
+TEST(Session, AFullContextEndsTheAnswer) {
+  SessionOptions options = with_policy("dense");
+  options.context = 30;
+  Session session(tiny_model(), options);
+  const auto result = session.generate(some_tokens(25), greedy(-1));
+  EXPECT_EQ(result.finish_reason, FinishReason::length);
+  // The token chosen when the context is full is still shown, though nothing can follow it.
+  EXPECT_EQ(result.tokens.size(), 6u);
+  EXPECT_EQ(session.size(), 30);
+}
+
+TEST(Session, ErrorsLeaveItGood) {
+  SessionOptions options = with_policy("lazy", "2:0.5");
+  options.context = 50;
+  const auto expected = Session(tiny_model(), options).generate(some_tokens(40), greedy(5)).tokens;
+  Session session(tiny_model(), options);
+  const auto fails_with = [&](const std::vector<TokenId>& tokens, ErrorCode code) {
+    try {
+      session.generate(tokens, greedy(5));
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code) << error.what();
+    }
+  };
+  fails_with({}, ErrorCode::invalid_input);
+  fails_with({1, 2, 64}, ErrorCode::invalid_input);
+  fails_with({1, -1}, ErrorCode::invalid_input);
+  fails_with(some_tokens(51), ErrorCode::context_full);
+  EXPECT_EQ(session.generate(some_tokens(40), greedy(5)).tokens, expected);
+}
+
+TEST(Session, CancelledInThePrefillItStartsAgain) {
+  for (const char* policy : {"dense", "lazy", "gem", "compress"}) {
+    const auto expected = Session(tiny_model(), with_policy(policy)).generate(some_tokens(50), greedy(5)).tokens;
+    Session session(tiny_model(), with_policy(policy));
+    GenerationCallbacks callbacks;
+    callbacks.on_progress = [&](double, int layer, int) {
+      if (layer == 2) session.cancel();
+    };
+    EXPECT_EQ(session.generate(some_tokens(50), greedy(5), callbacks).finish_reason, FinishReason::cancelled);
+    EXPECT_EQ(session.size(), 0) << policy;
+    EXPECT_EQ(session.generate(some_tokens(50), greedy(5)).tokens, expected) << policy;
+  }
+}
+
+TEST(Session, TruncatedAndResetItForgets) {
+  Session session(tiny_model(), with_policy("lazy", "2:0.25"));
+  session.generate(some_tokens(50), greedy(3));
+  session.truncate(20);
+  EXPECT_EQ(session.size(), 20);
+  session.reset();
+  EXPECT_EQ(session.size(), 0);
+  const auto expected = Session(tiny_model(), with_policy("lazy", "2:0.25")).generate(some_tokens(50), greedy(3)).tokens;
+  EXPECT_EQ(session.generate(some_tokens(50), greedy(3)).tokens, expected);
+}
+
+TEST(Session, LogitsComeInOrderAndBadPositionsAreRefused) {
+  Session session(tiny_model(), with_policy("lazy"));
+  const auto tokens = some_tokens(30);
+  std::vector<int64_t> seen;
+  session.logits(tokens, std::vector<int32_t>{0, 7, 29}, [&](int64_t position, std::span<const float> values) {
+    seen.push_back(position);
+    EXPECT_EQ(values.size(), 64u);
+  });
+  EXPECT_EQ(seen, (std::vector<int64_t>{0, 7, 29}));
+  const auto ignore = [](int64_t, std::span<const float>) {};
+  EXPECT_THROW(session.logits(tokens, std::vector<int32_t>{30}, ignore), Error);
+  EXPECT_THROW(session.logits(tokens, std::vector<int32_t>{5, 5}, ignore), Error);
+}
+
+TEST(Session, RefusesAContextTheModelCannotHave) {
+  SessionOptions options;
+  options.context = 1000;  // trained for 256
+  EXPECT_THROW(Session(tiny_model(), options), Error);
+}
+
+}  // namespace
+}  // namespace lazyllm
