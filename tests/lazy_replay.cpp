@@ -23,7 +23,8 @@ constexpr double kScoreTolerance = 2e-5;  // absolute; scores lie in 0 .. 1
 using Sets = std::map<int, std::vector<int32_t>>;
 
 struct Recorder : lazy::StepObserver {
-  void on_layer(int layer, std::span<const int32_t> set, std::span<const int32_t> pending) override {
+  void on_layer(int layer, std::span<const int32_t> set,
+                std::span<const int32_t> pending) override {
     entering[layer].assign(set.begin(), set.end());
     computed[layer].assign(pending.begin(), pending.end());
   }
@@ -47,7 +48,8 @@ void report(const char* format, Arguments... arguments) {
 void compare_sets(const char* what, size_t step, const json& expected, const Sets& got) {
   for (size_t layer = 0; layer < expected.size(); ++layer) {
     const auto found = got.find(static_cast<int>(layer));
-    const bool equal = found != got.end() && expected[layer].get<std::vector<int32_t>>() == found->second;
+    const bool equal =
+        found != got.end() && expected[layer].get<std::vector<int32_t>>() == found->second;
     if (!equal) report("step %zu, layer %zu: the tokens %s differ", step, layer + 1, what);
   }
 }
@@ -77,7 +79,8 @@ lazy::PruningPlan plan_of(const json& scenario) {
   for (const json& point : scenario.at("schedule")) {
     plan.schedule.push_back({point.at("after_layer").get<int>(), point.at("keep").get<double>()});
   }
-  plan.score = {.window = scenario.at("score_window").get<int>(), .pool = scenario.at("score_pool").get<int>()};
+  plan.score = {.window = scenario.at("score_window").get<int>(),
+                .pool = scenario.at("score_pool").get<int>()};
   plan.protect_first = scenario.at("protect_first").get<int64_t>();
   plan.protect_last = scenario.at("protect_last").get<int64_t>();
   const json& budget = scenario.at("revive_budget");
@@ -106,7 +109,9 @@ void replay(const model::Transformer& transformer, const json& scenario) {
     request.tail_end = tail_end;
     request.revive_budget = plan.revive_budget;
     std::vector<float> logits;
-    request.logits = [&](int64_t, std::span<const float> values) { logits.assign(values.begin(), values.end()); };
+    request.logits = [&](int64_t, std::span<const float> values) {
+      logits.assign(values.begin(), values.end());
+    };
     Recorder recorder;
     request.observer = &recorder;
     const lazy::StepReport result = stepper.step(sequence, *policy, request);
@@ -115,8 +120,10 @@ void replay(const model::Transformer& transformer, const json& scenario) {
     compare_sets("entering", number, step.at("entering"), recorder.entering);
     compare_sets("computed", number, step.at("computed"), recorder.computed);
     compare_scores(number, step.at("selections"), recorder);
-    if (result.revived != static_cast<int64_t>(step.at("revived").size()) && step.at("revived").is_array()) {
-      report("step %zu: %ld tokens revived, expected %zu", number, static_cast<long>(result.revived), step.at("revived").size());
+    if (result.revived != static_cast<int64_t>(step.at("revived").size()) &&
+        step.at("revived").is_array()) {
+      report("step %zu: %ld tokens revived, expected %zu", number,
+             static_cast<long>(result.revived), step.at("revived").size());
     }
     const auto depths = step.at("layers_done").get<std::vector<int>>();
     for (size_t token = 0; token < depths.size(); ++token) {
@@ -133,7 +140,8 @@ void replay(const model::Transformer& transformer, const json& scenario) {
     if (!(worst < kLogitTolerance)) report("step %zu: logits differ by up to %g", number, worst);
     ++number;
   }
-  if (revived != scenario.at("revived_tokens").get<int64_t>()) report("%ld tokens revived in all", static_cast<long>(revived));
+  if (revived != scenario.at("revived_tokens").get<int64_t>())
+    report("%ld tokens revived in all", static_cast<long>(revived));
   std::printf("%zu steps compared\n", number);
 }
 

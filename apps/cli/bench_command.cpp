@@ -27,9 +27,13 @@ struct BenchOptions {
 /// The tests of one model.
 class Bench {
  public:
-  Bench(const BenchOptions& options, std::shared_ptr<const Model> model, const MachineLimits& machine,
-        std::vector<BenchRow>& rows)
-      : options_(options), model_(std::move(model)), info_(model_->info()), machine_(machine), rows_(rows) {}
+  Bench(const BenchOptions& options, std::shared_ptr<const Model> model,
+        const MachineLimits& machine, std::vector<BenchRow>& rows)
+      : options_(options),
+        model_(std::move(model)),
+        info_(model_->info()),
+        machine_(machine),
+        rows_(rows) {}
 
   void run() {
     for (const int64_t depth : options_.depths) {
@@ -54,7 +58,8 @@ class Bench {
     std::mt19937_64 random(42);
     std::vector<TokenId> result;
     for (int64_t i = 0; i < count; ++i) {
-      result.push_back(static_cast<TokenId>(random() % static_cast<uint64_t>(info_.vocabulary_size)));
+      result.push_back(
+          static_cast<TokenId>(random() % static_cast<uint64_t>(info_.vocabulary_size)));
     }
     return result;
   }
@@ -74,7 +79,8 @@ class Bench {
   }
 
   void say(const std::string& test, int done, int repetitions) {
-    progress_.show("bench", static_cast<double>(done) / repetitions, fmt::format("{} {}", info_.name, test));
+    progress_.show("bench", static_cast<double>(done) / repetitions,
+                   fmt::format("{} {}", info_.name, test));
   }
 
   BenchRow row(const std::string& test, const Statistics& statistics) const {
@@ -107,7 +113,9 @@ class Bench {
     return result;
   }
 
-  static std::string at_depth(int64_t depth) { return depth == 0 ? "" : fmt::format("@d{}", depth); }
+  static std::string at_depth(int64_t depth) {
+    return depth == 0 ? "" : fmt::format("@d{}", depth);
+  }
 
   std::vector<int64_t> all_layers(int64_t count) const {
     return std::vector<int64_t>(static_cast<size_t>(info_.layers), count);
@@ -125,7 +133,8 @@ class Bench {
     return ms > 0.0 ? std::optional(ms) : std::nullopt;
   }
 
-  void finish_row(BenchRow row, int64_t count, const std::vector<double>& times, std::optional<double> shortest) {
+  void finish_row(BenchRow row, int64_t count, const std::vector<double>& times,
+                  std::optional<double> shortest) {
     row.milliseconds = measured(times);
     row.tokens_per_second = measured(rates(count, times));
     if (shortest) row.share_of_roofline = *shortest / row.milliseconds.mean;
@@ -162,9 +171,10 @@ class Bench {
   std::optional<double> shortest_generation_ms(int64_t count, int64_t depth) const {
     if (machine_.read_gigabytes <= 0.0) return std::nullopt;
     const SessionOptions types = session_options(options_.common);
-    const double kv = static_cast<double>(depth) *
-                      static_cast<double>(info_.kv_bytes_per_token(types.cache_type_k, types.cache_type_v));
-    return 1e-6 * static_cast<double>(count) * (static_cast<double>(info_.weight_bytes) + kv) / machine_.read_gigabytes;
+    const double kv = static_cast<double>(depth) * static_cast<double>(info_.kv_bytes_per_token(
+                                                       types.cache_type_k, types.cache_type_v));
+    return 1e-6 * static_cast<double>(count) * (static_cast<double>(info_.weight_bytes) + kv) /
+           machine_.read_gigabytes;
   }
 
   /// Dense and lazy by turns, so that a change of the machine's mood meets both.
@@ -177,7 +187,8 @@ class Bench {
     const std::string test = fmt::format("ttft{}", count);
     for (int repetition = -1; repetition < options_.repetitions; ++repetition) {
       for (const int lazy : {0, 1}) {
-        say(fmt::format("{} {}", test, lazy == 1 ? policy : "dense"), std::max(repetition, 0), options_.repetitions);
+        say(fmt::format("{} {}", test, lazy == 1 ? policy : "dense"), std::max(repetition, 0),
+            options_.repetitions);
         Session one = session(lazy == 1 ? policy : "dense");
         one.generate(prompt, greedy(1 + further));
         const Statistics& s = last[lazy] = one.statistics();
@@ -194,9 +205,11 @@ class Bench {
 
     const double dense_ttft = measured(ttft[0]).mean;
     const PrefillWork dense_work = model_->prefill_work(last[0].kept_per_layer);
-    const bool edits = static_cast<int64_t>(last[1].kept_per_layer.front()) != count;  // compress and gem work before
+    const bool edits = static_cast<int64_t>(last[1].kept_per_layer.front()) !=
+                       count;  // compress and gem work before
     const PrefillWork work = model_->prefill_work(last[1].kept_per_layer);
-    const double promised_ms = dense_ttft - linear_ms - attention_ms + linear_ms * work.linear() / dense_work.linear() +
+    const double promised_ms = dense_ttft - linear_ms - attention_ms +
+                               linear_ms * work.linear() / dense_work.linear() +
                                attention_ms * work.attention / dense_work.attention;
     for (const int lazy : {0, 1}) {
       BenchRow first = row(test, last[lazy]);
@@ -206,7 +219,8 @@ class Bench {
         if (!edits) first.cost_model_speedup = dense_ttft / promised_ms;
         first.overhead = last[1].pruning_ms / last[1].ttft_ms;
       }
-      finish_row(first, count, ttft[lazy], shortest > 0.0 && !(lazy == 1 && edits) ? std::optional(shortest) : std::nullopt);
+      finish_row(first, count, ttft[lazy],
+                 shortest > 0.0 && !(lazy == 1 && edits) ? std::optional(shortest) : std::nullopt);
     }
     for (const int lazy : {0, 1}) {
       if (further == 0) break;
@@ -229,7 +243,8 @@ void check(const BenchOptions& options) {
   for (const std::string& policy : options.policies) {
     bool known = false;
     for (const PolicyInfo& info : policies()) known = known || info.name == policy;
-    if (!known) throw Error(ErrorCode::usage, fmt::format("--policy {}: see lazyllm policies", policy));
+    if (!known)
+      throw Error(ErrorCode::usage, fmt::format("--policy {}: see lazyllm policies", policy));
   }
 }
 
@@ -249,29 +264,46 @@ void bench(const BenchOptions& options) {
 
 void add_bench_command(CLI::App& app) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App* command = app.add_subcommand("bench", "measure speed, and its share of what the machine can do");
-  command->add_option("-m,--model", options->models, "model files or folders")->required()->delimiter(',');
+  CLI::App* command =
+      app.add_subcommand("bench", "measure speed, and its share of what the machine can do");
+  command->add_option("-m,--model", options->models, "model files or folders")
+      ->required()
+      ->delimiter(',');
   command->add_option("-p,--n-prompt", options->prompts, "prompt lengths")
-      ->delimiter(',')->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("-n,--n-gen", options->generated, "numbers of tokens to generate")
-      ->delimiter(',')->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("-d,--n-depth", options->depths, "tokens already held")
-      ->delimiter(',')->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->delimiter(',')
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("-r,--repetitions", options->repetitions, "times each test is run")
-      ->check(CLI::Range(1, 1000))->capture_default_str();
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   command->add_option("-o,--output", options->output, "md, json or csv")
-      ->check(CLI::IsMember({"md", "json", "csv"}))->capture_default_str();
-  command->add_option("--policy", options->policies, "also the time to first token with these policies, beside dense")
+      ->check(CLI::IsMember({"md", "json", "csv"}))
+      ->capture_default_str();
+  command
+      ->add_option("--policy", options->policies,
+                   "also the time to first token with these policies, beside dense")
       ->delimiter(',');
   CommonOptions& common = options->common;
-  command->add_option("-t,--threads", common.threads, "threads (default: one per core)")->check(CLI::Range(1, 1024));
+  command->add_option("-t,--threads", common.threads, "threads (default: one per core)")
+      ->check(CLI::Range(1, 1024));
   command->add_option("--isa", common.isa, "force a kernel set: avx512-vnni, avx2, generic");
-  command->add_option("--cache-type-k", common.cache_type_k, "f16, f32, q8_0")->capture_default_str();
-  command->add_option("--cache-type-v", common.cache_type_v, "f16, f32, q8_0")->capture_default_str();
+  command->add_option("--cache-type-k", common.cache_type_k, "f16, f32, q8_0")
+      ->capture_default_str();
+  command->add_option("--cache-type-v", common.cache_type_v, "f16, f32, q8_0")
+      ->capture_default_str();
   add_schedule_flags(*command, common);
-  command->footer("Examples:\n"
-                  "  lazyllm bench -m model.gguf -p 512,4096 -n 16 -d 0,4096\n"
-                  "  lazyllm bench -m model.gguf -p 4096 --policy lazy --prune 19:0.1 -o json");
+  command->footer(
+      "Examples:\n"
+      "  lazyllm bench -m model.gguf -p 512,4096 -n 16 -d 0,4096\n"
+      "  lazyllm bench -m model.gguf -p 4096 --policy lazy --prune 19:0.1 -o json");
   command->callback([options] { bench(*options); });
 }
 

@@ -95,24 +95,31 @@ std::string limit(double value, const char* unit) {
 std::string markdown(const std::vector<BenchRow>& rows) {
   if (rows.empty()) return {};
   const MachineLimits& machine = rows.front().machine;
-  std::string out = fmt::format(
-      "Machine at {}, {} threads: int8 {}, bf16 {}, fp32 {}, memory read {}\n\n", rows.front().model.isa,
-      rows.front().model.threads, limit(machine.int8_gops, "GOP/s"), limit(machine.bf16_gflops, "GFLOP/s"),
-      limit(machine.fp32_gflops, "GFLOP/s"), limit(machine.read_gigabytes, "GB/s"));
-  out += "| model | size | params | isa | threads | policy | test | t/s | ms | computed | of roofline | to dense | cost model | pruning |\n"
-         "| --- | ---: | ---: | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n";
+  std::string out =
+      fmt::format("Machine at {}, {} threads: int8 {}, bf16 {}, fp32 {}, memory read {}\n\n",
+                  rows.front().model.isa, rows.front().model.threads,
+                  limit(machine.int8_gops, "GOP/s"), limit(machine.bf16_gflops, "GFLOP/s"),
+                  limit(machine.fp32_gflops, "GFLOP/s"), limit(machine.read_gigabytes, "GB/s"));
+  out +=
+      "| model | size | params | isa | threads | policy | test | t/s | ms | computed | of roofline "
+      "| to dense | cost model | pruning |\n"
+      "| --- | ---: | ---: | --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | "
+      "---: |\n";
   for (const BenchRow& row : rows) {
-    out += fmt::format("| {} {} | {:.2f} MiB | {:.2f} M | {} | {} | {} | {} | {:.2f} ± {:.2f} | {:.2f} ± {:.2f} | {} | {} | {} | {} | {} |\n",
-                       row.model.architecture, main_type(row.model), static_cast<double>(row.model.file_bytes) / (1 << 20),
-                       static_cast<double>(row.model.parameters) / 1e6, row.model.isa, row.model.threads,
-                       row.schedule.empty() ? row.policy : row.policy + " " + row.schedule, row.test,
-                       row.tokens_per_second.mean, row.tokens_per_second.deviation, row.milliseconds.mean,
-                       row.milliseconds.deviation,
-                       row.computed_fraction_end > row.computed_fraction
-                           ? fmt::format("{:.3f} to {:.3f}", row.computed_fraction, row.computed_fraction_end)
-                           : fmt::format("{:.3f}", row.computed_fraction),
-                       percent(row.share_of_roofline), times(row.speedup), times(row.cost_model_speedup),
-                       percent(row.overhead));
+    out += fmt::format(
+        "| {} {} | {:.2f} MiB | {:.2f} M | {} | {} | {} | {} | {:.2f} ± {:.2f} | {:.2f} ± {:.2f} | "
+        "{} | {} | {} | {} | {} |\n",
+        row.model.architecture, main_type(row.model),
+        static_cast<double>(row.model.file_bytes) / (1 << 20),
+        static_cast<double>(row.model.parameters) / 1e6, row.model.isa, row.model.threads,
+        row.schedule.empty() ? row.policy : row.policy + " " + row.schedule, row.test,
+        row.tokens_per_second.mean, row.tokens_per_second.deviation, row.milliseconds.mean,
+        row.milliseconds.deviation,
+        row.computed_fraction_end > row.computed_fraction
+            ? fmt::format("{:.3f} to {:.3f}", row.computed_fraction, row.computed_fraction_end)
+            : fmt::format("{:.3f}", row.computed_fraction),
+        percent(row.share_of_roofline), times(row.speedup), times(row.cost_model_speedup),
+        percent(row.overhead));
   }
   return out;
 }

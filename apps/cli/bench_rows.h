@@ -19,7 +19,7 @@ Measured measured(const std::vector<double>& values);
 struct BenchRow {
   ModelInfo model;
   MachineLimits machine;
-  std::string test;      ///< pp512, pp512@d4096, tg16, tg16@d4096, ttft4096, tpot16@d4096
+  std::string test;  ///< pp512, pp512@d4096, tg16, tg16@d4096, ttft4096, tpot16@d4096
   std::string policy, schedule;
   Measured tokens_per_second, milliseconds;
   double computed_fraction = 1.0, computed_fraction_end = 1.0;

@@ -35,13 +35,21 @@ class Chat {
 
   void loop() {
     if (interactive_) {
-      std::fputs("/exit ends, /reset forgets the conversation (the document stays), /stats shows figures, "
-                 "Ctrl-C stops an answer.\n", stderr);
+      std::fputs(
+          "/exit ends, /reset forgets the conversation (the document stays), /stats shows figures, "
+          "Ctrl-C stops an answer.\n",
+          stderr);
     }
     for (std::string line; read_line(line);) {
       if (line == "/exit") break;
-      if (line == "/reset") { start(); continue; }
-      if (line == "/stats") { std::fputs(summary(session_.statistics(), load_ms_).c_str(), stderr); continue; }
+      if (line == "/reset") {
+        start();
+        continue;
+      }
+      if (line == "/stats") {
+        std::fputs(summary(session_.statistics(), load_ms_).c_str(), stderr);
+        continue;
+      }
       if (line.empty()) continue;
       if (line[0] == '/') {
         std::fprintf(stderr, "unknown command %s; there are /exit, /reset, /stats\n", line.c_str());
@@ -73,7 +81,8 @@ class Chat {
       std::fputs("the line is not valid UTF-8; nothing was sent\n", stderr);
       return;
     }
-    messages_.push_back({"user", first_turn_ && !document_.empty() ? document_ + "\n\n" + line : line});
+    messages_.push_back(
+        {"user", first_turn_ && !document_.empty() ? document_ + "\n\n" + line : line});
     try {
       const GenerationResult result = generate();
       messages_.push_back({"assistant", result.text});
@@ -141,9 +150,10 @@ void add_chat_command(CLI::App& app) {
   add_session_flags(*command, *options);
   add_pruning_flags(*command, *options);
   add_sampling_flags(*command, *options);
-  command->footer("Examples:\n"
-                  "  lazyllm chat -m model.gguf -f report.txt\n"
-                  "  lazyllm chat -m model.gguf --system-prompt \"Answer in one sentence.\" --temp 0");
+  command->footer(
+      "Examples:\n"
+      "  lazyllm chat -m model.gguf -f report.txt\n"
+      "  lazyllm chat -m model.gguf --system-prompt \"Answer in one sentence.\" --temp 0");
   command->callback([options] { chat(*options); });
 }
 

@@ -33,27 +33,36 @@ RevivalBudget parse_budget(const std::string& text) {
 void check_utf8(const std::string& text, const std::string& where) {
   const size_t bad = find_invalid_utf8(text);
   if (bad == std::string::npos) return;
-  throw Error(ErrorCode::invalid_input,
-              fmt::format("{} is not valid UTF-8 at byte {}; convert the text to UTF-8", where, bad));
+  throw Error(
+      ErrorCode::invalid_input,
+      fmt::format("{} is not valid UTF-8 at byte {}; convert the text to UTF-8", where, bad));
 }
 
 }  // namespace
 
 void add_model_flags(CLI::App& command, CommonOptions& options) {
-  command.add_option("-m,--model", options.model, "model file (.gguf) or Hugging Face folder")->required();
+  command.add_option("-m,--model", options.model, "model file (.gguf) or Hugging Face folder")
+      ->required();
   command.add_option("-t,--threads", options.threads, "threads (default: one per core)")
       ->check(CLI::Range(1, 1024));
   command.add_option("--isa", options.isa, "force a kernel set: avx512-vnni, avx2, generic");
 }
 
 void add_session_flags(CLI::App& command, CommonOptions& options) {
-  command.add_option("-f,--file", options.files, "text file that goes before the prompt; may be repeated");
-  command.add_option("--system-prompt", options.system_prompt, "system turn of the conversation (also -sys)");
-  command.add_option("-c,--ctx-size", options.context, "most tokens held (default: the model's context)")
+  command.add_option("-f,--file", options.files,
+                     "text file that goes before the prompt; may be repeated");
+  command.add_option("--system-prompt", options.system_prompt,
+                     "system turn of the conversation (also -sys)");
+  command
+      .add_option("-c,--ctx-size", options.context,
+                  "most tokens held (default: the model's context)")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--cache-type-k", options.cache_type_k, "storage of keys: f16, f32, q8_0")->capture_default_str();
-  command.add_option("--cache-type-v", options.cache_type_v, "storage of values: f16, f32, q8_0")->capture_default_str();
-  command.add_flag("--no-warmup", options.no_warmup, "do not run a token through the model after loading");
+  command.add_option("--cache-type-k", options.cache_type_k, "storage of keys: f16, f32, q8_0")
+      ->capture_default_str();
+  command.add_option("--cache-type-v", options.cache_type_v, "storage of values: f16, f32, q8_0")
+      ->capture_default_str();
+  command.add_flag("--no-warmup", options.no_warmup,
+                   "do not run a token through the model after loading");
   command.add_option("--color", options.color, "colour on terminals: auto, on, off")
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->expected(0, 1)
@@ -63,45 +72,69 @@ void add_session_flags(CLI::App& command, CommonOptions& options) {
 void add_pruning_flags(CLI::App& command, CommonOptions& options) {
   const std::string group = "Pruning";
   command.add_option("--policy", options.policy, "dense, lazy, random, static, compress, tsp, gem")
-      ->capture_default_str()->group(group);
+      ->capture_default_str()
+      ->group(group);
   add_schedule_flags(command, options);
 }
 
 void add_schedule_flags(CLI::App& command, CommonOptions& options) {
   const std::string group = "Pruning";
-  command.add_option("--prune", options.prune,
-                     "LAYER:KEEP,... (1-based layer after which to prune : share of the current set kept) "
-                     "or a preset: conservative, balanced, aggressive, paper")->group(group);
-  command.add_option("--protect-first", options.protect_first, "first prompt tokens that always stay")
-      ->check(CLI::NonNegativeNumber)->group(group);
+  command
+      .add_option(
+          "--prune", options.prune,
+          "LAYER:KEEP,... (1-based layer after which to prune : share of the current set kept) "
+          "or a preset: conservative, balanced, aggressive, paper")
+      ->group(group);
+  command
+      .add_option("--protect-first", options.protect_first, "first prompt tokens that always stay")
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
   command.add_option("--protect-last", options.protect_last, "last prompt tokens that always stay")
-      ->check(CLI::NonNegativeNumber)->group(group);
-  command.add_option("--revive-budget", options.revive_budget,
-                     "tokens that may leave the Aux Cache in a one-token step: N, all, none")->group(group);
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  command
+      .add_option("--revive-budget", options.revive_budget,
+                  "tokens that may leave the Aux Cache in a one-token step: N, all, none")
+      ->group(group);
   command.add_option("--min-prompt", options.min_prompt, "shorter prompts run dense")
-      ->check(CLI::NonNegativeNumber)->group(group);
-  command.add_option("--score", options.score, "importance score: last (the paper) or window:W")->group(group);
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  command.add_option("--score", options.score, "importance score: last (the paper) or window:W")
+      ->group(group);
   command.add_option("--score-pool", options.score_pool, "mean over this many neighbours; odd")
-      ->check(CLI::PositiveNumber)->group(group);
+      ->check(CLI::PositiveNumber)
+      ->group(group);
 }
 
 void add_sampling_flags(CLI::App& command, CommonOptions& options) {
   const std::string group = "Sampling";
   SamplingOptions& s = options.sampling;
   command.add_option("-n,--predict", options.max_tokens, "most tokens to generate; -1: no limit")
-      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 40))->capture_default_str()->group(group);
-  command.add_option("--temp", s.temperature, "temperature; 0 is greedy")->capture_default_str()->group(group);
+      ->check(CLI::Range(int64_t{-1}, int64_t{1} << 40))
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("--temp", s.temperature, "temperature; 0 is greedy")
+      ->capture_default_str()
+      ->group(group);
   command.add_option("--top-k", s.top_k, "0: off")->capture_default_str()->group(group);
   command.add_option("--top-p", s.top_p, "1: off")->capture_default_str()->group(group);
   command.add_option("--min-p", s.min_p, "0: off")->capture_default_str()->group(group);
-  command.add_option("--repeat-penalty", s.repeat_penalty, "1: off")->capture_default_str()->group(group);
-  command.add_option("--repeat-last-n", s.repeat_last_n, "tokens the penalty looks back; -1: all")
-      ->check(CLI::Range(-1, 1 << 30))->capture_default_str()->group(group);
-  command.add_option("-s,--seed", options.seed, "of sampling and of policy random; -1: 0")
-      ->capture_default_str()->group(group);
-  command.add_option("--stop,-r,--reverse-prompt", options.stop, "string that ends the answer; may be repeated")
+  command.add_option("--repeat-penalty", s.repeat_penalty, "1: off")
+      ->capture_default_str()
       ->group(group);
-  command.add_flag("--ignore-eos", options.ignore_eos, "go on after the model ends its answer")->group(group);
+  command.add_option("--repeat-last-n", s.repeat_last_n, "tokens the penalty looks back; -1: all")
+      ->check(CLI::Range(-1, 1 << 30))
+      ->capture_default_str()
+      ->group(group);
+  command.add_option("-s,--seed", options.seed, "of sampling and of policy random; -1: 0")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--stop,-r,--reverse-prompt", options.stop,
+                  "string that ends the answer; may be repeated")
+      ->group(group);
+  command.add_flag("--ignore-eos", options.ignore_eos, "go on after the model ends its answer")
+      ->group(group);
 }
 
 SessionOptions session_options(const CommonOptions& options) {
@@ -138,7 +171,8 @@ std::shared_ptr<const Model> load_model(const CommonOptions& options, double* lo
   model_options.threads = options.threads;
   model_options.isa = options.isa;
   model_options.on_progress = [&](int done, int layers) {
-    progress.show("loading", static_cast<double>(done) / layers, fmt::format("layer {}/{}", done, layers));
+    progress.show("loading", static_cast<double>(done) / layers,
+                  fmt::format("layer {}/{}", done, layers));
   };
   const auto start = std::chrono::steady_clock::now();
   std::shared_ptr<const Model> model = Model::load(options.model, model_options);
@@ -150,7 +184,8 @@ std::shared_ptr<const Model> load_model(const CommonOptions& options, double* lo
   }
   progress.clear();
   if (load_ms != nullptr) {
-    *load_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    *load_ms =
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
   return model;
 }

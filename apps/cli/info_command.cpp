@@ -35,7 +35,9 @@ void show_info(const CommonOptions& options) {
   model_options.isa = options.isa;
   const ModelInfo info = Model::load_without_weights(options.model, model_options)->info();
   std::string out;
-  const auto line = [&](std::string_view name, const std::string& value) { out += fmt::format("{:<16} {}\n", name, value); };
+  const auto line = [&](std::string_view name, const std::string& value) {
+    out += fmt::format("{:<16} {}\n", name, value);
+  };
   line("file", info.path);
   line("container", info.container);
   line("size", mebibytes(info.file_bytes));
@@ -46,7 +48,8 @@ void show_info(const CommonOptions& options) {
     line("layers", std::to_string(info.layers));
     line("hidden size", std::to_string(info.hidden_size));
     line("feed-forward", std::to_string(info.intermediate_size));
-    line("heads", fmt::format("{} query, {} key/value, of {}", info.heads, info.kv_heads, info.head_dim));
+    line("heads",
+         fmt::format("{} query, {} key/value, of {}", info.heads, info.kv_heads, info.head_dim));
     line("attention", attention_text(info));
     line("context", std::to_string(info.context_length));
   }
@@ -57,11 +60,14 @@ void show_info(const CommonOptions& options) {
     line("tensors", fmt::format("{} of {}: {}", count, type, info.kernels.at(type)));
   }
   if (info.layers > 0) {
-    const auto context = static_cast<uint64_t>(options.context > 0 ? options.context : info.context_length);
-    const uint64_t kv = context * info.kv_bytes_per_token(session.cache_type_k, session.cache_type_v);
+    const auto context =
+        static_cast<uint64_t>(options.context > 0 ? options.context : info.context_length);
+    const uint64_t kv =
+        context * info.kv_bytes_per_token(session.cache_type_k, session.cache_type_v);
     const uint64_t aux = context * static_cast<uint64_t>(info.hidden_size) * 4;
-    line("memory", fmt::format("for {} tokens: weights about {}, K,V at most {}, Aux Cache at most {}", context,
-                               mebibytes(info.file_bytes), mebibytes(kv), mebibytes(aux)));
+    line("memory",
+         fmt::format("for {} tokens: weights about {}, K,V at most {}, Aux Cache at most {}",
+                     context, mebibytes(info.file_bytes), mebibytes(kv), mebibytes(aux)));
   }
   line("kernels", fmt::format("{}, {} threads", info.isa, info.threads));
   write_out(out);
@@ -71,13 +77,19 @@ void show_info(const CommonOptions& options) {
 
 void add_info_command(CLI::App& app) {
   auto options = std::make_shared<CommonOptions>();
-  CLI::App* command = app.add_subcommand("info", "what a model file is, what it needs, what will run");
-  command->add_option("model,-m,--model", options->model, "model file (.gguf) or Hugging Face folder")->required();
-  command->add_option("-c,--ctx-size", options->context, "context for the memory estimate")->check(CLI::NonNegativeNumber);
+  CLI::App* command =
+      app.add_subcommand("info", "what a model file is, what it needs, what will run");
+  command
+      ->add_option("model,-m,--model", options->model, "model file (.gguf) or Hugging Face folder")
+      ->required();
+  command->add_option("-c,--ctx-size", options->context, "context for the memory estimate")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("-t,--threads", options->threads, "threads")->check(CLI::Range(1, 1024));
   command->add_option("--isa", options->isa, "kernel set: avx512-vnni, avx2, generic");
-  command->add_option("--cache-type-k", options->cache_type_k, "f16, f32, q8_0")->capture_default_str();
-  command->add_option("--cache-type-v", options->cache_type_v, "f16, f32, q8_0")->capture_default_str();
+  command->add_option("--cache-type-k", options->cache_type_k, "f16, f32, q8_0")
+      ->capture_default_str();
+  command->add_option("--cache-type-v", options->cache_type_v, "f16, f32, q8_0")
+      ->capture_default_str();
   command->footer("Example:\n  lazyllm info model.gguf -c 4096");
   command->callback([options] { show_info(*options); });
 }

@@ -26,7 +26,8 @@ std::vector<TokenId> read_ids(const std::string& path) {
   std::vector<TokenId> ids;
   for (TokenId id = 0; stream >> id;) ids.push_back(id);
   if (!stream.eof()) {
-    throw Error(ErrorCode::invalid_input, fmt::format("{}: not a list of token ids after {} of them", path, ids.size()));
+    throw Error(ErrorCode::invalid_input,
+                fmt::format("{}: not a list of token ids after {} of them", path, ids.size()));
   }
   return ids;
 }
@@ -49,7 +50,8 @@ void dump_logits(const LogitsOptions& options) {
   const std::vector<TokenId> ids = read_ids(options.ids_file);
   std::ofstream file(options.output, std::ios::binary | std::ios::trunc);
   if (!file) {
-    throw Error(ErrorCode::io, fmt::format("cannot write {}: {}", options.output, std::strerror(errno)));
+    throw Error(ErrorCode::io,
+                fmt::format("cannot write {}: {}", options.output, std::strerror(errno)));
   }
   const auto model = load_model(options.common);
   SessionOptions session_settings = session_options(options.common);
@@ -57,15 +59,20 @@ void dump_logits(const LogitsOptions& options) {
   Session session(model, session_settings);
   std::vector<int32_t> positions(ids.size());
   std::iota(positions.begin(), positions.end(), 0);
-  const int32_t header[] = {static_cast<int32_t>(ids.size()), static_cast<int32_t>(model->info().vocabulary_size)};
+  const int32_t header[] = {static_cast<int32_t>(ids.size()),
+                            static_cast<int32_t>(model->info().vocabulary_size)};
   file.write(reinterpret_cast<const char*>(header), sizeof header);
   ProgressLine progress;
   session.logits(ids, positions, [&](int64_t position, std::span<const float> row) {
-    progress.show("logits", static_cast<double>(position + 1) / static_cast<double>(ids.size()), "");
-    file.write(reinterpret_cast<const char*>(row.data()), static_cast<std::streamsize>(row.size_bytes()));
+    progress.show("logits", static_cast<double>(position + 1) / static_cast<double>(ids.size()),
+                  "");
+    file.write(reinterpret_cast<const char*>(row.data()),
+               static_cast<std::streamsize>(row.size_bytes()));
   });
   file.flush();
-  if (!file) throw Error(ErrorCode::io, fmt::format("cannot write {}: {}", options.output, std::strerror(errno)));
+  if (!file)
+    throw Error(ErrorCode::io,
+                fmt::format("cannot write {}: {}", options.output, std::strerror(errno)));
   if (options.greedy > 0) print_greedy(session, ids, options.greedy);
 }
 
@@ -73,15 +80,20 @@ void dump_logits(const LogitsOptions& options) {
 
 void add_logits_command(CLI::App& app) {
   auto options = std::make_shared<LogitsOptions>();
-  CLI::App* command = app.add_subcommand("logits", "write the logits of a dense pass (for developers)");
+  CLI::App* command =
+      app.add_subcommand("logits", "write the logits of a dense pass (for developers)");
   add_model_flags(*command, options->common);
   command->add_option("--ids", options->ids_file, "file with token ids")->required();
-  command->add_option("-o,--output", options->output,
-                      "file: int32 n, int32 vocabulary, float32 [n][vocabulary]")->required();
+  command
+      ->add_option("-o,--output", options->output,
+                   "file: int32 n, int32 vocabulary, float32 [n][vocabulary]")
+      ->required();
   command->add_option("--greedy", options->greedy, "also print this many greedy tokens, as ids")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("--cache-type-k", options->common.cache_type_k, "f16, f32, q8_0")->capture_default_str();
-  command->add_option("--cache-type-v", options->common.cache_type_v, "f16, f32, q8_0")->capture_default_str();
+  command->add_option("--cache-type-k", options->common.cache_type_k, "f16, f32, q8_0")
+      ->capture_default_str();
+  command->add_option("--cache-type-v", options->common.cache_type_v, "f16, f32, q8_0")
+      ->capture_default_str();
   command->footer("Example:\n  lazyllm logits -m model.gguf --ids ids.txt -o logits.bin");
   command->callback([options] { dump_logits(*options); });
 }

@@ -28,14 +28,16 @@ std::vector<std::string> normalise(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an output error, not a crash
-  CLI::App app{"lazyllm: answers about long prompts, computing in each layer only the tokens that matter"};
+  CLI::App app{
+      "lazyllm: answers about long prompts, computing in each layer only the tokens that matter"};
   app.set_version_flag("--version", "lazyllm " + lazyllm::version());
   app.require_subcommand(1);
-  app.footer("Examples:\n"
-             "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\"\n"
-             "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --policy dense\n"
-             "  lazyllm chat -m model.gguf -f report.txt\n"
-             "Each command explains itself with --help.");
+  app.footer(
+      "Examples:\n"
+      "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\"\n"
+      "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --policy dense\n"
+      "  lazyllm chat -m model.gguf -f report.txt\n"
+      "Each command explains itself with --help.");
   lazyllm::cli::add_run_command(app);
   lazyllm::cli::add_chat_command(app);
   lazyllm::cli::add_tokenize_command(app);

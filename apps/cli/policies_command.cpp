@@ -12,17 +12,20 @@ namespace {
 void show_policies() {
   std::string out = "Policies (--policy):\n";
   for (const PolicyInfo& policy : policies()) {
-    out += fmt::format("  {:<13} {}\n  {:<13} schedule by default: {}\n", policy.name, policy.summary, "",
-                       policy.default_schedule);
+    out += fmt::format("  {:<13} {}\n  {:<13} schedule by default: {}\n", policy.name,
+                       policy.summary, "", policy.default_schedule);
   }
-  out += "\nPresets of lazy (--prune), layers as share of the depth : share of the current set kept:\n";
+  out +=
+      "\nPresets of lazy (--prune), layers as share of the depth : share of the current set "
+      "kept:\n";
   for (const PresetInfo& preset : presets()) {
-    out += fmt::format("  {:<13} {}\n  {:<13} {}; pool {}, protect first {} last {}, revive budget {}, "
-                       "dense under {} tokens\n",
-                       preset.name, preset.summary, "", preset.schedule, preset.score_pool,
-                       preset.protect_first, preset.protect_last,
-                       preset.revive_budget.tokens < 0 ? "all" : std::to_string(preset.revive_budget.tokens),
-                       preset.min_prompt);
+    out += fmt::format(
+        "  {:<13} {}\n  {:<13} {}; pool {}, protect first {} last {}, revive budget {}, "
+        "dense under {} tokens\n",
+        preset.name, preset.summary, "", preset.schedule, preset.score_pool, preset.protect_first,
+        preset.protect_last,
+        preset.revive_budget.tokens < 0 ? "all" : std::to_string(preset.revive_budget.tokens),
+        preset.min_prompt);
   }
   write_out(out);
 }

@@ -39,7 +39,8 @@ void run(const CommonOptions& options) {
   ProgressLine progress;
   GenerationCallbacks callbacks;
   callbacks.on_progress = [&](double share, int layer, int layers) {
-    progress.show("prefill", share, fmt::format("{} tokens, layer {}/{}", tokens.size(), layer + 1, layers));
+    progress.show("prefill", share,
+                  fmt::format("{} tokens, layer {}/{}", tokens.size(), layer + 1, layers));
   };
   std::string last;
   callbacks.on_text = [&](std::string_view text) {
@@ -59,8 +60,11 @@ void run(const CommonOptions& options) {
   stats.write(*model, session.statistics(), load_ms);
   const bool color = use_color(options.color, 2);
   std::fputs((std::string(color ? "\033[2m" : "") + summary(session.statistics(), load_ms) +
-              (color ? "\033[0m" : "")).c_str(), stderr);
-  if (result.finish_reason == FinishReason::cancelled) throw Error(ErrorCode::cancelled, "interrupted");
+              (color ? "\033[0m" : ""))
+                 .c_str(),
+             stderr);
+  if (result.finish_reason == FinishReason::cancelled)
+    throw Error(ErrorCode::cancelled, "interrupted");
 }
 
 }  // namespace
@@ -72,15 +76,18 @@ void add_run_command(CLI::App& app) {
   add_model_flags(*command, *options);
   command->add_option("-p,--prompt", options->prompt, "the prompt; goes after the files");
   add_session_flags(*command, *options);
-  command->add_flag("--no-chat", options->no_chat, "bare text instead of the model's chat template");
+  command->add_flag("--no-chat", options->no_chat,
+                    "bare text instead of the model's chat template");
   add_pruning_flags(*command, *options);
   add_sampling_flags(*command, *options);
   command->add_option("--stats-json", options->stats_json, "write figures of this run to a file");
-  command->footer("Examples:\n"
-                  "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" -n 64\n"
-                  "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --policy dense\n"
-                  "  lazyllm run -m model.gguf -f novel.txt -p \"Who is Anna?\" --prune 19:0.1 --stats-json run.json\n"
-                  "  lazyllm run -m model.gguf --no-chat -p \"Once upon a time\" -n 100 --temp 0.8 --seed 1");
+  command->footer(
+      "Examples:\n"
+      "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" -n 64\n"
+      "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --policy dense\n"
+      "  lazyllm run -m model.gguf -f novel.txt -p \"Who is Anna?\" --prune 19:0.1 --stats-json "
+      "run.json\n"
+      "  lazyllm run -m model.gguf --no-chat -p \"Once upon a time\" -n 100 --temp 0.8 --seed 1");
   command->callback([options] { run(*options); });
 }
 

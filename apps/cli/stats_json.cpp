@@ -14,8 +14,9 @@ namespace lazyllm::cli {
 namespace {
 
 [[noreturn]] void refuse(const std::string& path) {
-  throw Error(ErrorCode::io, fmt::format("cannot write {}: {}; check the folder and its permissions", path,
-                                         std::strerror(errno != 0 ? errno : EIO)));
+  throw Error(ErrorCode::io,
+              fmt::format("cannot write {}: {}; check the folder and its permissions", path,
+                          std::strerror(errno != 0 ? errno : EIO)));
 }
 
 }  // namespace
@@ -64,12 +65,14 @@ void StatsFile::write(const Model& model, const Statistics& s, double load_ms) c
 std::string summary(const Statistics& s, double load_ms) {
   const std::string schedule = s.schedule.empty() ? "" : " " + s.schedule;
   return fmt::format(
-      "[{}{}] {} prompt tokens, {:.1f} % of the (token, layer) pairs computed, {:.1f} % at the end\n"
+      "[{}{}] {} prompt tokens, {:.1f} % of the (token, layer) pairs computed, {:.1f} % at the "
+      "end\n"
       "[time] load {:.0f} ms, first token {:.0f} ms, then {:.1f} ms per token ({} generated), "
       "total {:.0f} ms; K,V {:.1f} MiB, Aux Cache {:.1f} MiB\n",
-      s.policy, schedule, s.prompt_tokens, s.computed_fraction * 100.0, s.computed_fraction_end * 100.0,
-      load_ms, s.ttft_ms, s.tpot_ms, s.generated_tokens, s.total_ms,
-      static_cast<double>(s.kv_bytes) / (1 << 20), static_cast<double>(s.aux_bytes) / (1 << 20));
+      s.policy, schedule, s.prompt_tokens, s.computed_fraction * 100.0,
+      s.computed_fraction_end * 100.0, load_ms, s.ttft_ms, s.tpot_ms, s.generated_tokens,
+      s.total_ms, static_cast<double>(s.kv_bytes) / (1 << 20),
+      static_cast<double>(s.aux_bytes) / (1 << 20));
 }
 
 }  // namespace lazyllm::cli

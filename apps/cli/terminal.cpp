@@ -19,7 +19,9 @@
 namespace lazyllm::cli {
 
 ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) != 0) {}
-ProgressLine::~ProgressLine() { clear(); }
+ProgressLine::~ProgressLine() {
+  clear();
+}
 
 void ProgressLine::show(std::string_view what, double share, std::string_view detail) {
   if (!terminal_) return;
@@ -29,8 +31,9 @@ void ProgressLine::show(std::string_view what, double share, std::string_view de
   shown_ = true;
   constexpr int kWidth = 24;
   const int filled = static_cast<int>(share * kWidth);
-  const std::string line = fmt::format("\r{:<8} [{}{}] {:3.0f} %  {}\033[K", what, std::string(static_cast<size_t>(filled), '#'),
-                                       std::string(static_cast<size_t>(kWidth - filled), '.'), share * 100.0, detail);
+  const std::string line = fmt::format(
+      "\r{:<8} [{}{}] {:3.0f} %  {}\033[K", what, std::string(static_cast<size_t>(filled), '#'),
+      std::string(static_cast<size_t>(kWidth - filled), '.'), share * 100.0, detail);
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
 }
@@ -54,10 +57,14 @@ size_t find_invalid_utf8(std::string_view text) {
     size_t length = 1;
     uint32_t code = lead;
     if (lead >= 0x80) {
-      if (lead >= 0xc2 && lead <= 0xdf) length = 2, code = lead & 0x1fu;
-      else if (lead >= 0xe0 && lead <= 0xef) length = 3, code = lead & 0x0fu;
-      else if (lead >= 0xf0 && lead <= 0xf4) length = 4, code = lead & 0x07u;
-      else return i;
+      if (lead >= 0xc2 && lead <= 0xdf)
+        length = 2, code = lead & 0x1fu;
+      else if (lead >= 0xe0 && lead <= 0xef)
+        length = 3, code = lead & 0x0fu;
+      else if (lead >= 0xf0 && lead <= 0xf4)
+        length = 4, code = lead & 0x07u;
+      else
+        return i;
     }
     if (i + length > text.size()) return i;
     for (size_t k = 1; k < length; ++k) {
@@ -75,13 +82,14 @@ size_t find_invalid_utf8(std::string_view text) {
 std::string read_file(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    throw Error(ErrorCode::io, fmt::format("cannot read {}: it is a folder; name a text file", path));
+    throw Error(ErrorCode::io,
+                fmt::format("cannot read {}: it is a folder; name a text file", path));
   }
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {
-    throw Error(ErrorCode::io, fmt::format("cannot read {}: {}; check the path and its permissions", path,
-                                           std::strerror(errno)));
+    throw Error(ErrorCode::io, fmt::format("cannot read {}: {}; check the path and its permissions",
+                                           path, std::strerror(errno)));
   }
   std::ostringstream text;
   text << stream.rdbuf();
@@ -89,8 +97,8 @@ std::string read_file(const std::string& path) {
 }
 
 void write_out(std::string_view text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
-                       std::fflush(stdout) == 0;
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
   if (!written) {
     throw Error(ErrorCode::io, fmt::format("cannot write to stdout: {}", std::strerror(errno)));
   }
@@ -102,7 +110,10 @@ uint64_t peak_rss_bytes() {
   return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-InterruptHandler::InterruptHandler(void (*handler)(int)) : previous_(std::signal(SIGINT, handler)) {}
-InterruptHandler::~InterruptHandler() { std::signal(SIGINT, previous_); }
+InterruptHandler::InterruptHandler(void (*handler)(int))
+    : previous_(std::signal(SIGINT, handler)) {}
+InterruptHandler::~InterruptHandler() {
+  std::signal(SIGINT, previous_);
+}
 
 }  // namespace lazyllm::cli

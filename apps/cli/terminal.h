@@ -38,7 +38,8 @@ void write_out(std::string_view text);
 /// Most memory this process has held so far.
 uint64_t peak_rss_bytes();
 
-/// While it lives, Ctrl-C calls `handler` (async-signal-safe code only) instead of ending the program.
+/// While it lives, Ctrl-C calls `handler` (async-signal-safe code only) instead of ending the
+/// program.
 class InterruptHandler {
  public:
   explicit InterruptHandler(void (*handler)(int));

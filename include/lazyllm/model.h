@@ -26,20 +26,20 @@ struct ChatMessage {
 /// What a model is, in numbers.
 struct ModelInfo {
   std::string path;
-  std::string container;     ///< "GGUF" or "Hugging Face folder"
+  std::string container;  ///< "GGUF" or "Hugging Face folder"
   std::string architecture;
   std::string name;
   uint64_t file_bytes = 0;
   uint64_t weight_bytes = 0;  ///< of the matrices as the kernels hold them; 0 without weights
   uint64_t parameters = 0;
-  std::map<std::string, int> tensor_types;         ///< storage type -> number of tensors
-  std::map<std::string, std::string> kernels;      ///< storage type -> what computes with it here
+  std::map<std::string, int> tensor_types;     ///< storage type -> number of tensors
+  std::map<std::string, std::string> kernels;  ///< storage type -> what computes with it here
   int64_t context_length = 0;
   int64_t vocabulary_size = 0;
   int layers = 0, hidden_size = 0, intermediate_size = 0;
   int heads = 0, kv_heads = 0, head_dim = 0;
-  std::vector<int> sliding_windows;                ///< per layer; 0: full attention
-  std::string tokenizer;                           ///< "bpe (smollm)", "spm", "none"
+  std::vector<int> sliding_windows;  ///< per layer; 0: full attention
+  std::string tokenizer;             ///< "bpe (smollm)", "spm", "none"
   bool has_chat_template = false;
   int threads = 0;
   std::string isa;

@@ -38,8 +38,8 @@ struct PruningOptions {
 enum class CacheType : uint8_t { f16, f32, q8_0 };
 
 struct ModelOptions {
-  int threads = 0;   ///< 0: one per core
-  std::string isa;   ///< "": the best this processor has; see lazyllm::available_isas()
+  int threads = 0;  ///< 0: one per core
+  std::string isa;  ///< "": the best this processor has; see lazyllm::available_isas()
   /// Called while weights are repacked, with (layers done, layers in all).
   std::function<void(int, int)> on_progress;
 };
@@ -55,18 +55,18 @@ struct SessionOptions {
 /// temperature.
 struct SamplingOptions {
   float temperature = 0.8f;
-  int top_k = 40;              ///< 0: off
-  float top_p = 0.95f;         ///< 1: off
-  float min_p = 0.05f;         ///< 0: off
-  float repeat_penalty = 1.0f; ///< 1: off
-  int repeat_last_n = 64;      ///< tokens the penalty looks back; -1: all
+  int top_k = 40;               ///< 0: off
+  float top_p = 0.95f;          ///< 1: off
+  float min_p = 0.05f;          ///< 0: off
+  float repeat_penalty = 1.0f;  ///< 1: off
+  int repeat_last_n = 64;       ///< tokens the penalty looks back; -1: all
   uint64_t seed = 0;
 };
 
 struct GenerationOptions {
   SamplingOptions sampling;
-  int64_t max_tokens = -1;         ///< -1: until the model ends its answer or the context is full
-  std::vector<std::string> stop;   ///< strings that end the answer; not part of it
+  int64_t max_tokens = -1;        ///< -1: until the model ends its answer or the context is full
+  std::vector<std::string> stop;  ///< strings that end the answer; not part of it
   bool ignore_eos = false;
 };
 

@@ -16,8 +16,8 @@ namespace lazyllm {
 
 /// What the last answer cost. Times in milliseconds. JSON keys of --stats-json are these names.
 struct Statistics {
-  std::string policy;     ///< the one that ran: a short prompt runs dense
-  std::string schedule;   ///< "19:0.1"; empty for dense
+  std::string policy;    ///< the one that ran: a short prompt runs dense
+  std::string schedule;  ///< "19:0.1"; empty for dense
   int64_t prompt_tokens = 0;
   int64_t generated_tokens = 0;
   double ttft_ms = 0.0;   ///< prompt handed over -> first token chosen
@@ -34,8 +34,8 @@ struct Statistics {
 };
 
 enum class FinishReason {
-  stop,       ///< the model ended its answer, or a stop string came
-  length,     ///< the token limit or the end of the context
+  stop,    ///< the model ended its answer, or a stop string came
+  length,  ///< the token limit or the end of the context
   cancelled,
 };
 

@@ -22,12 +22,12 @@ template <typename... Arguments>
 /// An invariant of our own code, checked in debug builds only. Never use it on
 /// data that comes from a user.
 #ifdef LAZYLLM_DEBUG_CHECKS
-#define LAZYLLM_CHECK(condition)                                                              \
-  do {                                                                                        \
-    if (!(condition)) {                                                                       \
+#define LAZYLLM_CHECK(condition)                                                               \
+  do {                                                                                         \
+    if (!(condition)) {                                                                        \
       ::lazyllm::fail(::lazyllm::ErrorCode::internal, "{}:{}: broken invariant: {}", __FILE__, \
-                      __LINE__, #condition);                                                  \
-    }                                                                                         \
+                      __LINE__, #condition);                                                   \
+    }                                                                                          \
   } while (false)
 #else
 #define LAZYLLM_CHECK(condition) static_cast<void>(0)

@@ -22,7 +22,7 @@ TEST(Float16, EveryHalfSurvivesTheRoundTrip) {
 }
 
 TEST(Float16, RoundsToNearestEven) {
-  EXPECT_EQ(float_to_half(1.0f + 0x1p-11f), 0x3c00);            // tie: down to even
+  EXPECT_EQ(float_to_half(1.0f + 0x1p-11f), 0x3c00);             // tie: down to even
   EXPECT_EQ(float_to_half(1.0f + 0x1p-10f + 0x1p-11f), 0x3c02);  // tie: up to even
   EXPECT_EQ(float_to_half(65519.0f), 0x7bff);
   EXPECT_EQ(float_to_half(65520.0f), 0x7c00);

@@ -11,18 +11,29 @@ namespace lazyllm {
 
 /// How the values of a tensor are stored. Block layouts: GGUF's (see docs/formats.md).
 enum class StorageType : uint8_t {
-  f32, f16, bf16,
-  q4_0, q4_1, q5_0, q5_1, q8_0,
-  q2_k, q3_k, q4_k, q5_k, q6_k,
-  iq4_nl, iq4_xs,
+  f32,
+  f16,
+  bf16,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
 };
 inline constexpr int kStorageTypeCount = 15;
 
 struct StorageTypeTraits {
   std::string_view name;  ///< "Q4_K": GGUF's spelling
   uint32_t gguf_id;
-  int64_t block_values;   ///< values in a block
-  int64_t block_bytes;    ///< bytes of a block
+  int64_t block_values;  ///< values in a block
+  int64_t block_bytes;   ///< bytes of a block
 };
 
 const StorageTypeTraits& traits(StorageType type);

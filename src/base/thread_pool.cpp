@@ -92,7 +92,8 @@ void ThreadPool::work(int worker) {
   uint64_t seen = 0;
   for (;;) {
     int spins = 0;
-    while (s.generation.load(std::memory_order_acquire) == seen && ++spins < kSpinIterations) relax();
+    while (s.generation.load(std::memory_order_acquire) == seen && ++spins < kSpinIterations)
+      relax();
     if (s.generation.load(std::memory_order_acquire) == seen) {
       std::unique_lock lock(s.mutex);
       s.sleepers.fetch_add(1);
@@ -133,8 +134,10 @@ void ThreadPool::parallel_for(int64_t count, const std::function<void(int64_t, i
   if (shared) {
     int spins = 0;
     while (s.busy.load(std::memory_order_acquire) != 0) {
-      if (++spins < kSpinIterations) relax();
-      else std::this_thread::yield();
+      if (++spins < kSpinIterations)
+        relax();
+      else
+        std::this_thread::yield();
     }
   }
   if (s.error) {

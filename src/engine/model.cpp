@@ -59,7 +59,8 @@ void check_vocabulary_size(const Model::Implementation& implementation) {
   if (implementation.tokenizer == nullptr) return;
   const int64_t rows = implementation.hyperparameters->vocabulary_size;
   if (implementation.tokenizer->size() > rows) {
-    fail(ErrorCode::invalid_file, "{}: the tokenizer has {} tokens but the embedding only {} rows; convert the model again",
+    fail(ErrorCode::invalid_file,
+         "{}: the tokenizer has {} tokens but the embedding only {} rows; convert the model again",
          implementation.file->path().string(), implementation.tokenizer->size(), rows);
   }
 }
@@ -68,15 +69,18 @@ void check_vocabulary_size(const Model::Implementation& implementation) {
 
 const text::Tokenizer& Model::Implementation::require_tokenizer() const {
   if (tokenizer == nullptr) {
-    fail(ErrorCode::unsupported, "{} has no tokenizer inside, so it cannot read or write text; "
-         "use a file with a vocabulary", file->path().string());
+    fail(ErrorCode::unsupported,
+         "{} has no tokenizer inside, so it cannot read or write text; "
+         "use a file with a vocabulary",
+         file->path().string());
   }
   return *tokenizer;
 }
 
 const text::ChatTemplate& Model::Implementation::require_chat_template() const {
   if (!chat_template) {
-    fail(ErrorCode::unsupported, "{} has no chat template inside; give the bare prompt with --no-chat",
+    fail(ErrorCode::unsupported,
+         "{} has no chat template inside; give the bare prompt with --no-chat",
          file->path().string());
   }
   return *chat_template;
@@ -99,8 +103,8 @@ std::shared_ptr<const Model> Model::load(const std::filesystem::path& path,
   auto implementation = open(path, options);
   const formats::ModelFile& file = *implementation->file;
   if (file.tensors().empty()) {
-    fail(ErrorCode::unsupported, "{} holds a vocabulary but no weights; it can only be used to tokenise",
-         path.string());
+    fail(ErrorCode::unsupported,
+         "{} holds a vocabulary but no weights; it can only be used to tokenise", path.string());
   }
   implementation->hyperparameters = model::describe(file);
   check_vocabulary_size(*implementation);
@@ -128,7 +132,8 @@ ModelInfo Model::info() const {
   info.architecture = file.text("general.architecture", "");
   info.name = file.text("general.name", "");
   info.file_bytes = file.file_bytes();
-  if (implementation_->transformer != nullptr) info.weight_bytes = implementation_->transformer->weights().bytes();
+  if (implementation_->transformer != nullptr)
+    info.weight_bytes = implementation_->transformer->weights().bytes();
   for (const formats::TensorView& tensor : file.tensors()) {
     const std::string type(traits(tensor.type).name);
     info.parameters += static_cast<uint64_t>(tensor.elements());
@@ -144,7 +149,8 @@ ModelInfo Model::info() const {
     info.heads = h->heads;
     info.kv_heads = h->kv_heads;
     info.head_dim = h->head_dim;
-    for (const model::LayerParameters& layer : h->layer) info.sliding_windows.push_back(layer.sliding_window);
+    for (const model::LayerParameters& layer : h->layer)
+      info.sliding_windows.push_back(layer.sliding_window);
   } else if (implementation_->tokenizer != nullptr) {
     info.vocabulary_size = implementation_->tokenizer->size();
   }
@@ -162,9 +168,12 @@ uint64_t ModelInfo::kv_bytes_per_token(CacheType k, CacheType v) const {
   return static_cast<uint64_t>(layers) * static_cast<uint64_t>(kv_heads) * (row(k) + row(v));
 }
 
-bool Model::has_tokenizer() const { return implementation_->tokenizer != nullptr; }
+bool Model::has_tokenizer() const {
+  return implementation_->tokenizer != nullptr;
+}
 
-std::vector<TokenId> Model::tokenize(std::string_view text, bool add_special, bool parse_special) const {
+std::vector<TokenId> Model::tokenize(std::string_view text, bool add_special,
+                                     bool parse_special) const {
   return implementation_->require_tokenizer().encode(text, add_special, parse_special);
 }
 
@@ -179,7 +188,8 @@ std::string Model::piece(TokenId token, bool special) const {
 }
 
 bool Model::is_end_of_generation(TokenId token) const {
-  return implementation_->tokenizer != nullptr && implementation_->tokenizer->is_end_of_generation(token);
+  return implementation_->tokenizer != nullptr &&
+         implementation_->tokenizer->is_end_of_generation(token);
 }
 
 bool Model::has_chat_template() const {
@@ -197,7 +207,11 @@ std::string Model::render_chat_template(std::span<const ChatMessage> messages,
   return text::concatenate(render(*implementation_, messages, add_generation_prompt));
 }
 
-std::string version() { return LAZYLLM_VERSION; }
-std::vector<std::string> available_isas() { return kernels::available_isas(); }
+std::string version() {
+  return LAZYLLM_VERSION;
+}
+std::vector<std::string> available_isas() {
+  return kernels::available_isas();
+}
 
 }  // namespace lazyllm

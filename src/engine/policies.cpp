@@ -23,7 +23,8 @@ std::vector<PresetInfo> presets() {
       schedule += fmt::format("{}{}:{}", schedule.empty() ? "" : ",", fraction, keep);
     }
     list.push_back({std::string(preset.name), std::string(preset.summary), schedule, preset.pool,
-                    preset.protect_first, preset.protect_last, preset.revive_budget, preset.min_prompt});
+                    preset.protect_first, preset.protect_last, preset.revive_budget,
+                    preset.min_prompt});
   }
   return list;
 }

@@ -49,16 +49,19 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer) const
     // In the last layer only one token goes past the keys and values.
     const double full = last ? 1.0 : static_cast<double>(tokens);
     const std::string p = fmt::format("blk.{}.", layer);
-    for (const char* name : {"attn_k", "attn_v"}) linear.add(p + name + ".weight", static_cast<double>(tokens));
+    for (const char* name : {"attn_k", "attn_v"})
+      linear.add(p + name + ".weight", static_cast<double>(tokens));
     for (const char* name : {"attn_q", "attn_output", "ffn_gate", "ffn_up", "ffn_down"}) {
       linear.add(p + name + ".weight", full);
     }
     const int window = h->layer[static_cast<size_t>(layer)].sliding_window;
-    const double pairs = last ? static_cast<double>(window == 0 ? tokens : std::min<int64_t>(tokens, window))
-                              : visible_pairs(tokens, window);
+    const double pairs =
+        last ? static_cast<double>(window == 0 ? tokens : std::min<int64_t>(tokens, window))
+             : visible_pairs(tokens, window);
     work.attention += 4.0 * pairs * h->heads * h->head_dim;
   }
-  linear.add(file.find_tensor("output.weight") == nullptr ? "token_embd.weight" : "output.weight", 1.0);
+  linear.add(file.find_tensor("output.weight") == nullptr ? "token_embd.weight" : "output.weight",
+             1.0);
   return work;
 }
 

@@ -10,7 +10,9 @@
 namespace lazyllm::engine {
 namespace {
 
-bool in_range(float value, float low, float high) { return value >= low && value <= high; }
+bool in_range(float value, float low, float high) {
+  return value >= low && value <= high;
+}
 
 }  // namespace
 
@@ -19,7 +21,8 @@ Sampler::Sampler(const SamplingOptions& options) : options_(options), generator_
     fail(ErrorCode::usage, "--temp {}: write a number from 0 to 1000", options.temperature);
   }
   if (!in_range(options.top_p, 0.0f, 1.0f) || !in_range(options.min_p, 0.0f, 1.0f)) {
-    fail(ErrorCode::usage, "--top-p {} and --min-p {} must lie in 0 to 1", options.top_p, options.min_p);
+    fail(ErrorCode::usage, "--top-p {} and --min-p {} must lie in 0 to 1", options.top_p,
+         options.min_p);
   }
   if (options.top_k < 0) fail(ErrorCode::usage, "--top-k {}: must not be negative", options.top_k);
   if (!(options.repeat_penalty > 0.0f) || !std::isfinite(options.repeat_penalty)) {
@@ -66,8 +69,9 @@ void Sampler::keep_top_k() {
   const auto descending = [](const Candidate& a, const Candidate& b) {
     return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
   };
-  const size_t k = options_.top_k == 0 ? candidates_.size()
-                                       : std::min(candidates_.size(), static_cast<size_t>(options_.top_k));
+  const size_t k = options_.top_k == 0
+                       ? candidates_.size()
+                       : std::min(candidates_.size(), static_cast<size_t>(options_.top_k));
   std::partial_sort(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k),
                     candidates_.end(), descending);
   candidates_.resize(k);
@@ -76,7 +80,8 @@ void Sampler::keep_top_k() {
 void Sampler::keep_top_p() {
   if (options_.top_p >= 1.0f) return;
   double sum = 0.0;
-  for (const Candidate& c : candidates_) sum += std::exp(static_cast<double>(c.logit - candidates_[0].logit));
+  for (const Candidate& c : candidates_)
+    sum += std::exp(static_cast<double>(c.logit - candidates_[0].logit));
   double mass = 0.0;
   size_t kept = 0;
   while (kept < candidates_.size() && (kept == 0 || mass < options_.top_p * sum)) {

@@ -26,7 +26,8 @@ SamplingOptions plain() {
 }
 
 /// How often each token is drawn in `draws` draws from the same logits.
-std::map<int32_t, int> histogram(const SamplingOptions& options, const std::vector<float>& logits, int draws) {
+std::map<int32_t, int> histogram(const SamplingOptions& options, const std::vector<float>& logits,
+                                 int draws) {
   Sampler sampler(options);
   std::map<int32_t, int> counts;
   for (int i = 0; i < draws; ++i) ++counts[sampler.sample(logits, {})];
@@ -89,14 +90,16 @@ TEST(Sampler, RepetitionPenaltyLooksBackOnlySoFar) {
   options.repeat_penalty = 2.0f;
   options.repeat_last_n = 2;
   const std::vector<int32_t> recent = {2, 1, 3};
-  EXPECT_EQ(Sampler(options).sample(kLogits, recent), 2);  // 1 and 3 are halved, 2 lies too far back
+  EXPECT_EQ(Sampler(options).sample(kLogits, recent),
+            2);  // 1 and 3 are halved, 2 lies too far back
   options.repeat_last_n = -1;
   EXPECT_EQ(Sampler(options).sample(kLogits, recent), 1);
   options.repeat_last_n = 0;
   EXPECT_EQ(Sampler(options).sample(kLogits, recent), 1);
   const std::vector<float> negative = {-1.0f, -1.5f};
   options.repeat_last_n = -1;
-  EXPECT_EQ(Sampler(options).sample(negative, std::vector<int32_t>{0}), 1) << "negative logits grow more negative";
+  EXPECT_EQ(Sampler(options).sample(negative, std::vector<int32_t>{0}), 1)
+      << "negative logits grow more negative";
 }
 
 TEST(Sampler, IgnoresNaNAndRefusesNothingButNaN) {

@@ -21,7 +21,9 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-kernels::CacheType to_kernel(CacheType type) { return static_cast<kernels::CacheType>(type); }
+kernels::CacheType to_kernel(CacheType type) {
+  return static_cast<kernels::CacheType>(type);
+}
 
 }  // namespace
 
@@ -65,8 +67,8 @@ struct Session::Implementation {
   std::vector<float> last_logits;
   // The last prompt within `sequence`: its tail is protected, its depths are counted.
   int64_t prompt_begin = 0, prompt_end = 0;
-  int64_t prompt_tokens = 0;        // before a policy edited it
-  uint64_t editing_pairs = 0;       // spent by the policy on choosing
+  int64_t prompt_tokens = 0;   // before a policy edited it
+  uint64_t editing_pairs = 0;  // spent by the policy on choosing
 };
 
 Session::Implementation::Implementation(std::shared_ptr<const Model> owner,
@@ -82,8 +84,9 @@ Session::Implementation::Implementation(std::shared_ptr<const Model> owner,
   context = options.context == 0 ? trained : options.context;
   if (context < 1) fail(ErrorCode::usage, "--ctx-size {}: must be at least 1", context);
   if (context > trained) {
-    fail(ErrorCode::usage, "--ctx-size {}: the model was trained for a context of {}; write at most that",
-         context, trained);
+    fail(ErrorCode::usage,
+         "--ctx-size {}: the model was trained for a context of {}; write at most that", context,
+         trained);
   }
 }
 
@@ -94,14 +97,17 @@ void Session::Implementation::check_tokens(std::span<const TokenId> tokens) cons
   const int64_t size = transformer.hyperparameters().vocabulary_size;
   for (const TokenId token : tokens) {
     if (token < 0 || token >= size) {
-      fail(ErrorCode::invalid_input, "token id {} is out of range; the model has ids 0 to {}", token, size - 1);
+      fail(ErrorCode::invalid_input, "token id {} is out of range; the model has ids 0 to {}",
+           token, size - 1);
     }
   }
   if (static_cast<int64_t>(tokens.size()) > context) {
     fail(ErrorCode::context_full,
-         "the prompt has {} tokens but the context holds {}; shorten the prompt{}", tokens.size(), context,
+         "the prompt has {} tokens but the context holds {}; shorten the prompt{}", tokens.size(),
+         context,
          context < transformer.hyperparameters().context_length
-             ? fmt::format(" or raise --ctx-size (up to {})", transformer.hyperparameters().context_length)
+             ? fmt::format(" or raise --ctx-size (up to {})",
+                           transformer.hyperparameters().context_length)
              : std::string());
   }
 }
@@ -114,7 +120,8 @@ void Session::Implementation::truncate(int64_t size) {
 }
 
 int64_t Session::Implementation::keep_common_prefix(std::span<const TokenId> tokens) {
-  const auto mismatch = std::mismatch(conversation.begin(), conversation.end(), tokens.begin(), tokens.end());
+  const auto mismatch =
+      std::mismatch(conversation.begin(), conversation.end(), tokens.begin(), tokens.end());
   auto common = static_cast<int64_t>(mismatch.first - conversation.begin());
   // At least one token must be computed, because its logits choose the first word.
   common = std::min(common, static_cast<int64_t>(tokens.size()) - 1);
@@ -122,7 +129,8 @@ int64_t Session::Implementation::keep_common_prefix(std::span<const TokenId> tok
   return common;
 }
 
-void Session::Implementation::remember(std::span<const TokenId> tokens, std::span<const int32_t> kept) {
+void Session::Implementation::remember(std::span<const TokenId> tokens,
+                                       std::span<const int32_t> kept) {
   int64_t end = sequence_end.empty() ? 0 : sequence_end.back();
   size_t next = 0;
   for (size_t i = 0; i < tokens.size(); ++i) {
@@ -144,7 +152,8 @@ void Session::Implementation::choose_policy(int64_t total_tokens) {
   statistics.schedule = policy->name() == "dense" ? "" : lazy::to_string(plan.schedule);
 }
 
-lazy::StepReport Session::Implementation::run_step(std::span<const TokenId> tokens, lazy::StepKind kind,
+lazy::StepReport Session::Implementation::run_step(std::span<const TokenId> tokens,
+                                                   lazy::StepKind kind,
                                                    const GenerationCallbacks& callbacks) {
   lazy::StepRequest request;
   request.new_tokens = tokens;
@@ -174,8 +183,8 @@ lazy::StepReport Session::Implementation::run_step(std::span<const TokenId> toke
 void Session::Implementation::prefill(std::span<const TokenId> prompt,
                                       const GenerationCallbacks& callbacks) {
   choose_policy(static_cast<int64_t>(conversation.size() + prompt.size()));
-  lazy::PromptEditor editor{transformer, stepper, plan.seed, plan.protect_first, plan.protect_last,
-                            &cancelled, {}};
+  lazy::PromptEditor editor{transformer,       stepper,    plan.seed, plan.protect_first,
+                            plan.protect_last, &cancelled, {}};
   if (callbacks.on_progress) {
     editor.progress = [&](int layer, int layers, double share) {
       callbacks.on_progress((layer + share) / layers, layer, layers);
@@ -196,7 +205,9 @@ void Session::Implementation::prefill(std::span<const TokenId> prompt,
   statistics.kept_per_layer = report.set_sizes;
   statistics.revived_tokens = report.revived;
   statistics.computed_fraction = prompt_fraction();
-  const auto phase_ms = [&](lazy::Phase phase) { return report.seconds[static_cast<size_t>(phase)] * 1e3; };
+  const auto phase_ms = [&](lazy::Phase phase) {
+    return report.seconds[static_cast<size_t>(phase)] * 1e3;
+  };
   statistics.linear_ms = phase_ms(lazy::Phase::linear);
   statistics.attention_ms = phase_ms(lazy::Phase::attention);
   statistics.pruning_ms = phase_ms(lazy::Phase::pruning);
@@ -280,13 +291,15 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
   return result;
 }
 
-void Session::Implementation::logits(std::span<const TokenId> tokens, std::span<const int32_t> positions,
+void Session::Implementation::logits(std::span<const TokenId> tokens,
+                                     std::span<const int32_t> positions,
                                      const lazy::LogitsSink& sink) {
   check_tokens(tokens);
   for (size_t i = 0; i < positions.size(); ++i) {
     const bool rising = i == 0 || positions[i - 1] < positions[i];
     if (positions[i] < 0 || positions[i] >= static_cast<int64_t>(tokens.size()) || !rising) {
-      fail(ErrorCode::invalid_input, "logit positions must rise and lie in 0 to {}", tokens.size() - 1);
+      fail(ErrorCode::invalid_input, "logit positions must rise and lie in 0 to {}",
+           tokens.size() - 1);
     }
   }
   cancelled = false;
@@ -314,7 +327,8 @@ Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
-GenerationResult Session::generate(std::span<const TokenId> tokens, const GenerationOptions& options,
+GenerationResult Session::generate(std::span<const TokenId> tokens,
+                                   const GenerationOptions& options,
                                    const GenerationCallbacks& callbacks) {
   return implementation_->generate(tokens, options, callbacks);
 }
@@ -324,11 +338,23 @@ void Session::logits(std::span<const TokenId> tokens, std::span<const int32_t> p
   implementation_->logits(tokens, positions, sink);
 }
 
-void Session::cancel() noexcept { implementation_->cancelled = true; }
-void Session::reset() { implementation_->truncate(0); }
-void Session::truncate(int64_t size) { implementation_->truncate(std::max<int64_t>(size, 0)); }
-int64_t Session::size() const { return static_cast<int64_t>(implementation_->conversation.size()); }
-int64_t Session::context() const { return implementation_->context; }
-const Statistics& Session::statistics() const { return implementation_->statistics; }
+void Session::cancel() noexcept {
+  implementation_->cancelled = true;
+}
+void Session::reset() {
+  implementation_->truncate(0);
+}
+void Session::truncate(int64_t size) {
+  implementation_->truncate(std::max<int64_t>(size, 0));
+}
+int64_t Session::size() const {
+  return static_cast<int64_t>(implementation_->conversation.size());
+}
+int64_t Session::context() const {
+  return implementation_->context;
+}
+const Statistics& Session::statistics() const {
+  return implementation_->statistics;
+}
 
 }  // namespace lazyllm

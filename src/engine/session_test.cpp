@@ -128,13 +128,15 @@ TEST(Session, ErrorsLeaveItGood) {
 
 TEST(Session, CancelledInThePrefillItStartsAgain) {
   for (const char* policy : {"dense", "lazy", "gem", "compress"}) {
-    const auto expected = Session(tiny_model(), with_policy(policy)).generate(some_tokens(50), greedy(5)).tokens;
+    const auto expected =
+        Session(tiny_model(), with_policy(policy)).generate(some_tokens(50), greedy(5)).tokens;
     Session session(tiny_model(), with_policy(policy));
     GenerationCallbacks callbacks;
     callbacks.on_progress = [&](double, int layer, int) {
       if (layer == 2) session.cancel();
     };
-    EXPECT_EQ(session.generate(some_tokens(50), greedy(5), callbacks).finish_reason, FinishReason::cancelled);
+    EXPECT_EQ(session.generate(some_tokens(50), greedy(5), callbacks).finish_reason,
+              FinishReason::cancelled);
     EXPECT_EQ(session.size(), 0) << policy;
     EXPECT_EQ(session.generate(some_tokens(50), greedy(5)).tokens, expected) << policy;
   }
@@ -147,7 +149,9 @@ TEST(Session, TruncatedAndResetItForgets) {
   EXPECT_EQ(session.size(), 20);
   session.reset();
   EXPECT_EQ(session.size(), 0);
-  const auto expected = Session(tiny_model(), with_policy("lazy", "2:0.25")).generate(some_tokens(50), greedy(3)).tokens;
+  const auto expected = Session(tiny_model(), with_policy("lazy", "2:0.25"))
+                            .generate(some_tokens(50), greedy(3))
+                            .tokens;
   EXPECT_EQ(session.generate(some_tokens(50), greedy(3)).tokens, expected);
 }
 
@@ -155,10 +159,11 @@ TEST(Session, LogitsComeInOrderAndBadPositionsAreRefused) {
   Session session(tiny_model(), with_policy("lazy"));
   const auto tokens = some_tokens(30);
   std::vector<int64_t> seen;
-  session.logits(tokens, std::vector<int32_t>{0, 7, 29}, [&](int64_t position, std::span<const float> values) {
-    seen.push_back(position);
-    EXPECT_EQ(values.size(), 64u);
-  });
+  session.logits(tokens, std::vector<int32_t>{0, 7, 29},
+                 [&](int64_t position, std::span<const float> values) {
+                   seen.push_back(position);
+                   EXPECT_EQ(values.size(), 64u);
+                 });
   EXPECT_EQ(seen, (std::vector<int64_t>{0, 7, 29}));
   const auto ignore = [](int64_t, std::span<const float>) {};
   EXPECT_THROW(session.logits(tokens, std::vector<int32_t>{30}, ignore), Error);

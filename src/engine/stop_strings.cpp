@@ -36,6 +36,8 @@ std::string StopStrings::push(std::string_view text) {
   return shown;
 }
 
-std::string StopStrings::finish() { return hit_ ? std::string() : std::exchange(held_, {}); }
+std::string StopStrings::finish() {
+  return hit_ ? std::string() : std::exchange(held_, {});
+}
 
 }  // namespace lazyllm::engine

@@ -14,12 +14,13 @@ using text::Vocabulary;
 
 const std::string kPrefix = "tokenizer.ggml.";
 
-TokenId token_id(const formats::ModelFile& file, const std::string& key, const Vocabulary& vocabulary,
-                 TokenId fallback = text::kNoToken) {
+TokenId token_id(const formats::ModelFile& file, const std::string& key,
+                 const Vocabulary& vocabulary, TokenId fallback = text::kNoToken) {
   if (!file.has(kPrefix + key)) return fallback;
   const int64_t id = file.integer(kPrefix + key, -1, UINT32_MAX);
   // Converters write 2^32-1 and ids past the end for "none".
-  return id < static_cast<int64_t>(vocabulary.tokens.size()) ? static_cast<TokenId>(id) : text::kNoToken;
+  return id < static_cast<int64_t>(vocabulary.tokens.size()) ? static_cast<TokenId>(id)
+                                                             : text::kNoToken;
 }
 
 void read_tokens(const formats::ModelFile& file, Vocabulary& vocabulary) {
@@ -50,7 +51,8 @@ void read_special_tokens(const formats::ModelFile& file, Vocabulary& vocabulary)
   vocabulary.eot = token_id(file, "eot_token_id", vocabulary);
   vocabulary.eom = token_id(file, "eom_token_id", vocabulary);
   vocabulary.padding = token_id(file, "padding_token_id", vocabulary);
-  vocabulary.separator = token_id(file, "seperator_token_id", vocabulary);  // sic, the key's spelling
+  vocabulary.separator =
+      token_id(file, "seperator_token_id", vocabulary);  // sic, the key's spelling
   for (const int64_t id : file.integers(kPrefix + "eos_token_ids")) {
     if (id >= 0 && id < static_cast<int64_t>(vocabulary.tokens.size())) {
       vocabulary.end_of_generation.push_back(static_cast<TokenId>(id));
@@ -58,10 +60,13 @@ void read_special_tokens(const formats::ModelFile& file, Vocabulary& vocabulary)
   }
   // Files often leave out eot_token_id: tokens that end a turn are known by their text.
   for (size_t id = 0; id < vocabulary.tokens.size(); ++id) {
-    if (vocabulary.types[id] != TokenType::control && vocabulary.types[id] != TokenType::user_defined) continue;
+    if (vocabulary.types[id] != TokenType::control &&
+        vocabulary.types[id] != TokenType::user_defined)
+      continue;
     for (const std::string_view end : {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>",
                                        "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>"}) {
-      if (vocabulary.tokens[id] == end) vocabulary.end_of_generation.push_back(static_cast<TokenId>(id));
+      if (vocabulary.tokens[id] == end)
+        vocabulary.end_of_generation.push_back(static_cast<TokenId>(id));
     }
   }
 }
@@ -73,7 +78,8 @@ Vocabulary read_gguf_vocabulary(const formats::ModelFile& file, const std::strin
   } else if (kind == "gpt2" || kind == "gemma4") {
     vocabulary.kind = Vocabulary::Kind::bpe;
   } else {
-    fail(ErrorCode::unsupported, "{}: tokenizer '{}' is not supported; supported are llama (SPM) and gpt2 (BPE)",
+    fail(ErrorCode::unsupported,
+         "{}: tokenizer '{}' is not supported; supported are llama (SPM) and gpt2 (BPE)",
          file.path().string(), kind);
   }
   const bool spm = vocabulary.kind == Vocabulary::Kind::spm;
@@ -88,7 +94,8 @@ Vocabulary read_gguf_vocabulary(const formats::ModelFile& file, const std::strin
   }
   vocabulary.add_bos = file.boolean(kPrefix + "add_bos_token", vocabulary.add_bos);
   vocabulary.add_eos = file.boolean(kPrefix + "add_eos_token", false);
-  vocabulary.add_space_prefix = file.boolean(kPrefix + "add_space_prefix", vocabulary.add_space_prefix);
+  vocabulary.add_space_prefix =
+      file.boolean(kPrefix + "add_space_prefix", vocabulary.add_space_prefix);
   vocabulary.remove_extra_whitespaces = file.boolean(kPrefix + "remove_extra_whitespaces", false);
   return vocabulary;
 }

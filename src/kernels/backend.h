@@ -34,7 +34,9 @@ struct RowsView {
   int64_t stride = 0;
 
   T* row(int64_t r) const { return data + r * stride; }
-  RowsView slice(int64_t first, int64_t count) const { return {data + first * stride, count, columns, stride}; }
+  RowsView slice(int64_t first, int64_t count) const {
+    return {data + first * stride, count, columns, stride};
+  }
   /// The columns [first, first + count) of every row.
   RowsView cut(int64_t first, int64_t count) const { return {data + first, rows, count, stride}; }
   operator RowsView<const T>() const { return {data, rows, columns, stride}; }
@@ -96,14 +98,14 @@ struct RopeTable {
 /// Queries over a list of keys. The key list is sorted by position, so what a
 /// query row may see (causality, sliding window) is a range of the list.
 struct AttentionInput {
-  ConstFloatRows queries;               ///< [rows][heads * head_dim], rotated
-  int heads = 0;                        ///< query heads; kv heads stand in the layout
-  std::span<const int32_t> first_key;   ///< [rows] first visible entry of key_slots
-  std::span<const int32_t> end_key;     ///< [rows] one past the last visible entry; > first_key
+  ConstFloatRows queries;              ///< [rows][heads * head_dim], rotated
+  int heads = 0;                       ///< query heads; kv heads stand in the layout
+  std::span<const int32_t> first_key;  ///< [rows] first visible entry of key_slots
+  std::span<const int32_t> end_key;    ///< [rows] one past the last visible entry; > first_key
   KvLayerView cache;
-  std::span<const int32_t> key_slots;   ///< the key list: slots of the layer's cache
+  std::span<const int32_t> key_slots;  ///< the key list: slots of the layer's cache
   float scale = 1.0f;
-  float soft_cap = 0.0f;                ///< 0: none; else cap * tanh(score / cap)
+  float soft_cap = 0.0f;  ///< 0: none; else cap * tanh(score / cap)
 };
 
 enum class Activation { silu, gelu_tanh };
@@ -142,7 +144,8 @@ class Backend {
 
   // --- per row ---
   /// out[r] = in[r] / sqrt(mean(in[r]^2) + epsilon) * gamma; `out` may be `in`.
-  virtual void rms_norm(ConstFloatRows in, const float* gamma, float epsilon, FloatRows out) const = 0;
+  virtual void rms_norm(ConstFloatRows in, const float* gamma, float epsilon,
+                        FloatRows out) const = 0;
   /// All targets share `in`, so that its quantised form is made once.
   virtual void matmul(ConstFloatRows in, std::span<const MatmulTarget> targets) const = 0;
   /// Rotates `heads` heads of `head_dim` values in each row, in place.
@@ -169,7 +172,8 @@ class Backend {
                                 std::span<float> scores) const = 0;
 };
 
-/// What the CPU back end can run on this machine, best first: e.g. {"avx512-vnni", "avx2", "generic"}.
+/// What the CPU back end can run on this machine, best first: e.g. {"avx512-vnni", "avx2",
+/// "generic"}.
 std::vector<std::string> available_isas();
 
 /// `isa` empty: the best this processor has. `threads` <= 0: one per core.

@@ -20,9 +20,12 @@ inline constexpr int kKvBlockSlots = 64;
 /// Bytes of one head's key or value. head_dim must be a multiple of 32 for q8_0.
 inline constexpr size_t cache_row_bytes(CacheType type, int head_dim) {
   switch (type) {
-    case CacheType::f32: return static_cast<size_t>(head_dim) * 4;
-    case CacheType::q8_0: return static_cast<size_t>(head_dim) / 32 * 34;
-    case CacheType::f16: break;
+    case CacheType::f32:
+      return static_cast<size_t>(head_dim) * 4;
+    case CacheType::q8_0:
+      return static_cast<size_t>(head_dim) / 32 * 34;
+    case CacheType::f16:
+      break;
   }
   return static_cast<size_t>(head_dim) * 2;
 }
@@ -42,11 +45,13 @@ struct KvLayout {
     return static_cast<size_t>(kv_heads) * kKvBlockSlots * (k_row_bytes() + v_row_bytes());
   }
   size_t key_offset(int kv_head, int slot_in_block) const {
-    return (static_cast<size_t>(kv_head) * kKvBlockSlots + static_cast<size_t>(slot_in_block)) * k_row_bytes();
+    return (static_cast<size_t>(kv_head) * kKvBlockSlots + static_cast<size_t>(slot_in_block)) *
+           k_row_bytes();
   }
   size_t value_offset(int kv_head, int slot_in_block) const {
     return static_cast<size_t>(kv_heads) * kKvBlockSlots * k_row_bytes() +
-           (static_cast<size_t>(kv_head) * kKvBlockSlots + static_cast<size_t>(slot_in_block)) * v_row_bytes();
+           (static_cast<size_t>(kv_head) * kKvBlockSlots + static_cast<size_t>(slot_in_block)) *
+               v_row_bytes();
   }
 };
 

@@ -18,7 +18,8 @@ float* HiddenRows::acquire(int64_t token) {
   if (index >= chunks_.size()) chunks_.resize(index + 1);
   Chunk& chunk = chunks_[index];
   if (!chunk.buffer) {
-    chunk.buffer = backend_.allocate(static_cast<size_t>(kChunkRows * hidden_size_) * sizeof(float));
+    chunk.buffer =
+        backend_.allocate(static_cast<size_t>(kChunkRows * hidden_size_) * sizeof(float));
     bytes_ += chunk.buffer.bytes();
   }
   chunk.used |= uint64_t{1} << (token % kChunkRows);

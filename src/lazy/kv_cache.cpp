@@ -39,7 +39,8 @@ void KvCache::truncate(int64_t first) {
   for (int32_t slot = slots_ - 1; slot >= 0; --slot) {
     if (!used[static_cast<size_t>(slot)]) free_slots_.push_back(slot);
   }
-  const auto blocks = static_cast<size_t>((slots_ + kernels::kKvBlockSlots - 1) / kernels::kKvBlockSlots);
+  const auto blocks =
+      static_cast<size_t>((slots_ + kernels::kKvBlockSlots - 1) / kernels::kKvBlockSlots);
   blocks_.resize(blocks);
   pointers_.resize(blocks);
 }

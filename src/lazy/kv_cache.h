@@ -19,7 +19,8 @@ class KvCache {
 
   /// The token's slot, or kNoSlot.
   int32_t slot(int64_t token) const {
-    return token < static_cast<int64_t>(slot_of_.size()) ? slot_of_[static_cast<size_t>(token)] : kNoSlot;
+    return token < static_cast<int64_t>(slot_of_.size()) ? slot_of_[static_cast<size_t>(token)]
+                                                         : kNoSlot;
   }
   /// The token's slot; given out if it has none.
   int32_t acquire(int64_t token);

@@ -32,8 +32,8 @@ constexpr std::array<Preset, 4> kPresets = {{
      kDefaultProtectLast, kDefaultBudget, kDefaultMinPrompt},
     {"aggressive", "three cuts, about half of the computation", kAggressive, kDefaultPool,
      kDefaultProtectFirst, kDefaultProtectLast, kDefaultBudget, kDefaultMinPrompt},
-    {"paper", "arXiv 2407.14057 as published: bare score, nothing protected, unlimited revival", kPaper,
-     1, 0, 0, RevivalBudget{RevivalBudget::kAll}, 0},
+    {"paper", "arXiv 2407.14057 as published: bare score, nothing protected, unlimited revival",
+     kPaper, 1, 0, 0, RevivalBudget{RevivalBudget::kAll}, 0},
 }};
 
 constexpr std::array<PolicyDescription, 7> kPolicies = {{
@@ -43,7 +43,8 @@ constexpr std::array<PolicyDescription, 7> kPolicies = {{
     {"random", "drop random prompt tokens before the model (needs --seed to repeat another draw)",
      "0:0.5"},
     {"static", "one permanent cut by the attention of the first layers", "30 % of depth : 0.5"},
-    {"compress", "Selective Context: drop the prompt's least surprising tokens, found by a first dense pass",
+    {"compress",
+     "Selective Context: drop the prompt's least surprising tokens, found by a first dense pass",
      "0:0.5"},
     {"tsp", "FastKV's token-selective propagation: one permanent cut by a window of last queries",
      "50 % of depth : 0.2"},
@@ -118,8 +119,12 @@ EditedPrompt Policy::edit_prompt(std::span<const int32_t> prompt, const PromptEd
   std::iota(edited.kept.begin(), edited.kept.end(), 0);
   return edited;
 }
-std::optional<double> Policy::keep_after(int, StepKind) const { return std::nullopt; }
-bool Policy::observes(int, StepKind) const { return false; }
+std::optional<double> Policy::keep_after(int, StepKind) const {
+  return std::nullopt;
+}
+bool Policy::observes(int, StepKind) const {
+  return false;
+}
 void Policy::combine(int, std::span<float>) {}
 
 std::vector<int32_t> select_from_prompt(std::span<const float> scores, double keep,
@@ -129,15 +134,16 @@ std::vector<int32_t> select_from_prompt(std::span<const float> scores, double ke
   std::iota(set.begin(), set.end(), 0);
   const auto is_protected = [&](int32_t index) { return editor.is_protected(index, size); };
   int64_t unlimited = -1;
-  return select({set, scores, kept_count(keep, size), is_protected,
-                 [](int32_t) { return Standing::stored; }},
-                unlimited);
+  return select(
+      {set, scores, kept_count(keep, size), is_protected, [](int32_t) { return Standing::stored; }},
+      unlimited);
 }
 
 PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters& hyperparameters) {
   const auto known = [&](const PolicyDescription& policy) { return policy.name == options.policy; };
   if (std::none_of(kPolicies.begin(), kPolicies.end(), known)) {
-    fail(ErrorCode::usage, "--policy {}: unknown; the policies are {}", options.policy, policy_names());
+    fail(ErrorCode::usage, "--policy {}: unknown; the policies are {}", options.policy,
+         policy_names());
   }
   const bool named = is_preset(options.prune);
   const Preset& preset = find_preset(options.prune);
@@ -190,7 +196,11 @@ std::unique_ptr<Policy> create_policy(const PruningPlan& plan) {
   return make_dense_policy();
 }
 
-std::span<const PolicyDescription> policy_descriptions() { return kPolicies; }
-std::span<const Preset> presets() { return kPresets; }
+std::span<const PolicyDescription> policy_descriptions() {
+  return kPolicies;
+}
+std::span<const Preset> presets() {
+  return kPresets;
+}
 
 }  // namespace lazyllm::lazy

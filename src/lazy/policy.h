@@ -43,8 +43,8 @@ struct PromptEditor {
 
 /// The prompt as a policy wants it computed.
 struct EditedPrompt {
-  std::vector<int32_t> kept;     ///< indices into the prompt, rising
-  uint64_t computed_pairs = 0;   ///< (token, layer) pairs spent on choosing
+  std::vector<int32_t> kept;    ///< indices into the prompt, rising
+  uint64_t computed_pairs = 0;  ///< (token, layer) pairs spent on choosing
 };
 
 /// What is pruned and when: one of the paper's method, its baselines and its peers.
@@ -62,7 +62,8 @@ class Policy {
   virtual std::optional<double> keep_after(int layer, StepKind kind) const;
   /// Whether the scores of this layer are wanted; pruning layers always give them.
   virtual bool observes(int layer, StepKind kind) const;
-  /// Sees the scores of an observed layer over the current set before selection and may change them.
+  /// Sees the scores of an observed layer over the current set before selection and may change
+  /// them.
   virtual void combine(int layer, std::span<float> scores);
   /// True: what is dropped never comes back (no Aux Cache).
   virtual bool permanent() const { return false; }

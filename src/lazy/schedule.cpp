@@ -12,8 +12,8 @@ namespace {
 
 [[noreturn]] void refuse(std::string_view text, std::string_view part, std::string_view why) {
   fail(ErrorCode::usage,
-       "--prune {}: '{}' {}; write LAYER:KEEP,... such as 9:0.7,19:0.7 or the name of a preset", text,
-       part, why);
+       "--prune {}: '{}' {}; write LAYER:KEEP,... such as 9:0.7,19:0.7 or the name of a preset",
+       text, part, why);
 }
 
 PruningPoint parse_point(std::string_view text, std::string_view part) {
@@ -65,7 +65,8 @@ void check_schedule(const Schedule& schedule, const std::vector<bool>& full_atte
   const int layers = static_cast<int>(full_attention.size());
   for (const PruningPoint& point : schedule) {
     if (point.layer < 1 || point.layer >= layers) {
-      fail(ErrorCode::usage, "--prune {}: layer {} is out of range; this model can prune after layers 1 to {}",
+      fail(ErrorCode::usage,
+           "--prune {}: layer {} is out of range; this model can prune after layers 1 to {}",
            to_string(schedule), point.layer, layers - 1);
     }
     if (!full_attention[static_cast<size_t>(point.layer) - 1]) {

@@ -62,11 +62,13 @@ std::vector<int32_t> select(const SelectionInput& input, int64_t& revivals_left)
 
   if (refused > 0) {
     std::vector<Candidate> substitutes;
-    std::copy_if(cut, others.end(), std::back_inserter(substitutes), [&](const Candidate& candidate) {
-      return input.standing(candidate.token) == Standing::stored;
-    });
+    std::copy_if(cut, others.end(), std::back_inserter(substitutes),
+                 [&](const Candidate& candidate) {
+                   return input.standing(candidate.token) == Standing::stored;
+                 });
     const auto count = std::min<int64_t>(refused, static_cast<int64_t>(substitutes.size()));
-    std::partial_sort(substitutes.begin(), substitutes.begin() + count, substitutes.end(), ranks_before);
+    std::partial_sort(substitutes.begin(), substitutes.begin() + count, substitutes.end(),
+                      ranks_before);
     for (int64_t i = 0; i < count; ++i) kept.push_back(substitutes[static_cast<size_t>(i)].token);
   }
   std::sort(kept.begin(), kept.end());

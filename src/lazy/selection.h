@@ -13,15 +13,15 @@ int64_t kept_count(double keep, int64_t count);
 
 /// What select() must know of a token beside its score.
 enum class Standing : uint8_t {
-  stored,    ///< its K,V stand in the next layer already
-  in_flight, ///< was computed in this layer and can be carried on
-  waiting,   ///< sits in the Aux Cache at this depth: selecting it revives it
+  stored,     ///< its K,V stand in the next layer already
+  in_flight,  ///< was computed in this layer and can be carried on
+  waiting,    ///< sits in the Aux Cache at this depth: selecting it revives it
 };
 
 struct SelectionInput {
-  std::span<const int32_t> set;       ///< the current set, rising positions; its last entry always stays
-  std::span<const float> scores;      ///< [set]
-  int64_t keep = 0;                   ///< k
+  std::span<const int32_t> set;  ///< the current set, rising positions; its last entry always stays
+  std::span<const float> scores;  ///< [set]
+  int64_t keep = 0;               ///< k
   std::function<bool(int32_t)> is_protected;
   std::function<Standing(int32_t)> standing;
 };

@@ -14,13 +14,18 @@ namespace lazyllm::lazy {
 namespace {
 
 std::vector<int32_t> run(std::vector<float> scores, int64_t keep, std::vector<int32_t> guarded = {},
-                         std::vector<int32_t> waiting = {}, int64_t budget = -1, std::vector<int32_t> flying = {}) {
+                         std::vector<int32_t> waiting = {}, int64_t budget = -1,
+                         std::vector<int32_t> flying = {}) {
   std::vector<int32_t> set(scores.size());
   for (size_t i = 0; i < set.size(); ++i) set[i] = static_cast<int32_t>(i);
-  const auto in = [](const std::vector<int32_t>& list, int32_t t) { return std::find(list.begin(), list.end(), t) != list.end(); };
+  const auto in = [](const std::vector<int32_t>& list, int32_t t) {
+    return std::find(list.begin(), list.end(), t) != list.end();
+  };
   return select({set, scores, keep, [&](int32_t t) { return in(guarded, t); },
                  [&](int32_t t) {
-                   return in(waiting, t) ? Standing::waiting : in(flying, t) ? Standing::in_flight : Standing::stored;
+                   return in(waiting, t)  ? Standing::waiting
+                          : in(flying, t) ? Standing::in_flight
+                                          : Standing::stored;
                  }},
                 budget);
 }
@@ -42,8 +47,10 @@ TEST(Selection, ProtectedTokensCountAndStay) {
 
 TEST(Selection, TheBudgetRevivesTheBestAndSubstitutesStoredTokens) {
   // 1, 2 and 4 wait; one may be revived: 2, the best. 3 was in flight and cannot substitute.
-  EXPECT_EQ(run({.1f, .6f, .9f, .2f, .7f, .3f, .05f, .5f}, 4, {}, {1, 2, 4}, 1, {3}), (Tokens{0, 2, 5, 7}));
-  EXPECT_EQ(run({.1f, .6f, .9f, .2f, .7f, .3f, .05f, .5f}, 4, {}, {1, 2, 4}, 0, {3}), (Tokens{0, 5, 6, 7}));
+  EXPECT_EQ(run({.1f, .6f, .9f, .2f, .7f, .3f, .05f, .5f}, 4, {}, {1, 2, 4}, 1, {3}),
+            (Tokens{0, 2, 5, 7}));
+  EXPECT_EQ(run({.1f, .6f, .9f, .2f, .7f, .3f, .05f, .5f}, 4, {}, {1, 2, 4}, 0, {3}),
+            (Tokens{0, 5, 6, 7}));
 }
 
 TEST(Selection, KIsTheCeilingWithoutRoundingNoise) {
@@ -87,7 +94,8 @@ TEST(ImportanceScore, PoolsOverExistingNeighbours) {
 TEST(Schedule, ParsesAndRefuses) {
   EXPECT_EQ(parse_schedule("9:0.7,19:0.5"), (Schedule{{9, 0.7}, {19, 0.5}}));
   EXPECT_EQ(to_string(parse_schedule("19:0.1")), "19:0.1");
-  for (const char* bad : {"", "9", ":0.5", "9:", "9:0", "9:1.5", "9:-1", "9:nan", "9:0.5,", "9:0.5,9:0.5", "19:0.5,9:0.5", "x:0.5", "9:0.5x", "9 :0.5"}) {
+  for (const char* bad : {"", "9", ":0.5", "9:", "9:0", "9:1.5", "9:-1", "9:nan", "9:0.5,",
+                          "9:0.5,9:0.5", "19:0.5,9:0.5", "x:0.5", "9:0.5x", "9 :0.5"}) {
     EXPECT_THROW(parse_schedule(bad), Error) << bad;
   }
   const std::vector<bool> full = {true, false, true, true};
@@ -97,7 +105,8 @@ TEST(Schedule, ParsesAndRefuses) {
 
 TEST(Schedule, FractionsSnapToFullAttentionLayers) {
   const std::pair<double, double> paper[] = {{0.3, 0.7}, {0.6, 0.7}, {0.9, 0.7}};
-  EXPECT_EQ(scale_schedule(paper, std::vector<bool>(32, true)), (Schedule{{9, 0.7}, {19, 0.7}, {28, 0.7}}));
+  EXPECT_EQ(scale_schedule(paper, std::vector<bool>(32, true)),
+            (Schedule{{9, 0.7}, {19, 0.7}, {28, 0.7}}));
   std::vector<bool> gemma(18, false);
   gemma[5] = gemma[11] = gemma[17] = true;  // Gemma 3 270M: layers 6 and 12 can prune
   const Schedule snapped = scale_schedule(paper, gemma);

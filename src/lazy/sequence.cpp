@@ -10,10 +10,12 @@ namespace lazyllm::lazy {
 Sequence::Sequence(const model::Transformer& transformer, CacheTypes cache_types)
     : hidden_(transformer.backend(), transformer.hyperparameters().hidden_size) {
   const model::Hyperparameters& h = transformer.hyperparameters();
-  const bool q8 = cache_types.k == kernels::CacheType::q8_0 || cache_types.v == kernels::CacheType::q8_0;
+  const bool q8 =
+      cache_types.k == kernels::CacheType::q8_0 || cache_types.v == kernels::CacheType::q8_0;
   if (q8 && h.head_dim % 32 != 0) {
     fail(ErrorCode::unsupported,
-         "a q8_0 cache needs heads of a multiple of 32 values, this model has {}; use f16", h.head_dim);
+         "a q8_0 cache needs heads of a multiple of 32 values, this model has {}; use f16",
+         h.head_dim);
   }
   const kernels::KvLayout layout{h.kv_heads, h.head_dim, cache_types.k, cache_types.v};
   kv_.reserve(static_cast<size_t>(h.layers));

@@ -16,7 +16,13 @@ namespace {
 
 /// Rows in work at a time: large enough that unpacking a weight tile is paid back,
 /// small enough that a tile's activations stay near the cores.
-constexpr int64_t kTileRows = 256;
+constexpr size_t kTileRows = 256;
+/// Tiles of about equal size, so that no small one is left over: a tile unpacks every weight.
+size_t tile_size(size_t rows) {
+  const size_t tiles = (rows + kTileRows - 1) / kTileRows;
+  return tiles == 0 ? 1 : (rows + tiles - 1) / tiles;
+}
+
 /// Rows of logits in memory at a time.
 constexpr int64_t kLogitRows = 8;
 
@@ -41,7 +47,7 @@ struct Stepper::Run {
   Policy& policy;
   const StepRequest& request;
   StepReport report;
-  int layers = 0;          // to be passed
+  int layers = 0;           // to be passed
   int32_t first_query = 0;  // tokens from here on may score with their queries
   int64_t revivals_left = -1;
 };
@@ -61,7 +67,8 @@ void Stepper::check_cancelled(const Run& run) const {
 StepReport Stepper::step(Sequence& sequence, Policy& policy, const StepRequest& request) {
   Run run{sequence, policy, request, {}};
   run.layers = request.stop_depth < 0 ? h_.layers : request.stop_depth;
-  run.first_query = static_cast<int32_t>(request.first_query < 0 ? sequence.size() : request.first_query);
+  run.first_query =
+      static_cast<int32_t>(request.first_query < 0 ? sequence.size() : request.first_query);
   if (request.kind == StepKind::decode) run.revivals_left = request.revive_budget.tokens;
   sequence.append(request.new_tokens);
   workspace_.rope().reserve(sequence.size());
@@ -70,7 +77,8 @@ StepReport Stepper::step(Sequence& sequence, Policy& policy, const StepRequest& 
   for (size_t i = 0; i < set_.size(); ++i) set_[i] = static_cast<int32_t>(i);
   for (int layer = 0; layer < run.layers; ++layer) {
     if (sequence.any_frozen()) {
-      std::erase_if(set_, [&](int32_t t) { return sequence.frozen(t) && sequence.depth(t) <= layer; });
+      std::erase_if(set_,
+                    [&](int32_t t) { return sequence.frozen(t) && sequence.depth(t) <= layer; });
     }
     run.report.set_sizes.push_back(static_cast<int64_t>(set_.size()));
     compute_layer(run, layer);
@@ -94,12 +102,13 @@ void Stepper::compute_layer(Run& run, int layer) {
   for (const int32_t token : set_) key_slots_.push_back(cache.acquire(token));
 
   query_tokens_.clear();
-  const auto tile_rows = static_cast<size_t>(kTileRows);
-  workspace_.reserve(std::min<int64_t>(kTileRows, static_cast<int64_t>(pending_.size())));
+  const size_t tile_rows = tile_size(pending_.size());
+  workspace_.reserve(static_cast<int64_t>(tile_rows));
   for (size_t begin = 0; begin < pending_.size(); begin += tile_rows) {
     check_cancelled(run);
     if (run.request.progress) {
-      run.request.progress(layer, h_.layers, static_cast<double>(begin) / static_cast<double>(pending_.size()));
+      run.request.progress(layer, h_.layers,
+                           static_cast<double>(begin) / static_cast<double>(pending_.size()));
     }
     const size_t count = std::min(tile_rows, pending_.size() - begin);
     compute_tile(run, layer, std::span(pending_).subspan(begin, count), layer + 1 < h_.layers);
@@ -157,14 +166,14 @@ void Stepper::attend(Run& run, int layer, std::span<const int32_t> tile, FloatRo
     key = std::lower_bound(key, set_.end(), token);
     end_key_.push_back(static_cast<int32_t>(key - set_.begin()) + 1);
     // A sliding window counts original positions, so it may hold fewer keys than it is wide.
-    const auto first = window == 0 ? set_.begin()
-                                   : std::lower_bound(set_.begin(), key, token - window + 1);
+    const auto first =
+        window == 0 ? set_.begin() : std::lower_bound(set_.begin(), key, token - window + 1);
     first_key_.push_back(static_cast<int32_t>(first - set_.begin()));
   }
-  backend_.attention({workspace_.q(out.rows), h_.heads, first_key_, end_key_,
-                      run.sequence.kv(layer).view(), key_slots_, h_.attention_scale,
-                      h_.attention_soft_cap},
-                     out);
+  backend_.attention(
+      {workspace_.q(out.rows), h_.heads, first_key_, end_key_, run.sequence.kv(layer).view(),
+       key_slots_, h_.attention_scale, h_.attention_soft_cap},
+      out);
 }
 
 void Stepper::keep_score_queries(Run& run, std::span<const int32_t> tile) {
@@ -172,19 +181,22 @@ void Stepper::keep_score_queries(Run& run, std::span<const int32_t> tile) {
   const int64_t window = run.policy.score().window;
   const auto newest = std::lower_bound(pending_.begin(), pending_.end(), run.first_query);
   if (newest == pending_.end()) return;
-  const int32_t first = *std::max(newest, pending_.end() - std::min<int64_t>(window, pending_.end() - pending_.begin()));
+  const int32_t first = *std::max(
+      newest, pending_.end() - std::min<int64_t>(window, pending_.end() - pending_.begin()));
   const auto row_bytes = static_cast<size_t>(h_.q_size()) * sizeof(float);
   if (score_queries_.bytes() < static_cast<size_t>(window) * row_bytes) {
     score_queries_ = backend_.allocate(static_cast<size_t>(window) * row_bytes);
   }
   const FloatRows q = workspace_.q(static_cast<int64_t>(tile.size()));
-  const auto from = static_cast<int64_t>(std::lower_bound(tile.begin(), tile.end(), first) - tile.begin());
+  const auto from =
+      static_cast<int64_t>(std::lower_bound(tile.begin(), tile.end(), first) - tile.begin());
   const int64_t count = q.rows - from;
   if (count <= 0) return;
   source_rows_.clear();
   for (int64_t r = from; r < q.rows; ++r) source_rows_.push_back(q.row(r));
   const auto offset = static_cast<int64_t>(query_tokens_.size());
-  backend_.gather(source_rows_, {score_queries_.floats() + offset * h_.q_size(), count, h_.q_size(), h_.q_size()});
+  backend_.gather(source_rows_, {score_queries_.floats() + offset * h_.q_size(), count, h_.q_size(),
+                                 h_.q_size()});
   query_tokens_.insert(query_tokens_.end(), tile.begin() + from, tile.end());
 }
 
@@ -193,8 +205,9 @@ void Stepper::emit_logits(Run& run, std::span<const int32_t> tile, ConstFloatRow
   const auto last = static_cast<int32_t>(run.sequence.size() - 1);
   wanted_.clear();
   for (const int32_t token : tile) {
-    const bool wanted = positions.empty() ? token == last
-                                          : std::binary_search(positions.begin(), positions.end(), token);
+    const bool wanted = positions.empty()
+                            ? token == last
+                            : std::binary_search(positions.begin(), positions.end(), token);
     if (wanted) wanted_.push_back(token);
   }
   if (wanted_.empty() || !run.request.logits) return;
@@ -257,11 +270,13 @@ void Stepper::prune(Run& run, int layer) {
     const bool computed_now = std::binary_search(pending_.begin(), pending_.end(), token);
     return computed_now ? Standing::in_flight : Standing::waiting;
   };
-  std::vector<int32_t> kept =
-      select({set_, scores, kept_count(*keep, static_cast<int64_t>(set_.size())), is_protected, standing},
-             run.revivals_left);
-  if (run.request.observer != nullptr) run.request.observer->on_selection(layer, set_, scores, kept);
-  for (const int32_t token : kept) run.report.revived += standing(token) == Standing::waiting ? 1 : 0;
+  std::vector<int32_t> kept = select(
+      {set_, scores, kept_count(*keep, static_cast<int64_t>(set_.size())), is_protected, standing},
+      run.revivals_left);
+  if (run.request.observer != nullptr)
+    run.request.observer->on_selection(layer, set_, scores, kept);
+  for (const int32_t token : kept)
+    run.report.revived += standing(token) == Standing::waiting ? 1 : 0;
   if (run.policy.permanent()) {
     for (const int32_t token : set_) {
       if (!std::binary_search(kept.begin(), kept.end(), token)) sequence.freeze(token);
@@ -288,7 +303,7 @@ std::span<const float> Stepper::score_set(Run& run, int layer) {
                              key_slots_,
                              h_.attention_scale,
                              h_.attention_soft_cap},
-                           kernels::ScoreKind::probability, scores_);
+                            kernels::ScoreKind::probability, scores_);
   run.policy.combine(layer + 1, scores_);
   pool_scores(scores_, score.pool);
   return scores_;
@@ -303,15 +318,16 @@ std::vector<float> Stepper::last_query_products(const Sequence& sequence, int la
   const auto last = static_cast<int64_t>(query_tokens_.size()) - 1;
   const int32_t first[] = {0}, end[] = {static_cast<int32_t>(slots.size())};
   std::vector<float> scores(slots.size());
-  backend_.attention_scores({{score_queries_.floats() + last * h_.q_size(), 1, h_.q_size(), h_.q_size()},
-                             h_.heads,
-                             first,
-                             end,
-                             sequence.kv(layer).view(),
-                             slots,
-                             1.0f,
-                             0.0f},
-                            kernels::ScoreKind::dot, scores);
+  backend_.attention_scores(
+      {{score_queries_.floats() + last * h_.q_size(), 1, h_.q_size(), h_.q_size()},
+       h_.heads,
+       first,
+       end,
+       sequence.kv(layer).view(),
+       slots,
+       1.0f,
+       0.0f},
+      kernels::ScoreKind::dot, scores);
   return scores;
 }
 

@@ -20,14 +20,16 @@ constexpr CacheTypes kExact{kernels::CacheType::f32, kernels::CacheType::f32};
 
 std::vector<int32_t> random_tokens(std::mt19937_64& generator, int64_t count, int vocabulary) {
   std::vector<int32_t> tokens(static_cast<size_t>(count));
-  for (int32_t& token : tokens) token = static_cast<int32_t>(generator() % static_cast<uint64_t>(vocabulary));
+  for (int32_t& token : tokens)
+    token = static_cast<int32_t>(generator() % static_cast<uint64_t>(vocabulary));
   return tokens;
 }
 
 Schedule random_schedule(std::mt19937_64& generator, int layers) {
   Schedule schedule;
   for (int layer = 1; layer < layers; ++layer) {
-    if (generator() % 2 == 0) schedule.push_back({layer, 0.1 + 0.1 * static_cast<double>(generator() % 9)});
+    if (generator() % 2 == 0)
+      schedule.push_back({layer, 0.1 + 0.1 * static_cast<double>(generator() % 9)});
   }
   if (schedule.empty()) schedule.push_back({1, 0.5});
   return schedule;
@@ -49,10 +51,12 @@ class LawObserver : public StepObserver {
  public:
   explicit LawObserver(const Sequence& sequence) : sequence_(sequence) {}
 
-  void on_layer(int layer, std::span<const int32_t> set, std::span<const int32_t> pending) override {
+  void on_layer(int layer, std::span<const int32_t> set,
+                std::span<const int32_t> pending) override {
     EXPECT_TRUE(std::is_sorted(set.begin(), set.end()));
     for (const int32_t token : pending) {
-      EXPECT_TRUE(computed_.insert({token, layer}).second) << "token " << token << " computed twice in layer " << layer;
+      EXPECT_TRUE(computed_.insert({token, layer}).second)
+          << "token " << token << " computed twice in layer " << layer;
     }
     for (const int32_t token : set) EXPECT_GE(sequence_.depth(token), layer);
     sets_[layer].assign(set.begin(), set.end());
@@ -65,7 +69,9 @@ class LawObserver : public StepObserver {
       EXPECT_GE(sequence_.depth(token), state.depth);
       if (sequence_.depth(token) != state.depth) continue;
       ASSERT_TRUE(sequence_.hidden().has(token));
-      EXPECT_EQ(std::memcmp(sequence_.hidden().row(token), state.row.data(), state.row.size() * sizeof(float)), 0);
+      EXPECT_EQ(std::memcmp(sequence_.hidden().row(token), state.row.data(),
+                            state.row.size() * sizeof(float)),
+                0);
     }
     rows_.clear();
     remember_rows();
@@ -97,10 +103,12 @@ class LawObserver : public StepObserver {
 };
 
 struct Runner {
-  explicit Runner(const model::Transformer& transformer) : stepper(transformer), sequence(transformer, kExact) {}
+  explicit Runner(const model::Transformer& transformer)
+      : stepper(transformer), sequence(transformer, kExact) {}
 
   std::vector<float> feed(Policy& policy, std::span<const int32_t> tokens, StepKind kind,
-                          RevivalBudget budget = {}, StepObserver* observer = nullptr, int stop_depth = -1) {
+                          RevivalBudget budget = {}, StepObserver* observer = nullptr,
+                          int stop_depth = -1) {
     std::vector<float> logits;
     StepRequest request;
     request.new_tokens = tokens;
@@ -109,7 +117,9 @@ struct Runner {
     request.stop_depth = stop_depth;
     request.first_query = kind == StepKind::prompt ? 0 : -1;
     request.observer = observer;
-    request.logits = [&](int64_t, std::span<const float> values) { logits.assign(values.begin(), values.end()); };
+    request.logits = [&](int64_t, std::span<const float> values) {
+      logits.assign(values.begin(), values.end());
+    };
     report = stepper.step(sequence, policy, request);
     return logits;
   }
@@ -148,7 +158,8 @@ TEST(Step, KeepRatioOneIsDenseBitForBit) {
     EXPECT_EQ(a.feed(*dense, tokens, StepKind::prompt), b.feed(*lazy, tokens, StepKind::prompt));
     for (int i = 0; i < 5; ++i) {
       tokens = random_tokens(generator, 1, shape.vocabulary);
-      EXPECT_EQ(a.feed(*dense, tokens, StepKind::decode), b.feed(*lazy, tokens, StepKind::decode, {0}));
+      EXPECT_EQ(a.feed(*dense, tokens, StepKind::decode),
+                b.feed(*lazy, tokens, StepKind::decode, {0}));
     }
     EXPECT_EQ(b.sequence.aux_bytes(), 0u);
   }
@@ -167,7 +178,8 @@ TEST(Step, ChunksAndThreadsDoNotChangeBits) {
     // Dense chunks up to the first pruning layer, then the rest in one step.
     const auto span = std::span(tokens);
     for (size_t begin = 0; begin < 120; begin += 40) {
-      chunked.feed(*lazy, span.subspan(begin, 40), StepKind::prompt, {}, nullptr, schedule.front().layer);
+      chunked.feed(*lazy, span.subspan(begin, 40), StepKind::prompt, {}, nullptr,
+                   schedule.front().layer);
     }
     EXPECT_EQ(chunked.feed(*lazy, span.subspan(120), StepKind::prompt), expected);
     for (int64_t token = 0; token < whole.sequence.size(); ++token) {
@@ -187,7 +199,8 @@ TEST(Step, NothingIsComputedTwiceAndDroppedRowsStay) {
     LawObserver laws(runner.sequence);
     laws.set_row_size(static_cast<size_t>(shape.hidden));
     const RevivalBudget budget{m % 2 == 0 ? RevivalBudget::kAll : m % 5};
-    runner.feed(*lazy, random_tokens(generator, 40 + m, shape.vocabulary), StepKind::prompt, {}, &laws);
+    runner.feed(*lazy, random_tokens(generator, 40 + m, shape.vocabulary), StepKind::prompt, {},
+                &laws);
     laws.check_rows();
     for (int i = 0; i < 12; ++i) {
       const bool turn = i == 6;  // a further turn in between
@@ -202,7 +215,8 @@ TEST(Step, NothingIsComputedTwiceAndDroppedRowsStay) {
     uint64_t depths = 0;
     for (int64_t token = 0; token < runner.sequence.size(); ++token) {
       depths += static_cast<uint64_t>(runner.sequence.depth(token));
-      const bool waiting = runner.sequence.depth(token) > 0 && runner.sequence.depth(token) < shape.layers;
+      const bool waiting =
+          runner.sequence.depth(token) > 0 && runner.sequence.depth(token) < shape.layers;
       EXPECT_EQ(runner.sequence.hidden().has(token), waiting);
       for (int layer = 0; layer < shape.layers; ++layer) {
         if (layer < runner.sequence.depth(token)) {
@@ -248,15 +262,18 @@ TEST(Step, PermanentPoliciesNeverComeBack) {
     shape.layers = 4;
     const TinyModel model(shape);
     for (const bool tsp : {true, false}) {
-      const auto policy = tsp ? make_tsp_policy({2, 0.3}, {.window = 8, .pool = 7}) : make_static_policy({2, 0.3}, {});
+      const auto policy = tsp ? make_tsp_policy({2, 0.3}, {.window = 8, .pool = 7})
+                              : make_static_policy({2, 0.3}, {});
       Runner runner(model.transformer());
       LawObserver laws(runner.sequence);
-      runner.feed(*policy, random_tokens(generator, 50, shape.vocabulary), StepKind::prompt, {}, &laws);
+      runner.feed(*policy, random_tokens(generator, 50, shape.vocabulary), StepKind::prompt, {},
+                  &laws);
       const auto kept = laws.set_entering(3);
       EXPECT_EQ(kept.size(), 15u);
       EXPECT_EQ(runner.sequence.aux_bytes(), 0u);
       for (int i = 0; i < 4; ++i) {
-        runner.feed(*policy, random_tokens(generator, 1, shape.vocabulary), StepKind::decode, {}, &laws);
+        runner.feed(*policy, random_tokens(generator, 1, shape.vocabulary), StepKind::decode, {},
+                    &laws);
         auto expected = kept;
         for (int g = 0; g <= i; ++g) expected.push_back(50 + g);
         EXPECT_EQ(laws.set_entering(3), expected);
@@ -344,7 +361,8 @@ TEST(Step, LogitsAtAnyPositionEqualThoseOfTheShorterPrompt) {
   ASSERT_EQ(all.size(), positions.size());
   for (const int32_t position : positions) {
     Runner shorter(model.transformer());
-    EXPECT_EQ(shorter.feed(*dense, std::span(prompt).first(static_cast<size_t>(position) + 1), StepKind::prompt),
+    EXPECT_EQ(shorter.feed(*dense, std::span(prompt).first(static_cast<size_t>(position) + 1),
+                           StepKind::prompt),
               all[position]);
   }
 }
@@ -356,7 +374,8 @@ TEST(Step, PromptEditorsKeepTheirShareAndTheProtected) {
   const auto prompt = random_tokens(generator, 80, shape.vocabulary);
   Stepper stepper(model.transformer());
   const PromptEditor editor{model.transformer(), stepper, 42, 3, 5, nullptr, {}};
-  const auto random = make_random_policy(0.5), compress = make_compress_policy(0.5), gem = make_gem_policy({2, 0.5}, 5);
+  const auto random = make_random_policy(0.5), compress = make_compress_policy(0.5),
+             gem = make_gem_policy({2, 0.5}, 5);
   const std::pair<Policy*, uint64_t> cases[] = {
       {random.get(), 0u}, {compress.get(), 80u * 4u}, {gem.get(), 80u * 2u}};
   for (const auto& [policy, pairs] : cases) {
@@ -365,7 +384,8 @@ TEST(Step, PromptEditorsKeepTheirShareAndTheProtected) {
     EXPECT_EQ(edited.computed_pairs, pairs) << policy->name();
     EXPECT_TRUE(std::is_sorted(edited.kept.begin(), edited.kept.end()));
     for (const int32_t index : {0, 1, 2, 75, 76, 77, 78, 79}) {
-      EXPECT_TRUE(std::binary_search(edited.kept.begin(), edited.kept.end(), index)) << policy->name();
+      EXPECT_TRUE(std::binary_search(edited.kept.begin(), edited.kept.end(), index))
+          << policy->name();
     }
     EXPECT_EQ(policy->edit_prompt(prompt, editor).kept, edited.kept);
   }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <unistd.h>
+
 #include <atomic>
 #include <filesystem>
 #include <memory>
 #include <random>
 #include <string>
-#include <unistd.h>
 
 #include "formats/gguf_writer.h"
 #include "model/architecture.h"
@@ -85,7 +86,8 @@ class TinyModel {
     std::filesystem::remove(path);  // the mapping lives on
     model::Hyperparameters h = model::describe(*file_);
     model::Weights weights = model::load_weights(*file_, h, *backend_);
-    transformer_ = std::make_unique<model::Transformer>(std::move(h), std::move(weights), *backend_);
+    transformer_ =
+        std::make_unique<model::Transformer>(std::move(h), std::move(weights), *backend_);
   }
 
   const model::Transformer& transformer() const { return *transformer_; }

@@ -37,7 +37,8 @@ RopeScaling scaling_of(const formats::ModelFile& file, const std::string& key) {
 RopeParameters describe_rope(const formats::ModelFile& file, const std::string& prefix,
                              int head_dim) {
   RopeParameters rope;
-  rope.rotated = static_cast<int>(file.integer(prefix + "rope.dimension_count", 2, head_dim, head_dim));
+  rope.rotated =
+      static_cast<int>(file.integer(prefix + "rope.dimension_count", 2, head_dim, head_dim));
   rope.base = file.real(prefix + "rope.freq_base", 10000.0);
   const std::string scaling = prefix + "rope.scaling.";
   rope.scaling = scaling_of(file, scaling + "type");
@@ -68,8 +69,8 @@ RopeParameters describe_rope(const formats::ModelFile& file, const std::string& 
 }
 
 /// Scalars that some files store per layer: all layers must agree.
-int64_t scalar_or_equal_array(const formats::ModelFile& file, const std::string& key, int64_t minimum,
-                              int64_t maximum) {
+int64_t scalar_or_equal_array(const formats::ModelFile& file, const std::string& key,
+                              int64_t minimum, int64_t maximum) {
   const auto found = file.metadata().find(key);
   if (found != file.metadata().end() &&
       std::holds_alternative<std::vector<int64_t>>(found->second)) {
@@ -113,24 +114,28 @@ Hyperparameters describe_common(const formats::ModelFile& file, const std::strin
   h.architecture = architecture;
   h.name = file.text("general.name", "");
   h.layers = static_cast<int>(file.integer(prefix + "block_count", 1, 4096));
-  h.context_length = file.integer(prefix + "context_length", 1, std::numeric_limits<int32_t>::max());
+  h.context_length =
+      file.integer(prefix + "context_length", 1, std::numeric_limits<int32_t>::max());
   h.hidden_size = static_cast<int>(file.integer(prefix + "embedding_length", 1, kMaxWidth));
   h.intermediate_size =
       static_cast<int>(scalar_or_equal_array(file, prefix + "feed_forward_length", 1, kMaxWidth));
-  h.heads = static_cast<int>(scalar_or_equal_array(file, prefix + "attention.head_count", 1, 65536));
+  h.heads =
+      static_cast<int>(scalar_or_equal_array(file, prefix + "attention.head_count", 1, 65536));
   h.kv_heads = file.has(prefix + "attention.head_count_kv")
-                   ? static_cast<int>(scalar_or_equal_array(file, prefix + "attention.head_count_kv",
-                                                            1, 65536))
+                   ? static_cast<int>(
+                         scalar_or_equal_array(file, prefix + "attention.head_count_kv", 1, 65536))
                    : h.heads;
   const bool divides = h.hidden_size % h.heads == 0;
   if (!divides && !file.has(prefix + "attention.key_length")) {
     fail(ErrorCode::invalid_file,
-         "{}: {} heads do not divide an embedding length of {} and {}attention.key_length is missing",
+         "{}: {} heads do not divide an embedding length of {} and {}attention.key_length is "
+         "missing",
          file.path().string(), h.heads, h.hidden_size, prefix);
   }
   h.head_dim = static_cast<int>(file.integer(prefix + "attention.key_length", 2, 65536,
                                              divides ? h.hidden_size / h.heads : 0));
-  const int64_t value_length = file.integer(prefix + "attention.value_length", 1, 65536, h.head_dim);
+  const int64_t value_length =
+      file.integer(prefix + "attention.value_length", 1, 65536, h.head_dim);
   if (value_length != h.head_dim || h.heads % h.kv_heads != 0 || h.head_dim % 2 != 0) {
     fail(ErrorCode::unsupported,
          "{}: {} query heads, {} key/value heads, key length {} and value length {} are no "
@@ -145,7 +150,8 @@ Hyperparameters describe_common(const formats::ModelFile& file, const std::strin
   h.attention_scale = 1.0f / std::sqrt(static_cast<float>(h.head_dim));
   const std::string activation = file.text(prefix + "hidden_act", "");
   if (!activation.empty() && activation != "silu" && activation != "gelu_pytorch_tanh") {
-    fail(ErrorCode::unsupported, "{}: activation '{}' is not supported; supported are silu and gelu_pytorch_tanh",
+    fail(ErrorCode::unsupported,
+         "{}: activation '{}' is not supported; supported are silu and gelu_pytorch_tanh",
          file.path().string(), activation);
   }
   const formats::TensorView& embedding = file.tensor("token_embd.weight");

@@ -55,8 +55,8 @@ struct Hyperparameters {
   float final_soft_cap = 0.0f;
   kernels::Activation activation = kernels::Activation::silu;
   // Parts of the block that only some architectures have.
-  bool qk_norm = false;        ///< RMS norm of each head's query and key before rotation
-  bool post_norms = false;     ///< a norm after attention and after feed-forward
+  bool qk_norm = false;     ///< RMS norm of each head's query and key before rotation
+  bool post_norms = false;  ///< a norm after attention and after feed-forward
   bool qkv_bias_required = false;
   std::vector<RopeParameters> ropes;
   std::vector<LayerParameters> layer;  ///< [layers]

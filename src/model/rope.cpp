@@ -39,8 +39,7 @@ std::vector<float> inverse_frequencies(const RopeParameters& rope) {
   std::vector<float> frequencies(static_cast<size_t>(rope.rotated / 2));
   for (size_t i = 0; i < frequencies.size(); ++i) {
     const auto exponent = static_cast<float>(2 * i) / static_cast<float>(rope.rotated);
-    float frequency =
-        static_cast<float>(1.0 / std::pow(static_cast<float>(rope.base), exponent));
+    float frequency = static_cast<float>(1.0 / std::pow(static_cast<float>(rope.base), exponent));
     if (!rope.frequency_divisors.empty()) {
       frequency /= rope.frequency_divisors[i];
     } else if (rope.scaling == RopeScaling::linear) {

@@ -101,12 +101,12 @@ void Transformer::add_branch(const kernels::Weight& matrix, const float* bias,
   backend_.add(hidden, branch);
 }
 
-void Transformer::logits(ConstFloatRows hidden, std::span<float> logits, Workspace& workspace) const {
+void Transformer::logits(ConstFloatRows hidden, std::span<float> logits,
+                         Workspace& workspace) const {
   LAZYLLM_CHECK(logits.size() == static_cast<size_t>(hidden.rows * h_.vocabulary_size));
   const FloatRows normed = workspace.normed(hidden.rows);
   backend_.rms_norm(hidden, weights_.norm.floats(), h_.norm_epsilon, normed);
-  kernels::Buffer device = backend_.allocate(logits.size() * sizeof(float));
-  const FloatRows out{device.floats(), hidden.rows, h_.vocabulary_size, h_.vocabulary_size};
+  const FloatRows out = workspace.logits(hidden.rows);
   const MatmulTarget targets[] = {{weights_.lm_head.get(), weights_.lm_head_bias.floats(), out}};
   backend_.matmul(normed, targets);
   backend_.download(out.data, logits.data(), logits.size());

@@ -27,6 +27,13 @@ class Workspace {
   kernels::FloatRows gate(int64_t rows) const { return view(gate_, rows, h_.intermediate_size); }
   kernels::FloatRows up(int64_t rows) const { return view(up_, rows, h_.intermediate_size); }
 
+  /// Makes room by itself, since few steps want logits of more than one row.
+  kernels::FloatRows logits(int64_t rows) {
+    const auto bytes = static_cast<size_t>(rows * h_.vocabulary_size) * sizeof(float);
+    if (logits_.bytes() < bytes) logits_ = backend_.allocate(bytes);
+    return view(logits_, rows, h_.vocabulary_size);
+  }
+
   RopeCache& rope() { return rope_; }
   const RopeCache& rope() const { return rope_; }
 
@@ -38,7 +45,7 @@ class Workspace {
   const Hyperparameters& h_;
   const kernels::Backend& backend_;
   int64_t rows_ = 0;
-  kernels::Buffer hidden_, normed_, branch_, q_, k_, v_, attention_, gate_, up_;
+  kernels::Buffer hidden_, normed_, branch_, q_, k_, v_, attention_, gate_, up_, logits_;
   RopeCache rope_;
 };
 
@@ -72,8 +79,9 @@ class Transformer {
  private:
   void feed_forward(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
   /// hidden += post_norm(matrix * in), or without the norm straight into hidden.
-  void add_branch(const kernels::Weight& matrix, const float* bias, const kernels::Buffer& post_norm,
-                  kernels::ConstFloatRows in, kernels::FloatRows hidden, Workspace& workspace) const;
+  void add_branch(const kernels::Weight& matrix, const float* bias,
+                  const kernels::Buffer& post_norm, kernels::ConstFloatRows in,
+                  kernels::FloatRows hidden, Workspace& workspace) const;
 
   Hyperparameters h_;
   Weights weights_;

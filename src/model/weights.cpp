@@ -61,7 +61,8 @@ class Loader {
   void check_shape(const formats::TensorView& tensor, const std::vector<int64_t>& expected) const {
     if (tensor.shape == expected) return;
     fail(ErrorCode::invalid_file,
-         "{}: tensor {} has the shape {}, but the model's metadata asks for {}; convert the model again",
+         "{}: tensor {} has the shape {}, but the model's metadata asks for {}; convert the model "
+         "again",
          file_.path().string(), tensor.name, shape_text(tensor.shape), shape_text(expected));
   }
 
@@ -136,7 +137,8 @@ Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,
   const Loader loader(file, backend);
   Weights weights;
   weights.embed_tokens = loader.source("token_embd.weight", h.vocabulary_size, h.hidden_size);
-  weights.embed_tokens.name += " of " + file.path().string();  // it is read, and found wrong, long after
+  weights.embed_tokens.name +=
+      " of " + file.path().string();  // it is read, and found wrong, long after
   for (int layer = 0; layer < h.layers; ++layer) {
     if (progress) progress(layer, h.layers);
     weights.layers.push_back(load_layer(loader, h, layer));

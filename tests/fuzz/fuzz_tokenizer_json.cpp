@@ -22,10 +22,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   };
   const std::string tokenizer_json = take();
   const std::string tokenizer_config = take();
-  const std::string sample = std::string("Hello, w\xc3\xb6rld 12345\n\n  \xff<s>") + std::string(rest);
+  const std::string sample =
+      std::string("Hello, w\xc3\xb6rld 12345\n\n  \xff<s>") + std::string(rest);
   try {
-    const auto tokenizer =
-        text::Tokenizer::create(text::parse_hugging_face_tokenizer(tokenizer_json, tokenizer_config, "fuzz"));
+    const auto tokenizer = text::Tokenizer::create(
+        text::parse_hugging_face_tokenizer(tokenizer_json, tokenizer_config, "fuzz"));
     for (const bool parse_special : {false, true}) {
       const auto ids = tokenizer->encode(sample, /*add_special=*/true, parse_special);
       for (const text::TokenId id : ids) {

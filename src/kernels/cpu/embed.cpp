@@ -22,7 +22,8 @@ void embed(ThreadPool& pool, const WeightSource& table, std::span<const int32_t>
     }
     if (sum != 0.0f) {
       fail(ErrorCode::invalid_file,
-           "tensor {} contains NaN or infinite values in row {}; the file is damaged, fetch it again",
+           "tensor {} contains NaN or infinite values in row {}; the file is damaged, fetch it "
+           "again",
            table.name, token);
     }
   };

@@ -9,9 +9,12 @@ namespace lazyllm::kernels::cpu {
 
 std::string_view name(Isa isa) {
   switch (isa) {
-    case Isa::avx2: return "avx2";
-    case Isa::avx512_vnni: return "avx512-vnni";
-    case Isa::generic: break;
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512_vnni:
+      return "avx512-vnni";
+    case Isa::generic:
+      break;
   }
   return "generic";
 }

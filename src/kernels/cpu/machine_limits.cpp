@@ -39,12 +39,11 @@ struct Loop {
 // clang-format on
 
 // vzeroall: sums and factors of 0, so that no float becomes denormal or NaN.
-#define LAZYLLM_PEAK_LOOP(name, target_isa, instruction, vector)                          \
-  __attribute__((target(target_isa))) void name(int64_t rounds) {                         \
-    asm volatile(                                                                         \
-        "vzeroall\n1:\n" LAZYLLM_TWELVE(instruction, "%%" vector "12", "%%" vector "13",  \
-                                        "%%" vector) "dec %0\n jnz 1b\n vzeroupper\n"     \
-        : "+r"(rounds)::"cc", LAZYLLM_SUMS, "xmm14", "xmm15");                            \
+#define LAZYLLM_PEAK_LOOP(name, target_isa, instruction, vector)                                  \
+  __attribute__((target(target_isa))) void name(int64_t rounds) {                                 \
+    asm volatile("vzeroall\n1:\n" LAZYLLM_TWELVE(instruction, "%%" vector "12", "%%" vector "13", \
+                                                 "%%" vector) "dec %0\n jnz 1b\n vzeroupper\n"    \
+                 : "+r"(rounds)::"cc", LAZYLLM_SUMS, "xmm14", "xmm15");                           \
   }
 
 LAZYLLM_PEAK_LOOP(int8_products_avx512, "avx512f,avx512vnni", "vpdpbusd", "zmm")
@@ -89,9 +88,15 @@ Loop float_loop(Isa isa) {
 
 #else
 
-Loop int8_loop(Isa) { return {}; }
-Loop bf16_loop(Isa) { return {}; }
-Loop float_loop(Isa) { return {}; }
+Loop int8_loop(Isa) {
+  return {};
+}
+Loop bf16_loop(Isa) {
+  return {};
+}
+Loop float_loop(Isa) {
+  return {};
+}
 
 #endif
 

@@ -18,7 +18,7 @@ inline constexpr int kGroupColumns = 32;   ///< columns whose activations share 
 inline constexpr int kSuperColumns = 256;  ///< columns of a super-block (K-quants)
 inline constexpr int kGroupSteps = 8;      ///< k-steps of 4 columns in a group
 inline constexpr int kStepBytes = 64;      ///< 16 outputs x 4 columns, one byte each
-inline constexpr int kGroupValues = 512;    ///< a group of a tile with one byte per quant
+inline constexpr int kGroupValues = 512;   ///< a group of a tile with one byte per quant
 
 /// How a storage type looks after packing. A quantised value is
 ///   scale * (q - offset)      or      scale * q + minimum

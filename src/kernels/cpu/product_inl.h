@@ -39,8 +39,9 @@ LAZYLLM_SIMD_INLINE void product_tile(const float* a, int64_t a_stride, const fl
 }
 
 template <int kRows, bool kAccumulate>
-[[gnu::noinline]] void product_rows(const float* a, int64_t a_stride, const float* b, int64_t b_stride, int depth,
-                  int vectors, float* c, int64_t c_stride) {
+[[gnu::noinline]] void product_rows(const float* a, int64_t a_stride, const float* b,
+                                    int64_t b_stride, int depth, int vectors, float* c,
+                                    int64_t c_stride) {
   int j = 0;
   for (; j + kTileVectors <= vectors; j += kTileVectors) {
     product_tile<kRows, kTileVectors, kAccumulate>(a, a_stride, b + j * kWidth, b_stride, depth,

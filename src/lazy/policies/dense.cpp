@@ -12,6 +12,8 @@ class DensePolicy final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_dense_policy() { return std::make_unique<DensePolicy>(); }
+std::unique_ptr<Policy> make_dense_policy() {
+  return std::make_unique<DensePolicy>();
+}
 
 }  // namespace lazyllm::lazy

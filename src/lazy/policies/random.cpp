@@ -29,6 +29,8 @@ class RandomPolicy final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_random_policy(double keep) { return std::make_unique<RandomPolicy>(keep); }
+std::unique_ptr<Policy> make_random_policy(double keep) {
+  return std::make_unique<RandomPolicy>(keep);
+}
 
 }  // namespace lazyllm::lazy

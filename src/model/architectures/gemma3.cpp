@@ -9,7 +9,7 @@
 namespace lazyllm::model {
 namespace {
 
-constexpr int kDefaultPattern = 6;           // five sliding layers, then a full one
+constexpr int kDefaultPattern = 6;  // five sliding layers, then a full one
 constexpr double kDefaultLocalBase = 10000.0;
 
 std::vector<bool> sliding_layers(const formats::ModelFile& file, int layers) {
