@@ -42,8 +42,8 @@ struct Session::Implementation {
   /// The prompt step: fills last_logits and the statistics of the prefill.
   void prefill(std::span<const TokenId> prompt, const GenerationCallbacks& callbacks);
   void decode(TokenId token);
-  lazy::StepReport run_step(std::span<const TokenId> tokens, lazy::StepKind kind,
-                            const GenerationCallbacks& callbacks);
+  const lazy::StepReport& run_step(std::span<const TokenId> tokens, lazy::StepKind kind,
+                                   const GenerationCallbacks& callbacks);
   void choose_policy(int64_t total_tokens);
   void remember(std::span<const TokenId> tokens, std::span<const int32_t> kept);
   double prompt_fraction() const;
@@ -152,9 +152,9 @@ void Session::Implementation::choose_policy(int64_t total_tokens) {
   statistics.schedule = policy->name() == "dense" ? "" : lazy::to_string(plan.schedule);
 }
 
-lazy::StepReport Session::Implementation::run_step(std::span<const TokenId> tokens,
-                                                   lazy::StepKind kind,
-                                                   const GenerationCallbacks& callbacks) {
+const lazy::StepReport& Session::Implementation::run_step(std::span<const TokenId> tokens,
+                                                          lazy::StepKind kind,
+                                                          const GenerationCallbacks& callbacks) {
   lazy::StepRequest request;
   request.new_tokens = tokens;
   request.kind = kind;
@@ -198,7 +198,7 @@ void Session::Implementation::prefill(std::span<const TokenId> prompt,
   editing_pairs = edited.computed_pairs;
   prompt_begin = sequence.size();
   prompt_end = prompt_begin + static_cast<int64_t>(tokens.size());
-  const lazy::StepReport report = run_step(tokens, lazy::StepKind::prompt, callbacks);
+  const lazy::StepReport& report = run_step(tokens, lazy::StepKind::prompt, callbacks);
   remember(prompt, edited.kept);
 
   statistics.prompt_tokens = prompt_tokens;

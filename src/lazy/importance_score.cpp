@@ -27,11 +27,12 @@ std::string ImportanceScore::describe() const {
          (pool == 1 ? std::string() : fmt::format(", pooled over {}", pool));
 }
 
-void pool_scores(std::span<float> scores, int pool) {
+void pool_scores(std::span<float> scores, int pool, std::vector<double>& sums) {
   if (pool <= 1 || scores.empty()) return;
   const auto count = static_cast<int64_t>(scores.size());
   const int64_t reach = pool / 2;
-  std::vector<double> sums(scores.size() + 1, 0.0);
+  sums.resize(scores.size() + 1);  // assign() would take new memory at every token
+  sums[0] = 0.0;
   for (size_t i = 0; i < scores.size(); ++i) sums[i + 1] = sums[i] + scores[i];
   for (int64_t i = 0; i < count; ++i) {
     const int64_t begin = std::max<int64_t>(0, i - reach), end = std::min(count, i + reach + 1);

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lazyllm::lazy {
 
@@ -19,6 +20,6 @@ struct ImportanceScore {
 
 /// scores[i] = mean of scores over the `pool` entries centred on i; at the ends over those that
 /// exist.
-void pool_scores(std::span<float> scores, int pool);
+void pool_scores(std::span<float> scores, int pool, std::vector<double>& scratch);
 
 }  // namespace lazyllm::lazy

@@ -134,7 +134,7 @@ std::vector<int32_t> select_from_prompt(std::span<const float> scores, double ke
   std::iota(set.begin(), set.end(), 0);
   const auto is_protected = [&](int32_t index) { return editor.is_protected(index, size); };
   int64_t unlimited = -1;
-  return select(
+  return Selector().select(
       {set, scores, kept_count(keep, size), is_protected, [](int32_t) { return Standing::stored; }},
       unlimited);
 }

@@ -8,40 +8,27 @@
 #include "base/error.h"
 
 namespace lazyllm::lazy {
-namespace {
-
-struct Candidate {
-  float score;
-  int32_t token;
-};
-
-/// Descending score, ties to the later position: a total order, so the outcome is unique.
-bool ranks_before(const Candidate& a, const Candidate& b) {
-  return a.score != b.score ? a.score > b.score : a.token > b.token;
-}
-
-}  // namespace
-
 int64_t kept_count(double keep, int64_t count) {
   // The slack undoes the rounding of products such as 0.1 * 30.
   const auto kept = static_cast<int64_t>(std::ceil(keep * static_cast<double>(count) - 1e-9));
   return std::clamp<int64_t>(kept, 1, count);
 }
 
-std::vector<int32_t> select(const SelectionInput& input, int64_t& revivals_left) {
+const std::vector<int32_t>& Selector::select(const SelectionInput& input, int64_t& revivals_left) {
   LAZYLLM_CHECK(!input.set.empty() && input.set.size() == input.scores.size());
-  std::vector<Candidate> guarded, others;
+  guarded_.clear();
+  others_.clear();
+  kept_.clear();
   for (size_t i = 0; i < input.set.size(); ++i) {
     const int32_t token = input.set[i];
     const bool stays = token == input.set.back() || input.is_protected(token);
-    (stays ? guarded : others).push_back({input.scores[i], token});
+    (stays ? guarded_ : others_).push_back({input.scores[i], token});
   }
-  const auto missing = std::clamp<int64_t>(input.keep - static_cast<int64_t>(guarded.size()), 0,
-                                           static_cast<int64_t>(others.size()));
-  const auto cut = others.begin() + missing;
-  if (cut != others.end()) std::nth_element(others.begin(), cut, others.end(), ranks_before);
+  const auto missing = std::clamp<int64_t>(input.keep - static_cast<int64_t>(guarded_.size()), 0,
+                                           static_cast<int64_t>(others_.size()));
+  const auto cut = others_.begin() + missing;
+  if (cut != others_.end()) std::nth_element(others_.begin(), cut, others_.end(), ranks_before);
 
-  std::vector<int32_t> kept;
   int64_t refused = 0;
   const auto take_or_refuse = [&](const Candidate& candidate) {
     if (input.standing(candidate.token) == Standing::waiting) {
@@ -51,28 +38,28 @@ std::vector<int32_t> select(const SelectionInput& input, int64_t& revivals_left)
       }
       if (revivals_left > 0) --revivals_left;
     }
-    kept.push_back(candidate.token);
+    kept_.push_back(candidate.token);
   };
   if (revivals_left >= 0) {  // the order matters only while a budget runs out
-    std::sort(guarded.begin(), guarded.end(), ranks_before);
-    std::sort(others.begin(), cut, ranks_before);
+    std::sort(guarded_.begin(), guarded_.end(), ranks_before);
+    std::sort(others_.begin(), cut, ranks_before);
   }
-  for (const Candidate& candidate : guarded) take_or_refuse(candidate);
-  std::for_each(others.begin(), cut, take_or_refuse);
+  for (const Candidate& candidate : guarded_) take_or_refuse(candidate);
+  std::for_each(others_.begin(), cut, take_or_refuse);
 
   if (refused > 0) {
-    std::vector<Candidate> substitutes;
-    std::copy_if(cut, others.end(), std::back_inserter(substitutes),
+    substitutes_.clear();
+    std::copy_if(cut, others_.end(), std::back_inserter(substitutes_),
                  [&](const Candidate& candidate) {
                    return input.standing(candidate.token) == Standing::stored;
                  });
-    const auto count = std::min<int64_t>(refused, static_cast<int64_t>(substitutes.size()));
-    std::partial_sort(substitutes.begin(), substitutes.begin() + count, substitutes.end(),
+    const auto count = std::min<int64_t>(refused, static_cast<int64_t>(substitutes_.size()));
+    std::partial_sort(substitutes_.begin(), substitutes_.begin() + count, substitutes_.end(),
                       ranks_before);
-    for (int64_t i = 0; i < count; ++i) kept.push_back(substitutes[static_cast<size_t>(i)].token);
+    for (int64_t i = 0; i < count; ++i) kept_.push_back(substitutes_[static_cast<size_t>(i)].token);
   }
-  std::sort(kept.begin(), kept.end());
-  return kept;
+  std::sort(kept_.begin(), kept_.end());
+  return kept_;
 }
 
 }  // namespace lazyllm::lazy

@@ -26,11 +26,28 @@ struct SelectionInput {
   std::function<Standing(int32_t)> standing;
 };
 
-/// The k tokens that stay, in rising order: protected ones first (counted in k; all
-/// of them stay even if they are more than k), then by descending score, ties to the
-/// later position. A waiting token costs one of `revivals_left` (negative: no limit);
-/// when none is left it is refused and the next-best stored token beyond the first k
-/// takes its place.
-std::vector<int32_t> select(const SelectionInput& input, int64_t& revivals_left);
+/// Chooses tokens. Keeps its memory between calls; one per user.
+class Selector {
+ public:
+  /// The k tokens that stay, in rising order, until the next call: protected ones first
+  /// (counted in k; all of them stay even if they are more than k), then by descending score, ties
+  /// to the later position. A waiting token costs one of `revivals_left` (negative: no limit);
+  /// when none is left it is refused and the next-best stored token beyond the first k
+  /// takes its place.
+  const std::vector<int32_t>& select(const SelectionInput& input, int64_t& revivals_left);
+
+ private:
+  struct Candidate {
+    float score;
+    int32_t token;
+  };
+  /// Descending score, ties to the later position: a total order, so the outcome is unique.
+  static bool ranks_before(const Candidate& a, const Candidate& b) {
+    return a.score != b.score ? a.score > b.score : a.token > b.token;
+  }
+
+  std::vector<Candidate> guarded_, others_, substitutes_;
+  std::vector<int32_t> kept_;
+};
 
 }  // namespace lazyllm::lazy

@@ -21,13 +21,13 @@ std::vector<int32_t> run(std::vector<float> scores, int64_t keep, std::vector<in
   const auto in = [](const std::vector<int32_t>& list, int32_t t) {
     return std::find(list.begin(), list.end(), t) != list.end();
   };
-  return select({set, scores, keep, [&](int32_t t) { return in(guarded, t); },
-                 [&](int32_t t) {
-                   return in(waiting, t)  ? Standing::waiting
-                          : in(flying, t) ? Standing::in_flight
-                                          : Standing::stored;
-                 }},
-                budget);
+  return Selector().select({set, scores, keep, [&](int32_t t) { return in(guarded, t); },
+                            [&](int32_t t) {
+                              return in(waiting, t)  ? Standing::waiting
+                                     : in(flying, t) ? Standing::in_flight
+                                                     : Standing::stored;
+                            }},
+                           budget);
 }
 using Tokens = std::vector<int32_t>;
 
@@ -81,7 +81,8 @@ TEST(Selection, AgreesWithAPlainSort) {
 
 TEST(ImportanceScore, PoolsOverExistingNeighbours) {
   std::vector<float> scores = {3, 0, 0, 6, 0};
-  pool_scores(scores, 3);
+  std::vector<double> scratch;
+  pool_scores(scores, 3, scratch);
   const std::vector<float> expected = {1.5f, 1, 2, 2, 3};
   for (size_t i = 0; i < scores.size(); ++i) EXPECT_FLOAT_EQ(scores[i], expected[i]);
   EXPECT_EQ(ImportanceScore::parse_window("last"), 1);

@@ -5,7 +5,6 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "lazy/selection.h"
 
 namespace lazyllm::lazy {
 
@@ -14,12 +13,16 @@ using kernels::FloatRows;
 
 namespace {
 
-/// Rows in work at a time: large enough that unpacking a weight tile is paid back,
-/// small enough that a tile's activations stay near the cores.
-constexpr size_t kTileRows = 256;
-/// Tiles of about equal size, so that no small one is left over: a tile unpacks every weight.
-size_t tile_size(size_t rows) {
-  const size_t tiles = (rows + kTileRows - 1) / kTileRows;
+/// Rows in work at a time: large enough that unpacking a weight is paid back, small enough
+/// that a tile's activations stay near the cores. Those of float weights are four times as large
+/// as quantised ones. Measured on a 1.1B shape: Q4_K_M is 10 % faster with 512 rows than with 256,
+/// BF16 8 % slower.
+constexpr size_t kTileRows = 512;
+constexpr size_t kFloatTileRows = 256;
+
+/// Tiles of about equal size, so that no small one is left over: each unpacks every weight.
+size_t tile_size(size_t rows, size_t most) {
+  const size_t tiles = (rows + most - 1) / most;
   return tiles == 0 ? 1 : (rows + tiles - 1) / tiles;
 }
 
@@ -46,7 +49,7 @@ struct Stepper::Run {
   Sequence& sequence;
   Policy& policy;
   const StepRequest& request;
-  StepReport report;
+  StepReport& report;
   int layers = 0;           // to be passed
   int32_t first_query = 0;  // tokens from here on may score with their queries
   int64_t revivals_left = -1;
@@ -56,7 +59,8 @@ Stepper::Stepper(const model::Transformer& transformer)
     : transformer_(transformer),
       h_(transformer.hyperparameters()),
       backend_(transformer.backend()),
-      workspace_(transformer.hyperparameters(), transformer.backend()) {}
+      workspace_(transformer.hyperparameters(), transformer.backend()),
+      most_rows_(transformer.weights().bits_per_value() < 12.0 ? kTileRows : kFloatTileRows) {}
 
 void Stepper::check_cancelled(const Run& run) const {
   if (run.request.cancel != nullptr && run.request.cancel->load(std::memory_order_relaxed)) {
@@ -64,8 +68,9 @@ void Stepper::check_cancelled(const Run& run) const {
   }
 }
 
-StepReport Stepper::step(Sequence& sequence, Policy& policy, const StepRequest& request) {
-  Run run{sequence, policy, request, {}};
+const StepReport& Stepper::step(Sequence& sequence, Policy& policy, const StepRequest& request) {
+  report_.clear();
+  Run run{sequence, policy, request, report_};
   run.layers = request.stop_depth < 0 ? h_.layers : request.stop_depth;
   run.first_query =
       static_cast<int32_t>(request.first_query < 0 ? sequence.size() : request.first_query);
@@ -84,7 +89,7 @@ StepReport Stepper::step(Sequence& sequence, Policy& policy, const StepRequest& 
     compute_layer(run, layer);
     if (request.stop_depth < 0 && layer + 1 < h_.layers) prune(run, layer);
   }
-  return std::move(run.report);
+  return report_;
 }
 
 void Stepper::compute_layer(Run& run, int layer) {
@@ -102,7 +107,7 @@ void Stepper::compute_layer(Run& run, int layer) {
   for (const int32_t token : set_) key_slots_.push_back(cache.acquire(token));
 
   query_tokens_.clear();
-  const size_t tile_rows = tile_size(pending_.size());
+  const size_t tile_rows = tile_size(pending_.size(), most_rows_);
   workspace_.reserve(static_cast<int64_t>(tile_rows));
   for (size_t begin = 0; begin < pending_.size(); begin += tile_rows) {
     check_cancelled(run);
@@ -270,9 +275,9 @@ void Stepper::prune(Run& run, int layer) {
     const bool computed_now = std::binary_search(pending_.begin(), pending_.end(), token);
     return computed_now ? Standing::in_flight : Standing::waiting;
   };
-  std::vector<int32_t> kept = select(
-      {set_, scores, kept_count(*keep, static_cast<int64_t>(set_.size())), is_protected, standing},
-      run.revivals_left);
+  const int64_t k = kept_count(*keep, static_cast<int64_t>(set_.size()));
+  const std::vector<int32_t>& kept = selector_.select(
+      {set_, scores, k, std::ref(is_protected), std::ref(standing)}, run.revivals_left);
   if (run.request.observer != nullptr)
     run.request.observer->on_selection(layer, set_, scores, kept);
   for (const int32_t token : kept)
@@ -282,7 +287,7 @@ void Stepper::prune(Run& run, int layer) {
       if (!std::binary_search(kept.begin(), kept.end(), token)) sequence.freeze(token);
     }
   }
-  set_ = std::move(kept);
+  set_.assign(kept.begin(), kept.end());
 }
 
 std::span<const float> Stepper::score_set(Run& run, int layer) {
@@ -305,7 +310,7 @@ std::span<const float> Stepper::score_set(Run& run, int layer) {
                              h_.attention_soft_cap},
                             kernels::ScoreKind::probability, scores_);
   run.policy.combine(layer + 1, scores_);
-  pool_scores(scores_, score.pool);
+  pool_scores(scores_, score.pool, pool_sums_);
   return scores_;
 }
 

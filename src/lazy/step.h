@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lazy/policy.h"
+#include "lazy/selection.h"
 #include "lazy/sequence.h"
 #include "model/transformer.h"
 
@@ -64,6 +65,13 @@ struct StepReport {
   int64_t revived = 0;             ///< tokens that left the Aux Cache
   uint64_t computed_pairs = 0;
   std::array<double, kPhases> seconds{};
+
+  void clear() {
+    set_sizes.clear();
+    revived = 0;
+    computed_pairs = 0;
+    seconds.fill(0.0);
+  }
 };
 
 /// The one function behind prefill, decode and a further turn (design: "a token is
@@ -76,7 +84,8 @@ class Stepper {
 
   /// Errors: Error(cancelled), with the sequence valid: what was computed stays, and
   /// a later step goes on from there. The caller keeps tokens within the context.
-  StepReport step(Sequence& sequence, Policy& policy, const StepRequest& request);
+  /// The report stands until the next step.
+  const StepReport& step(Sequence& sequence, Policy& policy, const StepRequest& request);
 
   /// Inner products of the last token's query with all keys of `layer` (0-based), mean over heads.
   /// Only right after a step over the whole sequence with stop_depth = layer + 1.
@@ -99,12 +108,16 @@ class Stepper {
   const model::Hyperparameters& h_;
   const kernels::Backend& backend_;
   model::Workspace workspace_;
+  size_t most_rows_;  // of a tile
 
   // Scratch that keeps its capacity from step to step.
   std::vector<int32_t> set_, pending_, key_slots_, slots_, first_key_, end_key_, wanted_;
   std::vector<const float*> source_rows_;
   std::vector<float*> target_rows_;
   std::vector<float> scores_, logits_;
+  std::vector<double> pool_sums_;
+  Selector selector_;
+  StepReport report_;
   std::vector<int32_t> query_tokens_;  // whose queries lie in score_queries_
   kernels::Buffer score_queries_;      // [window][q_size]
 };

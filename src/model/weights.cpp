@@ -121,15 +121,29 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
 
 }  // namespace
 
-size_t Weights::bytes() const {
-  size_t sum = lm_head ? lm_head->bytes() : 0;
+template <typename Visit>
+void Weights::for_each_matrix(Visit visit) const {
+  if (lm_head) visit(*lm_head);
   for (const LayerWeights& w : layers) {
     for (const WeightPointer* matrix :
          {&w.q_proj, &w.k_proj, &w.v_proj, &w.o_proj, &w.gate_proj, &w.up_proj, &w.down_proj}) {
-      sum += (*matrix)->bytes();
+      visit(**matrix);
     }
   }
+}
+
+size_t Weights::bytes() const {
+  size_t sum = 0;
+  for_each_matrix([&](const kernels::Weight& matrix) { sum += matrix.bytes(); });
   return sum;
+}
+
+double Weights::bits_per_value() const {
+  double values = 0.0;
+  for_each_matrix([&](const kernels::Weight& matrix) {
+    values += static_cast<double>(matrix.rows()) * static_cast<double>(matrix.columns());
+  });
+  return 8.0 * static_cast<double>(bytes()) / values;
 }
 
 Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,

@@ -38,7 +38,12 @@ struct Weights {
   WeightPointer lm_head;  // [vocabulary][hidden]
   kernels::Buffer lm_head_bias;
 
-  size_t bytes() const;  ///< back-end memory of the repacked matrices
+  size_t bytes() const;           ///< back-end memory of the repacked matrices
+  double bits_per_value() const;  ///< of the repacked matrices, on average
+
+ private:
+  template <typename Visit>
+  void for_each_matrix(Visit visit) const;
 };
 
 /// Called with (layers done, layers in all).

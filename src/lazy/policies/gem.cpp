@@ -25,7 +25,8 @@ class GemPolicy final : public Policy {
     request.progress = editor.progress;
     const StepReport report = editor.stepper.step(first_pass, *dense, request);
     std::vector<float> scores = editor.stepper.last_query_products(first_pass, point_.layer - 1);
-    pool_scores(scores, pool_);
+    std::vector<double> scratch;
+    pool_scores(scores, pool_, scratch);
     return {select_from_prompt(scores, point_.keep, editor), report.computed_pairs};
   }
 
