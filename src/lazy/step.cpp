@@ -78,8 +78,8 @@ const StepReport& Stepper::step(Sequence& sequence, Policy& policy, const StepRe
   sequence.append(request.new_tokens);
   workspace_.rope().reserve(sequence.size());
 
-  set_.resize(static_cast<size_t>(sequence.size()));
-  for (size_t i = 0; i < set_.size(); ++i) set_[i] = static_cast<int32_t>(i);
+  set_.clear();  // pushed one by one: from a pruned set, resize() would take new memory every time
+  for (int64_t i = 0; i < sequence.size(); ++i) set_.push_back(static_cast<int32_t>(i));
   for (int layer = 0; layer < run.layers; ++layer) {
     if (sequence.any_frozen()) {
       std::erase_if(set_,
