@@ -4,6 +4,7 @@
 // The whole public API.
 #include "lazyllm/error.h"
 #include "lazyllm/machine.h"
+#include "lazyllm/metrics.h"
 #include "lazyllm/model.h"
 #include "lazyllm/options.h"
 #include "lazyllm/policies.h"

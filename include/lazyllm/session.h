@@ -71,6 +71,11 @@ class Session {
   GenerationResult generate(std::span<const TokenId> tokens, const GenerationOptions& options = {},
                             const GenerationCallbacks& callbacks = {});
 
+  /// Mean natural logarithm of the probabilities of `continuation`'s tokens, each behind the
+  /// prompt and those before it; prompt and tokens go through the session's policy as in
+  /// generate(). Errors: as generate(); Error(invalid_input) for an empty continuation.
+  double log_likelihood(std::span<const TokenId> prompt, std::span<const TokenId> continuation);
+
   /// Logits of a dense pass over `tokens` at the given rising positions, each [vocabulary].
   /// Starts from an empty session and leaves it holding the tokens.
   void logits(std::span<const TokenId> tokens, std::span<const int32_t> positions,

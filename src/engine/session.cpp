@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 
 #include "base/error.h"
 #include "engine/model_implementation.h"
@@ -21,6 +22,13 @@ double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
+double log_probability(std::span<const float> logits, TokenId token) {
+  const double top = *std::max_element(logits.begin(), logits.end());
+  double sum = 0.0;
+  for (const float logit : logits) sum += std::exp(logit - top);
+  return logits[static_cast<size_t>(token)] - top - std::log(sum);
+}
+
 kernels::CacheType to_kernel(CacheType type) {
   return static_cast<kernels::CacheType>(type);
 }
@@ -34,6 +42,7 @@ struct Session::Implementation {
                             const GenerationCallbacks& callbacks);
   void logits(std::span<const TokenId> tokens, std::span<const int32_t> positions,
               const lazy::LogitsSink& sink);
+  double log_likelihood(std::span<const TokenId> prompt, std::span<const TokenId> continuation);
   void truncate(int64_t size);
   void check_tokens(std::span<const TokenId> tokens) const;
 
@@ -291,6 +300,26 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
   return result;
 }
 
+double Session::Implementation::log_likelihood(std::span<const TokenId> prompt,
+                                               std::span<const TokenId> continuation) {
+  std::vector<TokenId> all(prompt.begin(), prompt.end());
+  all.insert(all.end(), continuation.begin(), continuation.end());
+  check_tokens(all);
+  if (prompt.empty() || continuation.empty()) {
+    fail(ErrorCode::invalid_input, "a likelihood wants a prompt and a continuation");
+  }
+  cancelled = false;
+  statistics = {};
+  const int64_t held = keep_common_prefix(prompt);
+  prefill(prompt.subspan(static_cast<size_t>(held)), {});
+  double sum = 0.0;
+  for (size_t i = 0; i < continuation.size(); ++i) {
+    if (i > 0) decode(continuation[i - 1]);
+    sum += log_probability(last_logits, continuation[i]);
+  }
+  return sum / static_cast<double>(continuation.size());
+}
+
 void Session::Implementation::logits(std::span<const TokenId> tokens,
                                      std::span<const int32_t> positions,
                                      const lazy::LogitsSink& sink) {
@@ -336,6 +365,11 @@ GenerationResult Session::generate(std::span<const TokenId> tokens,
 void Session::logits(std::span<const TokenId> tokens, std::span<const int32_t> positions,
                      const std::function<void(int64_t, std::span<const float>)>& sink) {
   implementation_->logits(tokens, positions, sink);
+}
+
+double Session::log_likelihood(std::span<const TokenId> prompt,
+                               std::span<const TokenId> continuation) {
+  return implementation_->log_likelihood(prompt, continuation);
 }
 
 void Session::cancel() noexcept {

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "lazy/tiny_model_for_tests.h"
 #include "lazyllm/error.h"
 #include "lazyllm/policies.h"
@@ -168,6 +170,26 @@ TEST(Session, LogitsComeInOrderAndBadPositionsAreRefused) {
   const auto ignore = [](int64_t, std::span<const float>) {};
   EXPECT_THROW(session.logits(tokens, std::vector<int32_t>{30}, ignore), Error);
   EXPECT_THROW(session.logits(tokens, std::vector<int32_t>{5, 5}, ignore), Error);
+}
+
+TEST(Session, LogLikelihoodIsWhatTheLogitsSay) {
+  Session session(tiny_model(), with_policy("dense"));
+  const auto prompt = some_tokens(30), continuation = some_tokens(4, 3);
+  const auto all = joined(prompt, continuation);
+  double expected = 0.0;
+  session.logits(all, std::vector<int32_t>{29, 30, 31, 32},
+                 [&](int64_t position, std::span<const float> values) {
+                   double sum = 0.0;
+                   for (const float value : values) sum += std::exp(static_cast<double>(value));
+                   const TokenId next = all[static_cast<size_t>(position) + 1];
+                   expected += values[static_cast<size_t>(next)] - std::log(sum);
+                 });
+  session.reset();
+  EXPECT_NEAR(session.log_likelihood(prompt, continuation), expected / 4.0, 1e-5);
+  EXPECT_THROW(session.log_likelihood(prompt, {}), Error);
+  Session lazy(tiny_model(), with_policy("lazy", "2:1.0"));
+  EXPECT_EQ(lazy.log_likelihood(prompt, continuation),
+            session.log_likelihood(prompt, continuation));
 }
 
 TEST(Session, RefusesAContextTheModelCannotHave) {

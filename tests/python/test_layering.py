@@ -11,6 +11,7 @@ BELOW = {
     "model": {"base", "formats", "kernels"},
     "lazy": {"base", "formats", "kernels", "model"},
     "engine": {"base", "formats", "text", "kernels", "model", "lazy"},
+    "evaluation": {"base", "text"},
 }
 
 

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace lazyllm::cli {
+
+/// DIR/samples.jsonl: one JSON object a line, on disk as soon as it is there. What an earlier
+/// run wrote with the same settings is found again, so that an interrupted run goes on.
+class EvalSamples {
+ public:
+  using Json = nlohmann::ordered_json;
+
+  /// Makes the folder. A last line cut short by an interruption is dropped.
+  /// Errors: Error(io) when it cannot be written; Error(invalid_file) with the line otherwise.
+  explicit EvalSamples(const std::filesystem::path& folder);
+
+  /// The line with this key, or null.
+  const Json* find(const std::string& key) const;
+  /// Writes a line; it must hold a text "key".
+  void add(const Json& sample);
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  std::map<std::string, Json> known_;
+  std::ofstream out_;
+};
+
+}  // namespace lazyllm::cli

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lazyllm eval: samples on disk as they come, an interrupted run goes on, bad data is named with file and line."""
+
+import json
+
+import pytest
+
+KEYS = {"suite", "task", "id", "policy", "schedule", "prediction", "score", "ttft_ms", "tpot_ms", "total_ms", "prompt_tokens", "generated_tokens",
+        "computed_fraction", "computed_fraction_end", "answer_loglik"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A LongBench folder of our own with two tasks."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    story = "Once upon a time there was a little dog. He liked the park. " * 30
+    for task, answers, classes in (("hotpotqa", ["the park"], None), ("trec_small", ["Place"], ["Place", "Person"])):
+        lines = [{"input": f"Question {i}: where?", "context": story, "answers": answers, "length": 300, "dataset": task, "language": "en",
+                  "all_classes": classes, "_id": f"{task}-{i}"} for i in range(3)]
+        (folder / f"{task}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "dataset2prompt.json").write_text(json.dumps({"hotpotqa": "{context}\n{input}{{x}}", "trec_small": "{context}\n{input}"}))
+    (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 8, "trec_small": 8}))
+    (folder / "dataset2metric.json").write_text(json.dumps({"trec_small": "classification"}))
+    return folder
+
+
+@pytest.fixture
+def evaluate(program, data, folder, tmp_path):
+    def run(*more):
+        return program.run("eval", "-m", data / "models" / "stories260K.gguf", "--data", folder, "--out", tmp_path / "out", "--max-length", 200,
+                           "--policy", "lazy@2:0.5", "--min-prompt", 0, *more)
+    return run
+
+
+def samples(tmp_path):
+    return [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
+
+
+def test_samples_table_and_going_on(evaluate, tmp_path):
+    first = evaluate("--limit", 1)
+    assert first.returncode == 0, first.stderr
+    rows = samples(tmp_path)
+    assert [(r["task"], r["policy"]) for r in rows] == [("hotpotqa", "dense"), ("hotpotqa", "lazy"), ("trec_small", "dense"), ("trec_small", "lazy")]
+    assert all(KEYS <= row.keys() and row["answer_loglik"] < 0 and row["generated_tokens"] >= 1 for row in rows)
+    assert all(196 <= row["prompt_tokens"] <= 204 for row in rows), "the middle is cut out"
+    assert [row["computed_fraction"] < 1 for row in rows] == [False, True, False, True]
+    assert b"| hotpotqa | qa_f1 | 1 | lazy 2:0.5 |" in first.stdout
+
+    path = tmp_path / "out" / "samples.jsonl"
+    path.write_text(path.read_text() + '{"suite": "longb')  # stopped while it wrote
+    again = evaluate("--limit", 2)
+    assert again.returncode == 0, again.stderr
+    more = samples(tmp_path)
+    assert more[:4] == rows and len(more) == 8, "what is there is not computed again"
+
+
+def test_dense_likelihood_does_not_depend_on_the_policy_beside_it(evaluate, tmp_path):
+    evaluate("--limit", 1, "--tasks", "hotpotqa", "--policy", "lazy@2:1.0")
+    dense, half, whole = samples(tmp_path)
+    assert whole["answer_loglik"] == dense["answer_loglik"] and whole["prediction"] == dense["prediction"]
+    assert half["answer_loglik"] != dense["answer_loglik"]
+
+
+def test_bad_data(evaluate, folder, tmp_path):
+    def refused(code, *words, more=()):
+        result = evaluate(*more)
+        assert result.returncode == code, result.stderr
+        for word in words:
+            assert word in result.stderr.decode(), result.stderr
+
+    refused(2, "nonesuch", more=["--tasks", "nonesuch"])
+    refused(2, "suite", more=["--suite", "magic"])
+    refused(2, "out of range", more=["--policy", "lazy@99:0.5"])
+    good = (folder / "hotpotqa.jsonl").read_text()
+    for line, word in (("{broken", "JSON"), ('{"input": "x", "answers": ["y"]}', "context"), ('{"input": "x", "context": "", "answers": ["y"]}', "context"),
+                       ('{"input": "x", "context": "z"}', "answers"), ('{"context": "z", "answers": ["y"]}', "input")):
+        (folder / "hotpotqa.jsonl").write_text(good + line + "\n")
+        refused(1, "hotpotqa.jsonl:4", word)
+    (folder / "hotpotqa.jsonl").write_text(good)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    (tmp_path / "out" / "samples.jsonl").write_text("not ours\n")
+    refused(1, "samples.jsonl:1")
+    (folder / "dataset2prompt.json").unlink()
+    refused(1, "dataset2prompt.json")
