@@ -239,17 +239,8 @@ class Bench {
   ProgressLine progress_;
 };
 
-void check(const BenchOptions& options) {
-  for (const std::string& policy : options.policies) {
-    bool known = false;
-    for (const PolicyInfo& info : policies()) known = known || info.name == policy;
-    if (!known)
-      throw Error(ErrorCode::usage, fmt::format("--policy {}: see lazyllm policies", policy));
-  }
-}
-
 void bench(const BenchOptions& options) {
-  check(options);
+  for (const std::string& policy : options.policies) require_known_policy(policy);
   std::vector<BenchRow> rows;
   const MachineLimits machine = measure_machine_limits(options.common.isa, options.common.threads);
   for (const std::string& path : options.models) {
@@ -292,13 +283,8 @@ void add_bench_command(CLI::App& app) {
                    "also the time to first token with these policies, beside dense")
       ->delimiter(',');
   CommonOptions& common = options->common;
-  command->add_option("-t,--threads", common.threads, "threads (default: one per core)")
-      ->check(CLI::Range(1, 1024));
-  command->add_option("--isa", common.isa, "force a kernel set: avx512-vnni, avx2, generic");
-  command->add_option("--cache-type-k", common.cache_type_k, "f16, f32, q8_0")
-      ->capture_default_str();
-  command->add_option("--cache-type-v", common.cache_type_v, "f16, f32, q8_0")
-      ->capture_default_str();
+  add_machine_flags(*command, common);
+  add_cache_type_flags(*command, common);
   add_schedule_flags(*command, common);
   command->footer(
       "Examples:\n"

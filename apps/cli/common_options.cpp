@@ -43,9 +43,20 @@ void check_utf8(const std::string& text, const std::string& where) {
 void add_model_flags(CLI::App& command, CommonOptions& options) {
   command.add_option("-m,--model", options.model, "model file (.gguf) or Hugging Face folder")
       ->required();
+  add_machine_flags(command, options);
+}
+
+void add_machine_flags(CLI::App& command, CommonOptions& options) {
   command.add_option("-t,--threads", options.threads, "threads (default: one per core)")
       ->check(CLI::Range(1, 1024));
   command.add_option("--isa", options.isa, "force a kernel set: avx512-vnni, avx2, generic");
+}
+
+void add_cache_type_flags(CLI::App& command, CommonOptions& options) {
+  command.add_option("--cache-type-k", options.cache_type_k, "storage of keys: f16, f32, q8_0")
+      ->capture_default_str();
+  command.add_option("--cache-type-v", options.cache_type_v, "storage of values: f16, f32, q8_0")
+      ->capture_default_str();
 }
 
 void add_session_flags(CLI::App& command, CommonOptions& options) {
@@ -57,10 +68,7 @@ void add_session_flags(CLI::App& command, CommonOptions& options) {
       .add_option("-c,--ctx-size", options.context,
                   "most tokens held (default: the model's context)")
       ->check(CLI::NonNegativeNumber);
-  command.add_option("--cache-type-k", options.cache_type_k, "storage of keys: f16, f32, q8_0")
-      ->capture_default_str();
-  command.add_option("--cache-type-v", options.cache_type_v, "storage of values: f16, f32, q8_0")
-      ->capture_default_str();
+  add_cache_type_flags(command, options);
   command.add_flag("--no-warmup", options.no_warmup,
                    "do not run a token through the model after loading");
   command.add_option("--color", options.color, "colour on terminals: auto, on, off")
@@ -135,6 +143,13 @@ void add_sampling_flags(CLI::App& command, CommonOptions& options) {
       ->group(group);
   command.add_flag("--ignore-eos", options.ignore_eos, "go on after the model ends its answer")
       ->group(group);
+}
+
+void require_known_policy(const std::string& name) {
+  for (const PolicyInfo& info : policies()) {
+    if (info.name == name) return;
+  }
+  throw Error(ErrorCode::usage, fmt::format("--policy {}: unknown; see lazyllm policies", name));
 }
 
 SessionOptions session_options(const CommonOptions& options) {

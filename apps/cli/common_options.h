@@ -37,12 +37,15 @@ struct CommonOptions {
 };
 
 void add_model_flags(CLI::App& command, CommonOptions& options);
+void add_machine_flags(CLI::App& command, CommonOptions& options);     // among the model's
+void add_cache_type_flags(CLI::App& command, CommonOptions& options);  // among the session's
 void add_session_flags(CLI::App& command, CommonOptions& options);
 void add_pruning_flags(CLI::App& command, CommonOptions& options);
 void add_schedule_flags(CLI::App& command, CommonOptions& options);  // all of them but --policy
 void add_sampling_flags(CLI::App& command, CommonOptions& options);
 
 /// Errors: Error(usage).
+void require_known_policy(const std::string& name);
 SessionOptions session_options(const CommonOptions& options);
 GenerationOptions generation_options(const CommonOptions& options);
 

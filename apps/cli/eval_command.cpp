@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 
@@ -26,6 +27,8 @@ struct EvalOptions {
   int64_t limit = 0, max_length = 0;
 };
 
+constexpr int64_t kTemplateTokens = 128;
+
 /// A policy with its schedule: "lazy", "lazy@19:0.1".
 struct Arm {
   std::string policy, prune;
@@ -33,7 +36,7 @@ struct Arm {
 
 /// Sums over the samples of one task under one policy.
 struct Totals {
-  int64_t samples = 0;
+  int64_t samples = 0, weighed = 0;
   double score = 0.0, ttft_ms = 0.0, total_ms = 0.0, computed = 0.0, computed_end = 0.0,
          loglik = 0.0;
 
@@ -44,7 +47,10 @@ struct Totals {
     total_ms += sample["total_ms"].get<double>();
     computed += sample["computed_fraction"].get<double>();
     computed_end += sample["computed_fraction_end"].get<double>();
-    loglik += sample["answer_loglik"].get<double>();
+    if (!sample["answer_loglik"].is_null()) {
+      loglik += sample["answer_loglik"].get<double>();
+      ++weighed;
+    }
   }
   double mean(double sum) const { return sum / static_cast<double>(samples); }
 };
@@ -61,8 +67,10 @@ class Evaluation {
         samples_(options.out) {}
 
   void run() {
-    for (const EvalTask& task : tasks_)
+    for (const EvalTask& task : tasks_) {
+      max_length(task);  // refused now, not in an hour
       planned_ += static_cast<int64_t>(task.records.size() * arms_.size());
+    }
     start_ = std::chrono::steady_clock::now();
     for (const EvalTask& task : tasks_) {
       for (const EvalRecord& record : task.records) {
@@ -79,22 +87,32 @@ class Evaluation {
   }
 
  private:
-  /// Everything that a result depends on: a sample with another key is not used again.
-  std::string key(const EvalTask& task, const EvalRecord& record, const Arm& arm) const {
+  /// Everything that a result depends on: a sample with another key is not used again. The
+  /// prompt's tokens stand for the record, its cutting and the chat template.
+  std::string key(const EvalTask& task, const EvalRecord& record,
+                  const std::vector<TokenId>& prompt, const Arm& arm) const {
     const CommonOptions& c = options_.common;
-    return fmt::format(
-        "{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}", version(), info_.path,
-        info_.file_bytes, info_.isa, info_.threads, max_length(task), c.cache_type_k,
-        c.cache_type_v, arm.policy, arm.prune,
-        arm.policy == "dense" ? "" : fmt::format("{},{},{}", c.score, c.score_pool, c.seed),
-        arm.policy == "dense" ? 0 : c.protect_first, arm.policy == "dense" ? 0 : c.protect_last,
-        arm.policy == "dense" ? "" : c.revive_budget, arm.policy == "dense" ? 0 : c.min_prompt,
-        task.name, record.id);
+    std::string tokens;
+    for (const TokenId token : prompt) tokens += std::to_string(token) + ' ';
+    std::string pruning;
+    if (arm.policy != "dense") {
+      pruning = fmt::format("{},{},{},{},{},{},{}", arm.prune, c.score, c.score_pool,
+                            c.protect_first, c.protect_last, c.revive_budget, c.min_prompt);
+    }
+    return fmt::format("{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{:016x}", version(), info_.path,
+                       info_.file_bytes, info_.isa, info_.threads, c.cache_type_k, c.cache_type_v,
+                       arm.policy, pruning, task.name, record.id, std::hash<std::string>()(tokens));
   }
 
   int64_t max_length(const EvalTask& task) const {
     // Room for the answer and for what a chat template adds.
-    const int64_t most = info_.context_length - task.max_tokens - 128;
+    const int64_t most = info_.context_length - task.max_tokens - kTemplateTokens;
+    if (most < 2) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("task {}: answers of {} tokens leave no room for a prompt in the "
+                              "model's context of {}; leave the task out with --tasks",
+                              task.name, task.max_tokens, info_.context_length));
+    }
     return options_.max_length > 0 ? std::min(options_.max_length, most) : most;
   }
 
@@ -117,7 +135,7 @@ class Evaluation {
 
   Json sample(const EvalTask& task, const EvalRecord& record, const std::vector<TokenId>& prompt,
               const Arm& arm) {
-    const std::string name = key(task, record, arm);
+    const std::string name = key(task, record, prompt, arm);
     if (const Json* known = samples_.find(name)) return *known;
     CommonOptions common = options_.common;
     common.policy = arm.policy;
@@ -131,9 +149,7 @@ class Evaluation {
     const Statistics statistics = session.statistics();
     // Dense, the prompt's state is still what it was; otherwise written tokens revived some of it.
     if (statistics.policy != "dense") session.reset();
-    const std::vector<TokenId> gold =
-        model_->tokenize(record.answers.front(), /*add_special=*/false);
-    const double loglik = gold.empty() ? 0.0 : session.log_likelihood(prompt, gold);
+    const Json loglik = answer_log_likelihood(session, prompt, record.answers.front());
     const Json line = {{"suite", options_.suite},
                        {"task", task.name},
                        {"category", task.category},
@@ -155,6 +171,15 @@ class Evaluation {
     samples_.add(line);
     ++fresh_;
     return line;
+  }
+
+  /// Null when there is nothing to weigh. An answer longer than the context is cut to fit.
+  Json answer_log_likelihood(Session& session, const std::vector<TokenId>& prompt,
+                             const std::string& answer) const {
+    std::vector<TokenId> gold = model_->tokenize(answer, /*add_special=*/false);
+    const auto room = static_cast<size_t>(info_.context_length) - prompt.size();
+    gold.resize(std::min(gold.size(), room));
+    return gold.empty() ? Json(nullptr) : Json(session.log_likelihood(prompt, gold));
   }
 
   void show_progress(const EvalTask& task) {
@@ -186,7 +211,7 @@ class Evaluation {
             "| {} | {} | {} | {} | {:.2f} | {:.3f} | {:.0f} | {:.2f}x | {:.2f}x | {:.3f} | {:.3f} "
             "|\n",
             task.name, task.metric, t.samples, arm_name(arms_[arm]), 100.0 * t.mean(t.score),
-            t.mean(t.loglik), t.mean(t.ttft_ms), dense.ttft_ms / t.ttft_ms,
+            t.loglik / static_cast<double>(t.weighed), t.mean(t.ttft_ms), dense.ttft_ms / t.ttft_ms,
             dense.total_ms / t.total_ms, t.mean(t.computed), t.mean(t.computed_end));
       }
     }
@@ -211,13 +236,7 @@ std::vector<Arm> parse_arms(const EvalOptions& options) {
     const size_t at = text.find('@');
     const Arm arm{text.substr(0, at),
                   at == std::string::npos ? options.common.prune : text.substr(at + 1)};
-    bool known = false;
-    for (const PolicyInfo& info : policies()) known = known || info.name == arm.policy;
-    if (!known) {
-      throw Error(
-          ErrorCode::usage,
-          fmt::format("--policy {}: write POLICY or POLICY@SCHEDULE; see lazyllm policies", text));
-    }
+    require_known_policy(arm.policy);
     if (arm.policy != "dense") arms.push_back(arm);
   }
   return arms;
@@ -266,10 +285,7 @@ void add_eval_command(CLI::App& app) {
                       "POLICY or POLICY@SCHEDULE; may be repeated. dense always runs beside them");
   CommonOptions& common = options->common;
   command->add_flag("--no-chat", common.no_chat, "bare text instead of the model's chat template");
-  command->add_option("--cache-type-k", common.cache_type_k, "f16, f32, q8_0")
-      ->capture_default_str();
-  command->add_option("--cache-type-v", common.cache_type_v, "f16, f32, q8_0")
-      ->capture_default_str();
+  add_cache_type_flags(*command, common);
   add_schedule_flags(*command, common);
   command->footer(
       "Example:\n"

@@ -84,12 +84,8 @@ void add_info_command(CLI::App& app) {
       ->required();
   command->add_option("-c,--ctx-size", options->context, "context for the memory estimate")
       ->check(CLI::NonNegativeNumber);
-  command->add_option("-t,--threads", options->threads, "threads")->check(CLI::Range(1, 1024));
-  command->add_option("--isa", options->isa, "kernel set: avx512-vnni, avx2, generic");
-  command->add_option("--cache-type-k", options->cache_type_k, "f16, f32, q8_0")
-      ->capture_default_str();
-  command->add_option("--cache-type-v", options->cache_type_v, "f16, f32, q8_0")
-      ->capture_default_str();
+  add_machine_flags(*command, *options);
+  add_cache_type_flags(*command, *options);
   command->footer("Example:\n  lazyllm info model.gguf -c 4096");
   command->callback([options] { show_info(*options); });
 }

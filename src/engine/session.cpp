@@ -263,13 +263,11 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
     const int64_t held = keep_common_prefix(tokens);
     prefill(tokens.subspan(static_cast<size_t>(held)), callbacks);
     if (options.max_tokens == 0) result.finish_reason = FinishReason::length;
-    double previous_ms = 0.0;
     while (options.max_tokens < 0 || statistics.generated_tokens < options.max_tokens) {
       const TokenId token = sampler.sample(last_logits, conversation);
-      previous_ms = milliseconds_since(start);
-      if (statistics.generated_tokens == 0) statistics.ttft_ms = previous_ms;
+      statistics.total_ms = milliseconds_since(start);
+      if (statistics.generated_tokens == 0) statistics.ttft_ms = statistics.total_ms;
       ++statistics.generated_tokens;
-      statistics.total_ms = previous_ms;
       result.tokens.push_back(token);
       const bool ends = tokenizer != nullptr && tokenizer->is_end_of_generation(token);
       if (ends && !options.ignore_eos) break;

@@ -62,6 +62,22 @@ def test_dense_likelihood_does_not_depend_on_the_policy_beside_it(evaluate, tmp_
     assert half["answer_loglik"] != dense["answer_loglik"]
 
 
+def test_a_long_answer_is_cut_to_the_context_and_an_empty_one_not_weighed(evaluate, folder, tmp_path):
+    lines = [json.loads(line) for line in (folder / "hotpotqa.jsonl").read_text().splitlines()[:2]]
+    lines[0]["answers"], lines[1]["answers"] = ["He liked the park. " * 2000], [""]
+    (folder / "hotpotqa.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = evaluate("--tasks", "hotpotqa")
+    assert result.returncode == 0, result.stderr
+    assert [row["answer_loglik"] is None for row in samples(tmp_path)] == [False, False, True, True]
+
+
+def test_another_prompt_is_another_sample(evaluate, folder, tmp_path):
+    evaluate("--limit", 1, "--tasks", "hotpotqa")
+    (folder / "dataset2prompt.json").write_text(json.dumps({"hotpotqa": "Read: {context}\n{input}"}))
+    evaluate("--limit", 1, "--tasks", "hotpotqa")
+    assert len(samples(tmp_path)) == 4
+
+
 def test_bad_data(evaluate, folder, tmp_path):
     def refused(code, *words, more=()):
         result = evaluate(*more)
@@ -72,6 +88,10 @@ def test_bad_data(evaluate, folder, tmp_path):
     refused(2, "nonesuch", more=["--tasks", "nonesuch"])
     refused(2, "suite", more=["--suite", "magic"])
     refused(2, "out of range", more=["--policy", "lazy@99:0.5"])
+    refused(2, "magic", more=["--policy", "magic"])
+    (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 4000, "trec_small": 8}))
+    refused(2, "no room", more=["--tasks", "hotpotqa"])
+    (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 8, "trec_small": 8}))
     good = (folder / "hotpotqa.jsonl").read_text()
     for line, word in (("{broken", "JSON"), ('{"input": "x", "answers": ["y"]}', "context"), ('{"input": "x", "context": "", "answers": ["y"]}', "context"),
                        ('{"input": "x", "context": "z"}', "answers"), ('{"context": "z", "answers": ["y"]}', "input")):

@@ -43,7 +43,7 @@ class CompressPolicy final : public Policy {
     };
     request.cancel = editor.cancel;
     request.progress = editor.progress;
-    const StepReport report = editor.stepper.step(scoring, *dense, request);
+    const StepReport& report = editor.stepper.step(scoring, *dense, request);
     return {select_from_prompt(scores, keep_, editor), report.computed_pairs};
   }
 

@@ -23,7 +23,7 @@ class GemPolicy final : public Policy {
     request.stop_depth = point_.layer;
     request.cancel = editor.cancel;
     request.progress = editor.progress;
-    const StepReport report = editor.stepper.step(first_pass, *dense, request);
+    const StepReport& report = editor.stepper.step(first_pass, *dense, request);
     std::vector<float> scores = editor.stepper.last_query_products(first_pass, point_.layer - 1);
     std::vector<double> scratch;
     pool_scores(scores, pool_, scratch);
