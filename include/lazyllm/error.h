@@ -16,6 +16,7 @@ enum class ErrorCode {
   io,             ///< the operating system refused: not found, no permission, disk full
   context_full,   ///< the tokens do not fit into the context
   cancelled,      ///< the caller cancelled the work
+  overloaded,     ///< too much is asked at the moment; the same may work later
   internal,       ///< a broken invariant: a bug in lazyllm
 };
 

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "lazyllm/error.h"
+#include "lazyllm/model.h"
+#include "lazyllm/options.h"
+#include "lazyllm/session.h"
+
+namespace lazyllm {
+
+/// Tokens begin .. end-1 of a prompt.
+struct TokenRange {
+  int64_t begin = 0, end = 0;
+};
+
+/// Says which tokens may come next in one answer, such as only those that keep it valid JSON.
+/// Called by one thread at a time.
+class TokenConstraint {
+ public:
+  virtual ~TokenConstraint() = default;
+  /// Sets the logits [vocabulary] of tokens that may not come next to minus infinity and leaves the
+  /// others alone. At least one token stays possible.
+  virtual void restrict(std::span<float> logits) = 0;
+  /// The token that was chosen.
+  virtual void accept(TokenId token) = 0;
+};
+
+/// One answer to be generated.
+struct AnswerRequest {
+  std::vector<TokenId> prompt;
+  GenerationOptions generation;
+  PruningOptions pruning;
+  /// Tokens of the prompt that are never pruned, beside protect_first and protect_last; rising,
+  /// disjoint.
+  std::vector<TokenRange> protected_ranges;
+  std::shared_ptr<TokenConstraint> constraint;
+  int top_logprobs = -1;  ///< -1: no log-probabilities; 0: the chosen token's; n: and the n best
+  bool report_tokens = false;  ///< how deep each token of the prompt was carried
+  bool use_cache = true;       ///< may start from a snapshot and leave one
+};
+
+/// The prefill goes on; the first token is still to come.
+struct PrefillProgress {
+  int64_t prompt_tokens = 0, cached_tokens = 0;
+  double share = 0.0;  ///< of the work, 0 .. 1
+};
+
+struct TokenLogprob {
+  TokenId token = 0;
+  float logprob = 0.0f;
+};
+
+struct AnswerToken {
+  TokenId token = 0;
+  /// Text that became final with it: whole UTF-8 characters, stop strings held back; may be empty.
+  std::string text;
+  float logprob = 0.0f;           ///< of the model's own distribution, before sampling filters
+  std::vector<TokenLogprob> top;  ///< by descending probability
+};
+
+/// How deep the tokens of a prompt were carried: the layers each one has passed.
+struct TokenReport {
+  std::vector<int> depths;  ///< [prompt tokens] after the prefill
+  struct Revival {
+    int64_t step = 0;   ///< answer token (from 1) whose step carried it on
+    int64_t token = 0;  ///< of the prompt
+    int depth = 0;      ///< after that step
+  };
+  std::vector<Revival> revivals;
+};
+
+struct AnswerEnd {
+  FinishReason reason = FinishReason::stop;
+  std::string text;  ///< the rest that was held back
+  Statistics statistics;
+  int64_t cached_tokens = 0;  ///< of the prompt, taken from a snapshot
+  double queue_ms = 0.0;
+  std::optional<TokenReport> tokens;
+  std::optional<Error> error;  ///< set if the answer broke off for a reason of ours
+};
+
+using AnswerEvent = std::variant<PrefillProgress, AnswerToken, AnswerEnd>;
+
+/// An answer under way. Thread-safe. Letting go of it cancels what is not finished.
+class Answer {
+ public:
+  virtual ~Answer() = default;
+  /// The next event, in order; nothing at the time limit. AnswerEnd comes last and once.
+  virtual std::optional<AnswerEvent> wait(std::chrono::milliseconds limit) = 0;
+  virtual void cancel() = 0;
+};
+
+struct SchedulerOptions {
+  int parallel = 4;     ///< answers in work at a time
+  int64_t context = 0;  ///< most tokens of one answer with its prompt; 0: the model's
+  CacheType cache_type_k = CacheType::f16;
+  CacheType cache_type_v = CacheType::f16;
+  uint64_t kv_bytes = 0;     ///< keys, values and hidden rows of all answers; 0: parallel x context
+  uint64_t cache_bytes = 0;  ///< snapshots of prompts; 0: none
+  int64_t max_queue = 64;    ///< requests that may wait
+  double prefill_slice_ms = 50.0;  ///< most time between two decode steps that a prefill may take
+};
+
+struct SlotInfo {
+  int id = 0;
+  bool busy = false;
+  int64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+  double prefill_share = 0.0;
+};
+
+/// Totals since start. Times in seconds.
+struct SchedulerMetrics {
+  uint64_t requests = 0, refused = 0, cancelled = 0;
+  uint64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
+  double prefill_seconds = 0.0, decode_seconds = 0.0;
+  uint64_t decode_steps = 0, decode_rows = 0;  ///< rows / steps = answers that share a step
+  uint64_t computed_pairs = 0, dense_pairs = 0;
+  int64_t running = 0, waiting = 0;
+  uint64_t kv_bytes_reserved = 0, kv_bytes_total = 0;
+  uint64_t snapshots = 0, snapshot_bytes = 0, snapshot_hits = 0;
+};
+
+/// Continuous batching: answers join and leave at every step, each with its own token set; their
+/// rows share the matrix products, and a long prefill runs between decode steps in slices.
+/// An answer's bits do not depend on what runs beside it. All functions are thread-safe.
+class Scheduler {
+ public:
+  /// Errors: Error(usage), Error(unsupported) for a model without weights.
+  Scheduler(std::shared_ptr<const Model> model, const SchedulerOptions& options);
+  /// Cancels what is running.
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  /// Queues a request. Errors: Error(usage | invalid_input) for what the request asks,
+  /// Error(context_full) with the numbers if it can never fit, Error(overloaded) if the queue is
+  /// full or the scheduler is draining.
+  std::unique_ptr<Answer> submit(AnswerRequest request);
+
+  /// Takes no more requests; waits until all answers ended, at most `limit`, then cancels the rest.
+  void drain(std::chrono::milliseconds limit);
+
+  std::vector<SlotInfo> slots() const;
+  SchedulerMetrics metrics() const;
+  const SchedulerOptions& options() const;  ///< with everything filled in
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace lazyllm
