@@ -34,6 +34,11 @@ struct PruningOptions {
   uint64_t seed = 0;                  ///< policy random
 };
 
+/// Tokens begin .. end-1 of a prompt.
+struct TokenRange {
+  int64_t begin = 0, end = 0;
+};
+
 /// Storage of keys and values.
 enum class CacheType : uint8_t { f16, f32, q8_0 };
 

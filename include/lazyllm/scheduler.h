@@ -17,11 +17,6 @@
 
 namespace lazyllm {
 
-/// Tokens begin .. end-1 of a prompt.
-struct TokenRange {
-  int64_t begin = 0, end = 0;
-};
-
 /// Says which tokens may come next in one answer, such as only those that keep it valid JSON.
 /// Called by one thread at a time.
 class TokenConstraint {
@@ -107,7 +102,8 @@ struct SchedulerOptions {
   uint64_t kv_bytes = 0;     ///< keys, values and hidden rows of all answers; 0: parallel x context
   uint64_t cache_bytes = 0;  ///< snapshots of prompts; 0: none
   int64_t max_queue = 64;    ///< requests that may wait
-  double prefill_slice_ms = 50.0;  ///< most time between two decode steps that a prefill may take
+  /// Most time a prefill may take between two steps of answers under way; 0: twice such a step.
+  double prefill_slice_ms = 0.0;
 };
 
 struct SlotInfo {

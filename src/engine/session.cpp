@@ -7,9 +7,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "engine/answer_writer.h"
 #include "engine/model_implementation.h"
-#include "engine/sampler.h"
-#include "engine/stop_strings.h"
+#include "engine/step_statistics.h"
 #include "lazy/policy.h"
 #include "lazy/step.h"
 
@@ -192,8 +192,8 @@ const lazy::StepReport& Session::Implementation::run_step(std::span<const TokenI
 void Session::Implementation::prefill(std::span<const TokenId> prompt,
                                       const GenerationCallbacks& callbacks) {
   choose_policy(static_cast<int64_t>(conversation.size() + prompt.size()));
-  lazy::PromptEditor editor{transformer,       stepper,    plan.seed, plan.protect_first,
-                            plan.protect_last, &cancelled, {}};
+  lazy::PromptEditor editor{transformer,       stepper, plan.seed,  plan.protect_first,
+                            plan.protect_last, {},      &cancelled, {}};
   if (callbacks.on_progress) {
     editor.progress = [&](int layer, int layers, double share) {
       callbacks.on_progress((layer + share) / layers, layer, layers);
@@ -211,16 +211,8 @@ void Session::Implementation::prefill(std::span<const TokenId> prompt,
   remember(prompt, edited.kept);
 
   statistics.prompt_tokens = prompt_tokens;
-  statistics.kept_per_layer = report.set_sizes;
-  statistics.revived_tokens = report.revived;
   statistics.computed_fraction = prompt_fraction();
-  const auto phase_ms = [&](lazy::Phase phase) {
-    return report.seconds[static_cast<size_t>(phase)] * 1e3;
-  };
-  statistics.linear_ms = phase_ms(lazy::Phase::linear);
-  statistics.attention_ms = phase_ms(lazy::Phase::attention);
-  statistics.pruning_ms = phase_ms(lazy::Phase::pruning);
-  statistics.head_ms = phase_ms(lazy::Phase::head);
+  engine::add_prompt_step(report, statistics);
 }
 
 double Session::Implementation::prompt_fraction() const {
@@ -243,12 +235,7 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
                                                    const GenerationOptions& options,
                                                    const GenerationCallbacks& callbacks) {
   check_tokens(tokens);
-  engine::Sampler sampler(options.sampling);
-  engine::StopStrings stops(options.stop);
-  const text::Tokenizer* tokenizer = model->implementation().tokenizer.get();
-  std::optional<text::StreamingDetokenizer> detokenizer;
-  if (tokenizer != nullptr) detokenizer.emplace(*tokenizer);
-
+  engine::AnswerWriter writer(model->implementation().tokenizer.get(), options);
   GenerationResult result;
   const auto show = [&](const std::string& text) {
     if (text.empty()) return;
@@ -262,29 +249,22 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
   try {
     const int64_t held = keep_common_prefix(tokens);
     prefill(tokens.subspan(static_cast<size_t>(held)), callbacks);
-    if (options.max_tokens == 0) result.finish_reason = FinishReason::length;
-    while (options.max_tokens < 0 || statistics.generated_tokens < options.max_tokens) {
-      const TokenId token = sampler.sample(last_logits, conversation);
+    while (!writer.finish_reason()) {
+      const engine::AnswerWriter::Written written = writer.write(last_logits, conversation);
       statistics.total_ms = milliseconds_since(start);
       if (statistics.generated_tokens == 0) statistics.ttft_ms = statistics.total_ms;
       ++statistics.generated_tokens;
-      result.tokens.push_back(token);
-      const bool ends = tokenizer != nullptr && tokenizer->is_end_of_generation(token);
-      if (ends && !options.ignore_eos) break;
-      if (detokenizer) show(stops.push(detokenizer->push(token)));
-      if (stops.hit()) break;
-      result.finish_reason = FinishReason::length;
-      if (statistics.generated_tokens == options.max_tokens) break;
-      if (static_cast<int64_t>(conversation.size()) >= context) break;
-      decode(token);
-      result.finish_reason = FinishReason::stop;
+      result.tokens.push_back(written.token);
+      show(written.text);
+      if (writer.finish_reason() || static_cast<int64_t>(conversation.size()) >= context) break;
+      decode(written.token);
     }
+    result.finish_reason = writer.finish_reason().value_or(FinishReason::length);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::cancelled) throw;
     result.finish_reason = FinishReason::cancelled;
   }
-  if (detokenizer && !stops.hit()) show(stops.push(detokenizer->finish()));
-  show(stops.finish());
+  show(writer.finish());
 
   if (statistics.generated_tokens > 1) {
     statistics.tpot_ms = (statistics.total_ms - statistics.ttft_ms) /

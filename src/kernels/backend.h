@@ -129,6 +129,8 @@ class Backend {
   virtual Buffer allocate(size_t bytes) const = 0;
   virtual void upload(const float* host, float* device, size_t count) const = 0;
   virtual void download(const float* device, float* host, size_t count) const = 0;
+  /// Both of the same size.
+  virtual void copy(const Buffer& from, const Buffer& to) const = 0;
 
   // --- weights ---
   /// Repacks the rows of one or more matrices (equal columns, any types), put one

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/error.h"
+
 namespace lazyllm::lazy {
 
 KvCache::KvCache(const kernels::Backend& backend, const kernels::KvLayout& layout)
@@ -25,6 +27,17 @@ int32_t KvCache::acquire(int64_t token) {
   }
   slot = slots_++;
   return slot;
+}
+
+void KvCache::copy_prefix(const KvCache& other, int64_t tokens) {
+  LAZYLLM_CHECK(slots_ == 0);
+  for (int64_t token = 0; token < tokens; ++token) {
+    LAZYLLM_CHECK(other.slot(token) == token);
+    acquire(token);
+  }
+  for (size_t block = 0; block < blocks_.size(); ++block) {
+    backend_.copy(other.blocks_[block], blocks_[block]);
+  }
 }
 
 void KvCache::truncate(int64_t first) {

@@ -24,6 +24,9 @@ class KvCache {
   }
   /// The token's slot; given out if it has none.
   int32_t acquire(int64_t token);
+  /// Copies the first `tokens` tokens of a cache that holds them in slots of their own number, as
+  /// every cache does below the first pruning layer. This one must be empty.
+  void copy_prefix(const KvCache& other, int64_t tokens);
   /// Forgets the tokens from `first` on and gives back blocks that became empty at the end.
   void truncate(int64_t first);
 

@@ -13,6 +13,7 @@
 
 #include "lazy/importance_score.h"
 #include "lazy/schedule.h"
+#include "lazy/token_ranges.h"
 #include "lazyllm/options.h"
 #include "model/transformer.h"
 
@@ -32,12 +33,14 @@ struct PromptEditor {
   uint64_t seed = 0;
   int64_t protect_first = 0;
   int64_t protect_last = 0;
+  std::span<const TokenRange> protected_ranges;
   const std::atomic<bool>* cancel = nullptr;
   std::function<void(int layer, int layers, double share)> progress;
 
-  /// First and last tokens of a prompt of `size` tokens that stay in any case.
+  /// Tokens of a prompt of `size` tokens that stay in any case.
   bool is_protected(int32_t index, int64_t size) const {
-    return index < protect_first || index >= size - protect_last;
+    return index < protect_first || index >= size - protect_last ||
+           contains(protected_ranges, index);
   }
 };
 

@@ -42,6 +42,9 @@ class Sequence {
   int depth(int64_t token) const { return depth_[static_cast<size_t>(token)]; }
   /// One layer further. The counter behind the law "no (token, layer) is computed twice".
   void advance(int64_t token);
+  /// Puts a token at a depth that another sequence carried it to; its K,V and hidden row came from
+  /// there (Snapshot::restore).
+  void place(int64_t token, int depth) { depth_[static_cast<size_t>(token)] = depth; }
   /// (token, layer) pairs computed in the life of the sequence.
   uint64_t computed_pairs() const { return computed_pairs_; }
 

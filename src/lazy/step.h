@@ -1,125 +1,106 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <vector>
 
-#include "lazy/policy.h"
-#include "lazy/selection.h"
-#include "lazy/sequence.h"
-#include "model/transformer.h"
+#include "lazy/step_part.h"
 
 namespace lazyllm::lazy {
 
-/// Sees what the step does, layer by layer; for tests and for views of what was read.
-class StepObserver {
+/// A step under way: its parts, the layer they are in and the rows of it that are done. Between
+/// two tiles it can lie as long as one likes while other steps run. Reusable.
+class StepRun {
  public:
-  virtual ~StepObserver() = default;
-  /// Entering a layer: the set S and, of it, the tokens that are computed now. 0-based layer.
-  virtual void on_layer(int layer, std::span<const int32_t> set, std::span<const int32_t> pending) {
-    (void)layer, (void)set, (void)pending;
+  /// The layer whose tokens come next, 0-based; the number of layers when all is done.
+  int layer() const { return layer_; }
+  /// Nothing of layer() is computed yet, and all layers before it are done.
+  bool at_layer_start() const { return next_row_ == 0; }
+  bool done() const { return layer_ == layers_; }
+  /// Of the work, 0 .. 1, all layers counted alike.
+  double share() const {
+    const double in_layer =
+        rows_ == 0 ? 0.0 : static_cast<double>(next_row_) / static_cast<double>(rows_);
+    return (layer_ + in_layer) / layers_;
   }
-  /// After selection: the importance scores over `set`, and what stays of it.
-  virtual void on_selection(int layer, std::span<const int32_t> set, std::span<const float> scores,
-                            std::span<const int32_t> kept) {
-    (void)layer, (void)set, (void)scores, (void)kept;
-  }
-};
+  /// Most rows of the coming tiles, so that they end sooner; 0: what is best for speed.
+  void limit_tile(size_t rows) { limit_ = rows; }
+  size_t last_tile_rows() const { return last_tile_rows_; }
+  std::span<StepPart* const> parts() const { return parts_; }
 
-/// Takes logits as they come: position and [vocabulary] values.
-using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
-/// Called with the layer in work, layers in all, and the share of its tokens that is done.
-using StepProgress = std::function<void(int layer, int layers, double share)>;
-
-struct StepRequest {
-  std::span<const int32_t> new_tokens;
-  StepKind kind = StepKind::prompt;
-  /// Tokens [0, protect_first) and [tail_begin, tail_end) always stay.
-  int64_t protect_first = 0;
-  int64_t tail_begin = 0, tail_end = 0;
-  RevivalBudget revive_budget;  ///< for StepKind::decode
-  /// First token whose query may score: where the prompt began, if it came in chunks; -1: the
-  /// first new token. Revived tokens never score.
-  int64_t first_query = -1;
-  /// Carry tokens to this depth only and give no logits; -1: all layers.
-  int stop_depth = -1;
-  /// Where logits are wanted; empty: at the last token. Rising; the tokens must be in
-  /// flight in the last layer, so everything but the last token asks for policy dense.
-  std::span<const int32_t> logit_positions;
-  LogitsSink logits;
-  const std::atomic<bool>* cancel = nullptr;
-  StepProgress progress;
-  StepObserver* observer = nullptr;
-};
-
-/// Where the time of a step went.
-enum class Phase { linear, attention, pruning, head };
-inline constexpr int kPhases = 4;
-
-struct StepReport {
-  std::vector<int64_t> set_sizes;  ///< |S| entering each layer
-  int64_t revived = 0;             ///< tokens that left the Aux Cache
-  uint64_t computed_pairs = 0;
-  std::array<double, kPhases> seconds{};
-
-  void clear() {
-    set_sizes.clear();
-    revived = 0;
-    computed_pairs = 0;
-    seconds.fill(0.0);
-  }
+ private:
+  friend class Stepper;
+  std::vector<StepPart*> parts_;
+  int layer_ = 0, layers_ = 0;      // layers_: to be passed
+  size_t rows_ = 0, next_row_ = 0;  // of this layer, the parts' pending tokens one after another
+  size_t tile_rows_ = 0, limit_ = 0, last_tile_rows_ = 0;
+  PhaseSeconds seconds_{};
 };
 
 /// The one function behind prefill, decode and a further turn (design: "a token is
 /// a lazy computation"). For each layer: compute the tokens of S that wait at this
 /// depth, with attention over all of S; at a pruning layer let the policy shrink S.
-/// Works layer by layer, inside a layer in tiles of tokens. One per session; not thread-safe.
+/// Works layer by layer, inside a layer in tiles of tokens. The rows of several sequences share
+/// tiles, each row with the bits it would have alone. One per thread; not thread-safe.
 class Stepper {
  public:
   explicit Stepper(const model::Transformer& transformer);
 
+  /// A whole step of one sequence.
   /// Errors: Error(cancelled), with the sequence valid: what was computed stays, and
   /// a later step goes on from there. The caller keeps tokens within the context.
   /// The report stands until the next step.
   const StepReport& step(Sequence& sequence, Policy& policy, const StepRequest& request);
 
-  /// Inner products of the last token's query with all keys of `layer` (0-based), mean over heads.
-  /// Only right after a step over the whole sequence with stop_depth = layer + 1.
-  std::vector<float> last_query_products(const Sequence& sequence, int layer);
+  /// Makes a step of parts that have begun. Parts of one run go through the same layers.
+  void begin(StepRun& run, std::span<StepPart* const> parts);
+  /// Computes the next tile; at the end of a layer every part selects. True: there is more.
+  /// Errors: Error(cancelled) if a part's request says so.
+  bool advance(StepRun& run);
+
+  /// StepPart::last_query_products of the last step().
+  std::vector<float> last_query_products(int layer) const {
+    return own_part_.last_query_products(layer);
+  }
 
  private:
-  struct Run;  // one step under way
+  /// Rows of a tile that belong to one part: pending()[first, first + count), from tile row `row`.
+  struct Piece {
+    StepPart* part;
+    size_t first, count;
+    int64_t row;
+    std::span<const int32_t> tokens() const { return part->pending().subspan(first, count); }
+  };
 
-  void compute_layer(Run& run, int layer);
-  void compute_tile(Run& run, int layer, std::span<const int32_t> tile, bool finish_rows);
-  void load_hidden(Run& run, int layer, std::span<const int32_t> tile, kernels::FloatRows hidden);
-  void attend(Run& run, int layer, std::span<const int32_t> tile, kernels::FloatRows out);
-  void keep_score_queries(Run& run, std::span<const int32_t> tile);
-  void emit_logits(Run& run, std::span<const int32_t> tile, kernels::ConstFloatRows hidden);
-  void prune(Run& run, int layer);
-  std::span<const float> score_set(Run& run, int layer);
-  void check_cancelled(const Run& run) const;
+  void enter_layer(StepRun& run);
+  void finish_layer(StepRun& run);
+  void call_back(const StepRun& run) const;
+  void cut_tile(const StepRun& run, size_t count);
+  void compute_tile(StepRun& run);
+  void load_hidden(int layer, kernels::FloatRows hidden);
+  void append_kv(int layer);
+  void store_hidden(kernels::FloatRows hidden);
+  void emit_logits(StepRun& run, kernels::ConstFloatRows hidden);
+  /// The rows whose logits are wanted become a tile of their own (wanted_, positions_). Their keys
+  /// and values are computed along again: the same bits, and next to nothing for one row.
+  void gather_wanted(kernels::ConstFloatRows hidden);
+  void finish_wanted(StepRun& run);
 
   const model::Transformer& transformer_;
   const model::Hyperparameters& h_;
   const kernels::Backend& backend_;
   model::Workspace workspace_;
-  size_t most_rows_;  // of a tile
+  size_t most_rows_;   // of a tile
+  StepPart own_part_;  // of step()
+  StepRun own_run_;
 
-  // Scratch that keeps its capacity from step to step.
-  std::vector<int32_t> set_, pending_, key_slots_, slots_, first_key_, end_key_, wanted_;
+  // The tile in work.
+  std::vector<Piece> pieces_, wanted_;
+  std::vector<int32_t> positions_, ids_, slots_;
   std::vector<const float*> source_rows_;
   std::vector<float*> target_rows_;
-  std::vector<float> scores_, logits_;
-  std::vector<double> pool_sums_;
-  Selector selector_;
-  StepReport report_;
-  std::vector<int32_t> query_tokens_;  // whose queries lie in score_queries_
-  kernels::Buffer score_queries_;      // [window][q_size]
+  std::vector<float> logits_;
 };
 
 }  // namespace lazyllm::lazy

@@ -373,7 +373,7 @@ TEST(Step, PromptEditorsKeepTheirShareAndTheProtected) {
   std::mt19937_64 generator(10);
   const auto prompt = random_tokens(generator, 80, shape.vocabulary);
   Stepper stepper(model.transformer());
-  const PromptEditor editor{model.transformer(), stepper, 42, 3, 5, nullptr, {}};
+  const PromptEditor editor{model.transformer(), stepper, 42, 3, 5, {}, nullptr, {}};
   const auto random = make_random_policy(0.5), compress = make_compress_policy(0.5),
              gem = make_gem_policy({2, 0.5}, 5);
   const std::pair<Policy*, uint64_t> cases[] = {

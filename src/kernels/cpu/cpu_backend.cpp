@@ -54,6 +54,11 @@ void CpuBackend::download(const float* device, float* host, size_t count) const 
   if (count > 0) std::memcpy(host, device, count * sizeof(float));
 }
 
+void CpuBackend::copy(const Buffer& from, const Buffer& to) const {
+  LAZYLLM_CHECK(from.bytes() == to.bytes());
+  if (from.bytes() > 0) std::memcpy(to.data(), from.data(), from.bytes());
+}
+
 std::unique_ptr<const Weight> CpuBackend::load_weight(std::span<const WeightSource> sources,
                                                       bool drop_source) const {
   return pack_weight(sources, drop_source, pool_);

@@ -23,6 +23,7 @@ class CpuBackend final : public Backend {
   Buffer allocate(size_t bytes) const override;
   void upload(const float* host, float* device, size_t count) const override;
   void download(const float* device, float* host, size_t count) const override;
+  void copy(const Buffer& from, const Buffer& to) const override;
 
   std::unique_ptr<const Weight> load_weight(std::span<const WeightSource> sources,
                                             bool drop_source) const override;

@@ -24,7 +24,7 @@ class GemPolicy final : public Policy {
     request.cancel = editor.cancel;
     request.progress = editor.progress;
     const StepReport& report = editor.stepper.step(first_pass, *dense, request);
-    std::vector<float> scores = editor.stepper.last_query_products(first_pass, point_.layer - 1);
+    std::vector<float> scores = editor.stepper.last_query_products(point_.layer - 1);
     std::vector<double> scratch;
     pool_scores(scores, pool_, scratch);
     return {select_from_prompt(scores, point_.keep, editor), report.computed_pairs};

@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lazyllm/scheduler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "base/error.h"
+#include "engine/answer_channel.h"
+#include "engine/answer_task.h"
+#include "engine/model_implementation.h"
+#include "engine/snapshot_cache.h"
+#include "lazy/step.h"
+
+namespace lazyllm {
+
+using engine::AnswerChannel;
+using engine::AnswerTask;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Follows a quantity that changes slowly.
+void follow(double& average, double value) {
+  average = average == 0.0 ? value : 0.8 * average + 0.2 * value;
+}
+
+double mebibytes(uint64_t bytes) {
+  return static_cast<double>(bytes) / (1 << 20);
+}
+
+}  // namespace
+
+/// One thread owns all answers in work and makes every step; requests come in through a queue,
+/// what is known about the work goes out as copies.
+struct Scheduler::Implementation {
+  Implementation(std::shared_ptr<const Model> owner, const SchedulerOptions& wanted);
+  ~Implementation();
+
+  std::unique_ptr<Answer> submit(AnswerRequest request);
+  void drain(std::chrono::milliseconds limit);
+
+  struct Waiting {
+    std::unique_ptr<AnswerTask> task;
+    uint64_t bytes;
+  };
+  struct Slot {
+    std::unique_ptr<AnswerTask> task;  // null: free
+    uint64_t bytes = 0;                // reserved
+    bool decoding = false;
+  };
+
+  void work();
+  void cancel_all();
+  void admit();
+  void start(Slot& slot);
+  void drop_cancelled();
+  void decode();
+  void prefill();
+  void advance_prefill(Slot& slot);
+  void finish(Slot& slot, FinishReason reason, std::optional<Error> error = std::nullopt);
+  void publish();
+  bool idle() const;
+
+  std::shared_ptr<const Model> model;
+  const model::Transformer& transformer;
+  SchedulerOptions options;
+  lazy::CacheTypes cache_types;
+  std::shared_ptr<engine::Bell> bell = std::make_shared<engine::Bell>();
+
+  // Of the working thread alone.
+  lazy::Stepper stepper, editing_stepper;
+  engine::SnapshotCache snapshots;
+  std::vector<Slot> slots;
+  lazy::StepRun decode_run;
+  std::vector<lazy::StepPart*> decode_parts;
+  size_t next_prefill = 0;           // whose turn it is
+  double decode_step_seconds = 0.0;  // running averages
+  double prefill_row_seconds = 0.0;
+  SchedulerMetrics counters;
+
+  mutable std::mutex mutex;  // for what follows
+  std::condition_variable ended;
+  std::deque<Waiting> queue;
+  std::vector<SlotInfo> slot_infos;
+  SchedulerMetrics published;
+  uint64_t refused = 0;
+  bool stopping = false, draining = false;
+
+  std::thread thread;
+};
+
+Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
+                                          const SchedulerOptions& wanted)
+    : model(std::move(owner)),
+      transformer(model->implementation().require_transformer()),
+      options(wanted),
+      cache_types{static_cast<kernels::CacheType>(wanted.cache_type_k),
+                  static_cast<kernels::CacheType>(wanted.cache_type_v)},
+      stepper(transformer),
+      editing_stepper(transformer),
+      snapshots(wanted.cache_bytes) {
+  const int64_t trained = transformer.hyperparameters().context_length;
+  if (options.context == 0) options.context = trained;
+  if (options.context < 1 || options.context > trained) {
+    fail(ErrorCode::usage,
+         "--ctx-size {}: must lie in 1 to {}, the context of the model's training", options.context,
+         trained);
+  }
+  if (options.parallel < 1 || options.parallel > 1024) {
+    fail(ErrorCode::usage, "--parallel {}: must lie in 1 to 1024", options.parallel);
+  }
+  slots.resize(static_cast<size_t>(options.parallel));
+  if (options.kv_bytes == 0) {
+    AnswerRequest longest;
+    const AnswerTask task(model, longest, cache_types, options.context, nullptr);
+    options.kv_bytes = task.most_bytes() * static_cast<uint64_t>(options.parallel);
+  }
+  publish();
+  thread = std::thread([this] { work(); });
+}
+
+Scheduler::Implementation::~Implementation() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+  }
+  bell->ring();
+  thread.join();
+}
+
+std::unique_ptr<Answer> Scheduler::Implementation::submit(AnswerRequest request) {
+  const int64_t prompt = std::ssize(request.prompt);
+  if (prompt == 0) fail(ErrorCode::invalid_input, "the prompt is empty; write something");
+  const int64_t vocabulary = transformer.hyperparameters().vocabulary_size;
+  for (const TokenId token : request.prompt) {
+    if (token < 0 || token >= vocabulary) {
+      fail(ErrorCode::invalid_input, "token id {} is out of range; the model has ids 0 to {}",
+           token, vocabulary - 1);
+    }
+  }
+  if (prompt > options.context) {
+    fail(ErrorCode::context_full,
+         "the prompt has {} tokens but the context holds {}; shorten the prompt", prompt,
+         options.context);
+  }
+  auto channel = std::make_shared<AnswerChannel>(bell);
+  auto task = std::make_unique<AnswerTask>(model, std::move(request), cache_types, options.context,
+                                           channel);
+  const uint64_t bytes = task->most_bytes();
+  if (bytes > options.kv_bytes) {
+    fail(ErrorCode::context_full,
+         "the request may need {:.0f} MiB of keys, values and hidden rows, but all of it is {:.0f} "
+         "MiB; shorten the prompt of {} tokens or ask for fewer tokens",
+         mebibytes(bytes), mebibytes(options.kv_bytes), prompt);
+  }
+  {
+    const std::lock_guard lock(mutex);
+    if (stopping || draining) {
+      ++refused;
+      fail(ErrorCode::overloaded, "the server is about to stop; try again in a moment");
+    }
+    if (std::ssize(queue) >= options.max_queue) {
+      ++refused;
+      fail(ErrorCode::overloaded, "{} requests are waiting already; try again later", queue.size());
+    }
+    queue.push_back({std::move(task), bytes});
+  }
+  bell->ring();
+  return std::make_unique<engine::ChannelAnswer>(std::move(channel));
+}
+
+void Scheduler::Implementation::work() {
+  while (true) {
+    {
+      const std::lock_guard lock(mutex);
+      if (stopping) break;
+    }
+    drop_cancelled();
+    admit();
+    decode();
+    prefill();
+    publish();
+    if (idle()) bell->wait();
+  }
+  cancel_all();
+}
+
+/// Nothing to compute; what waits in the queue, if anything, could be admitted.
+bool Scheduler::Implementation::idle() const {
+  const bool working = std::any_of(slots.begin(), slots.end(),
+                                   [](const Slot& slot) { return slot.task != nullptr; });
+  const std::lock_guard lock(mutex);
+  return !working && queue.empty();
+}
+
+void Scheduler::Implementation::cancel_all() {
+  for (Slot& slot : slots) {
+    if (slot.task) finish(slot, FinishReason::cancelled);
+  }
+  std::deque<Waiting> waiting;
+  {
+    const std::lock_guard lock(mutex);
+    waiting.swap(queue);
+  }
+  for (Waiting& entry : waiting) {
+    entry.task->end(FinishReason::cancelled, std::nullopt, snapshots);
+  }
+  publish();
+}
+
+void Scheduler::Implementation::drop_cancelled() {
+  for (Slot& slot : slots) {
+    if (slot.task && slot.task->cancelled()) finish(slot, FinishReason::cancelled);
+  }
+  std::vector<Waiting> dropped;
+  {
+    const std::lock_guard lock(mutex);
+    for (auto entry = queue.begin(); entry != queue.end();) {
+      if (entry->task->cancelled()) {
+        dropped.push_back(std::move(*entry));
+        entry = queue.erase(entry);
+      } else {
+        ++entry;
+      }
+    }
+  }
+  for (Waiting& entry : dropped) {
+    ++counters.requests;
+    ++counters.cancelled;
+    entry.task->end(FinishReason::cancelled, std::nullopt, snapshots);
+  }
+}
+
+/// First come, first served: one that does not fit yet is not overtaken, so that it comes to its
+/// turn.
+void Scheduler::Implementation::admit() {
+  for (Slot& slot : slots) {
+    if (slot.task) continue;
+    uint64_t reserved = 0;
+    for (const Slot& other : slots) reserved += other.bytes;
+    {
+      const std::lock_guard lock(mutex);
+      if (queue.empty() || reserved + queue.front().bytes > options.kv_bytes) return;
+      slot.task = std::move(queue.front().task);
+      slot.bytes = queue.front().bytes;
+      queue.pop_front();
+    }
+    slot.decoding = false;
+    start(slot);
+  }
+}
+
+void Scheduler::Implementation::start(Slot& slot) {
+  ++counters.requests;
+  try {
+    // A policy that looks at the whole prompt first takes its time; the others go on meanwhile.
+    slot.task->start(snapshots, editing_stepper, [this] { decode(); });
+    lazy::StepPart* const parts[] = {&slot.task->part()};
+    stepper.begin(slot.task->prefill(), parts);
+    counters.snapshot_hits += slot.task->cached_tokens() > 0 ? 1 : 0;
+    slot.task->tell_progress();
+  } catch (const Error& error) {
+    const bool cancelled = error.code() == ErrorCode::cancelled;
+    finish(slot, FinishReason::cancelled, cancelled ? std::nullopt : std::optional(error));
+  } catch (const std::exception& error) {
+    finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
+  }
+}
+
+void Scheduler::Implementation::decode() {
+  decode_parts.clear();
+  const Clock::time_point begin = Clock::now();
+  try {
+    for (Slot& slot : slots) {
+      if (!slot.task || !slot.decoding) continue;
+      slot.task->begin_decode();
+      decode_parts.push_back(&slot.task->part());
+    }
+    if (decode_parts.empty()) return;
+    stepper.begin(decode_run, decode_parts);
+    bool more = true;
+    while (more) {
+      more = stepper.advance(decode_run);
+      for (Slot& slot : slots) {
+        if (slot.task && slot.decoding) slot.task->record(decode_run);
+      }
+    }
+  } catch (const std::exception& error) {
+    for (Slot& slot : slots) {
+      if (slot.task && slot.decoding) {
+        finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
+      }
+    }
+    return;
+  }
+  ++counters.decode_steps;
+  counters.decode_rows += decode_parts.size();
+  for (Slot& slot : slots) {
+    if (!slot.task || !slot.decoding) continue;
+    slot.task->finish_decode();
+    ++counters.generated_tokens;
+    if (slot.task->over()) finish(slot, slot.task->finish_reason());
+  }
+  follow(decode_step_seconds, seconds_since(begin));
+  counters.decode_seconds += seconds_since(begin);
+}
+
+/// One slice: the prefills take turns, tile by tile. With nobody decoding a tile is a slice.
+void Scheduler::Implementation::prefill() {
+  const bool others_decode = std::any_of(
+      slots.begin(), slots.end(), [](const Slot& slot) { return slot.task && slot.decoding; });
+  const double most_seconds =
+      options.prefill_slice_ms > 0.0 ? options.prefill_slice_ms / 1e3 : 2.0 * decode_step_seconds;
+  const Clock::time_point begin = Clock::now();
+  for (size_t tried = 0; tried < slots.size();) {
+    Slot& slot = slots[next_prefill++ % slots.size()];
+    if (!slot.task || slot.decoding) {
+      ++tried;
+      continue;
+    }
+    tried = 0;
+    const double left = most_seconds - seconds_since(begin);
+    if (others_decode && left <= 0.0) {
+      --next_prefill;
+      break;
+    }
+    const bool bounded = others_decode && prefill_row_seconds > 0.0;
+    slot.task->prefill().limit_tile(bounded ? static_cast<size_t>(left / prefill_row_seconds) : 0);
+    advance_prefill(slot);
+    if (!others_decode) break;
+  }
+  counters.prefill_seconds += seconds_since(begin);
+}
+
+void Scheduler::Implementation::advance_prefill(Slot& slot) {
+  AnswerTask& task = *slot.task;
+  try {
+    const Clock::time_point begin = Clock::now();
+    const bool more = stepper.advance(task.prefill());
+    if (task.prefill().last_tile_rows() > 0) {
+      follow(prefill_row_seconds,
+             seconds_since(begin) / static_cast<double>(task.prefill().last_tile_rows()));
+    }
+    task.record(task.prefill());
+    if (more) {
+      task.tell_progress();
+      return;
+    }
+    task.finish_prefill();
+  } catch (const std::exception& error) {
+    finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
+    return;
+  }
+  slot.decoding = true;
+  counters.prompt_tokens += static_cast<uint64_t>(task.prompt_tokens());
+  counters.cached_tokens += static_cast<uint64_t>(task.cached_tokens());
+  ++counters.generated_tokens;
+  if (task.over()) finish(slot, task.finish_reason());
+}
+
+void Scheduler::Implementation::finish(Slot& slot, FinishReason reason,
+                                       std::optional<Error> error) {
+  if (reason == FinishReason::cancelled && !error) ++counters.cancelled;
+  const Statistics& statistics = slot.task->statistics();
+  const auto dense = static_cast<uint64_t>(slot.task->prompt_tokens()) *
+                     static_cast<uint64_t>(transformer.hyperparameters().layers);
+  if (statistics.generated_tokens > 0) {
+    counters.dense_pairs += dense;
+    counters.computed_pairs += static_cast<uint64_t>(
+        std::llround(statistics.computed_fraction * static_cast<double>(dense)));
+  }
+  slot.task->end(reason, std::move(error), snapshots);
+  slot = {};
+}
+
+void Scheduler::Implementation::publish() {
+  counters.running = 0;
+  counters.kv_bytes_reserved = 0;
+  counters.kv_bytes_total = options.kv_bytes;
+  counters.snapshots = snapshots.size();
+  counters.snapshot_bytes = snapshots.bytes();
+  const std::lock_guard lock(mutex);
+  slot_infos.clear();
+  for (const Slot& slot : slots) {
+    slot_infos.push_back(slot.task ? slot.task->slot_info() : SlotInfo{});
+    slot_infos.back().id = static_cast<int>(slot_infos.size()) - 1;
+    counters.running += slot.task ? 1 : 0;
+    counters.kv_bytes_reserved += slot.bytes;
+  }
+  published = counters;
+  if (counters.running == 0 && queue.empty()) ended.notify_all();
+}
+
+void Scheduler::Implementation::drain(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex);
+  draining = true;
+  const auto all_ended = [this] { return queue.empty() && published.running == 0; };
+  if (ended.wait_for(lock, limit, all_ended)) return;
+  stopping = true;
+  lock.unlock();
+  bell->ring();
+  lock.lock();
+  ended.wait(lock, all_ended);
+}
+
+Scheduler::Scheduler(std::shared_ptr<const Model> model, const SchedulerOptions& options)
+    : implementation_(std::make_unique<Implementation>(std::move(model), options)) {}
+Scheduler::~Scheduler() = default;
+
+std::unique_ptr<Answer> Scheduler::submit(AnswerRequest request) {
+  return implementation_->submit(std::move(request));
+}
+
+void Scheduler::drain(std::chrono::milliseconds limit) {
+  implementation_->drain(limit);
+}
+
+std::vector<SlotInfo> Scheduler::slots() const {
+  const std::lock_guard lock(implementation_->mutex);
+  return implementation_->slot_infos;
+}
+
+SchedulerMetrics Scheduler::metrics() const {
+  const std::lock_guard lock(implementation_->mutex);
+  SchedulerMetrics metrics = implementation_->published;
+  metrics.waiting = std::ssize(implementation_->queue);
+  metrics.refused = implementation_->refused;
+  return metrics;
+}
+
+const SchedulerOptions& Scheduler::options() const {
+  return implementation_->options;
+}
+
+}  // namespace lazyllm

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a scheduler promises: load and caches change no answer, memory is promised before it is
+// used, and whoever goes away leaves nothing behind. On tiny random models without a tokenizer.
+#include "lazyllm/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <thread>
+
+#include "lazy/tiny_model_for_tests.h"
+
+namespace lazyllm {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::shared_ptr<const Model> tiny_model() {
+  static const std::shared_ptr<const Model> model = [] {
+    const auto path = lazy::temporary_model_path();
+    lazy::write_tiny_model({.layers = 5, .context = 2048}, path);
+    ModelOptions options;
+    options.threads = 2;
+    auto loaded = Model::load(path, options);
+    std::filesystem::remove(path);
+    return loaded;
+  }();
+  return model;
+}
+
+std::vector<TokenId> some_tokens(int count, int seed = 1) {
+  std::mt19937 random(static_cast<unsigned>(seed));
+  std::vector<TokenId> tokens;
+  for (int i = 0; i < count; ++i) tokens.push_back(static_cast<TokenId>(random() % 64));
+  return tokens;
+}
+
+PruningOptions pruning(const std::string& policy, const std::string& prune) {
+  PruningOptions options;
+  options.policy = policy;
+  options.prune = prune;
+  options.min_prompt = 0;
+  options.protect_first = 1;
+  options.protect_last = 2;
+  return options;
+}
+
+AnswerRequest request(std::vector<TokenId> prompt, int64_t max_tokens,
+                      const std::string& policy = "lazy", const std::string& prune = "2:0.4") {
+  AnswerRequest request;
+  request.prompt = std::move(prompt);
+  request.generation.max_tokens = max_tokens;
+  request.generation.sampling.seed = 7;
+  request.pruning = pruning(policy, prune);
+  return request;
+}
+
+struct Outcome {
+  std::vector<TokenId> tokens;
+  std::vector<AnswerToken> events;
+  AnswerEnd end;
+};
+
+Outcome read(Answer& answer) {
+  Outcome outcome;
+  while (true) {
+    const auto event = answer.wait(60s);
+    if (!event) {
+      ADD_FAILURE() << "no event within a minute";
+      return outcome;
+    }
+    if (const auto* token = std::get_if<AnswerToken>(&*event)) {
+      outcome.tokens.push_back(token->token);
+      outcome.events.push_back(*token);
+    } else if (const auto* end = std::get_if<AnswerEnd>(&*event)) {
+      outcome.end = *end;
+      return outcome;
+    }
+  }
+}
+
+/// What a session of its own answers.
+GenerationResult alone(const AnswerRequest& request, Statistics* statistics = nullptr) {
+  SessionOptions options;
+  options.pruning = request.pruning;
+  Session session(tiny_model(), options);
+  GenerationResult result = session.generate(request.prompt, request.generation);
+  if (statistics != nullptr) *statistics = session.statistics();
+  return result;
+}
+
+void wait_until_idle(const Scheduler& scheduler) {
+  for (int i = 0; i < 6000 && scheduler.metrics().running + scheduler.metrics().waiting > 0; ++i) {
+    std::this_thread::sleep_for(10ms);
+  }
+  EXPECT_EQ(scheduler.metrics().running, 0);
+  EXPECT_EQ(scheduler.metrics().kv_bytes_reserved, 0u);
+}
+
+TEST(Scheduler, LoadChangesNoAnswer) {
+  Scheduler scheduler(tiny_model(), {.parallel = 3});
+  std::vector<AnswerRequest> requests;
+  const char* const policies[][2] = {
+      {"lazy", "2:0.4"}, {"dense", ""},       {"tsp", "2:0.5"},        {"gem", "2:0.5"},
+      {"random", "0.5"}, {"compress", "0.5"}, {"lazy", "1:0.7,3:0.5"}, {"static", "3:0.5"}};
+  for (int i = 0; i < 16; ++i) {
+    requests.push_back(request(some_tokens(20 + 37 * i, i), 5 + 3 * (i % 5), policies[i % 8][0],
+                               policies[i % 8][1]));
+  }
+  std::vector<std::unique_ptr<Answer>> answers;
+  for (const AnswerRequest& r : requests) answers.push_back(scheduler.submit(r));
+  for (size_t i = 0; i < requests.size(); ++i) {
+    SCOPED_TRACE(i);
+    const Outcome outcome = read(*answers[i]);
+    Statistics statistics;
+    EXPECT_EQ(outcome.tokens, alone(requests[i], &statistics).tokens);
+    EXPECT_FALSE(outcome.end.error);
+    EXPECT_EQ(outcome.end.reason, FinishReason::length);
+    const Statistics& s = outcome.end.statistics;
+    EXPECT_EQ(s.kept_per_layer, statistics.kept_per_layer);
+    EXPECT_EQ(s.computed_fraction, statistics.computed_fraction);
+    EXPECT_EQ(s.computed_fraction_end, statistics.computed_fraction_end);
+    EXPECT_EQ(s.revived_tokens, statistics.revived_tokens);
+    EXPECT_EQ(s.schedule, statistics.schedule);
+  }
+  const SchedulerMetrics metrics = scheduler.metrics();
+  EXPECT_EQ(metrics.requests, 16u);
+  EXPECT_GT(metrics.decode_rows, metrics.decode_steps);  // answers did share steps
+  wait_until_idle(scheduler);
+}
+
+TEST(Scheduler, ASecondQuestionAnswersAsWithoutTheCache) {
+  Scheduler scheduler(tiny_model(), {.parallel = 2, .cache_bytes = 64 << 20});
+  const auto document = some_tokens(400, 3);
+  const auto ask = [&](int seed, bool use_cache, const std::string& prune) {
+    auto prompt = document;
+    const auto question = some_tokens(15, seed);
+    prompt.insert(prompt.end(), question.begin(), question.end());
+    AnswerRequest r = request(prompt, 12, "lazy", prune);
+    r.use_cache = use_cache;
+    r.report_tokens = true;
+    return read(*scheduler.submit(r));
+  };
+  const Outcome first = ask(1, true, "3:0.3");
+  EXPECT_EQ(first.end.cached_tokens, 0);
+  const Outcome second = ask(2, true, "3:0.3"), fresh = ask(2, false, "3:0.3");
+  EXPECT_EQ(second.end.cached_tokens, 400);
+  EXPECT_EQ(fresh.end.cached_tokens, 0);
+  EXPECT_EQ(second.tokens, fresh.tokens);
+  EXPECT_EQ(second.end.tokens->depths, fresh.end.tokens->depths);
+  EXPECT_EQ(second.end.tokens->revivals.size(), fresh.end.tokens->revivals.size());
+  EXPECT_NEAR(fresh.end.statistics.computed_fraction - second.end.statistics.computed_fraction,
+              400.0 * 3 / (415.0 * 5), 1e-9);
+  // A schedule that cuts later may use it, one that cuts earlier may not.
+  EXPECT_EQ(ask(4, true, "4:0.5").end.cached_tokens, 400);
+  EXPECT_EQ(ask(5, true, "1:0.5").end.cached_tokens, 0);
+  // The next turn: the whole conversation so far stands in the cache.
+  auto turn = document;
+  const auto question = some_tokens(15, 2), more = some_tokens(9, 6);
+  turn.insert(turn.end(), question.begin(), question.end());
+  turn.insert(turn.end(), second.tokens.begin(), second.tokens.end() - 1);
+  turn.insert(turn.end(), more.begin(), more.end());
+  AnswerRequest r = request(turn, 8, "lazy", "3:0.3");
+  const Outcome cached = read(*scheduler.submit(r));
+  EXPECT_EQ(cached.end.cached_tokens, 415 + 11);
+  EXPECT_EQ(cached.tokens, alone(r).tokens);
+  EXPECT_GE(scheduler.metrics().snapshot_hits, 3u);
+  EXPECT_GT(scheduler.metrics().snapshot_bytes, 0u);
+}
+
+TEST(Scheduler, TheCacheKeepsWithinItsBudget) {
+  constexpr uint64_t kBudget = 1 << 20;
+  Scheduler scheduler(tiny_model(), {.parallel = 2, .cache_bytes = kBudget});
+  for (int i = 0; i < 20; ++i) {
+    read(*scheduler.submit(request(some_tokens(600, i + 50), 2)));
+    EXPECT_LE(scheduler.metrics().snapshot_bytes, kBudget);
+  }
+  EXPECT_GE(scheduler.metrics().snapshots, 1u);
+}
+
+TEST(Scheduler, MemoryIsPromisedBeforeItIsUsed) {
+  const Scheduler measure(tiny_model(), {.parallel = 1, .context = 256});
+  const uint64_t one = measure.options().kv_bytes;
+  Scheduler scheduler(tiny_model(), {.parallel = 4, .context = 2048, .kv_bytes = one * 2});
+  try {
+    scheduler.submit(request(some_tokens(1000), 900));
+    FAIL() << "more than there is was promised";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::context_full);
+    EXPECT_NE(std::string(error.what()).find("MiB"), std::string::npos);
+  }
+  // Two fit at a time; the others wait and come to their turn.
+  std::vector<std::unique_ptr<Answer>> answers;
+  for (int i = 0; i < 6; ++i) answers.push_back(scheduler.submit(request(some_tokens(200, i), 56)));
+  for (auto& answer : answers) {
+    EXPECT_EQ(read(*answer).tokens.size(), 56u);
+    EXPECT_LE(scheduler.metrics().kv_bytes_reserved, one * 2);
+  }
+  wait_until_idle(scheduler);
+}
+
+TEST(Scheduler, RefusesWhatItCannotServe) {
+  Scheduler scheduler(tiny_model(), {.parallel = 1, .context = 300, .max_queue = 2});
+  const auto code = [&](AnswerRequest r) {
+    try {
+      scheduler.submit(std::move(r));
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::internal;
+  };
+  EXPECT_EQ(code(request({}, 5)), ErrorCode::invalid_input);
+  EXPECT_EQ(code(request({1, 64}, 5)), ErrorCode::invalid_input);
+  EXPECT_EQ(code(request({-1}, 5)), ErrorCode::invalid_input);
+  EXPECT_EQ(code(request(some_tokens(301), 5)), ErrorCode::context_full);
+  EXPECT_EQ(code(request({1}, 5, "lazy", "9:0.5")), ErrorCode::usage);
+  EXPECT_EQ(code(request({1}, 5, "nonesuch", "")), ErrorCode::usage);
+  AnswerRequest hot = request({1}, 5);
+  hot.generation.sampling.temperature = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(code(hot), ErrorCode::usage);
+  // The context ends an answer.
+  EXPECT_EQ(read(*scheduler.submit(request(some_tokens(298), 100))).tokens.size(), 3u);
+
+  std::vector<std::unique_ptr<Answer>> answers;
+  ErrorCode refused = ErrorCode::internal;
+  for (int i = 0; i < 4 && refused == ErrorCode::internal; ++i) {
+    try {
+      answers.push_back(scheduler.submit(request(some_tokens(100, i), 200)));
+    } catch (const Error& error) {
+      refused = error.code();
+    }
+  }
+  EXPECT_EQ(refused, ErrorCode::overloaded);
+  EXPECT_EQ(scheduler.metrics().refused, 1u);
+}
+
+TEST(Scheduler, WhoeverGoesAwayFreesItsSlot) {
+  Scheduler scheduler(tiny_model(), {.parallel = 2});
+  auto running = scheduler.submit(request(some_tokens(100), 1900));
+  auto prefilling = scheduler.submit(request(some_tokens(1900, 2), 100));
+  auto waiting = scheduler.submit(request(some_tokens(50, 3), 10));
+  while (true) {
+    const auto event = running->wait(60s);
+    ASSERT_TRUE(event);
+    if (std::holds_alternative<AnswerToken>(*event)) break;
+  }
+  running->cancel();
+  EXPECT_EQ(read(*running).end.reason, FinishReason::cancelled);
+  prefilling.reset();
+  waiting.reset();
+  wait_until_idle(scheduler);
+  EXPECT_EQ(read(*scheduler.submit(request(some_tokens(20), 4))).tokens.size(), 4u);
+}
+
+TEST(Scheduler, DrainLetsAnswersEndAndCutsWhatTakesTooLong) {
+  Scheduler scheduler(tiny_model(), {.parallel = 2});
+  auto quick = scheduler.submit(request(some_tokens(20), 5));
+  scheduler.drain(60s);
+  EXPECT_EQ(read(*quick).tokens.size(), 5u);
+  EXPECT_THROW(scheduler.submit(request(some_tokens(20), 5)), Error);
+
+  auto cut = std::make_unique<Scheduler>(tiny_model(), SchedulerOptions{.parallel = 1});
+  auto slow = cut->submit(request(some_tokens(20), 2000));
+  auto never = cut->submit(request(some_tokens(20), 2000));
+  cut->drain(1ms);
+  EXPECT_EQ(read(*slow).end.reason, FinishReason::cancelled);
+  cut.reset();
+  EXPECT_EQ(read(*never).end.reason, FinishReason::cancelled);
+}
+
+/// Allows even tokens only, and after six of them only token 1.
+class EvenTokens : public TokenConstraint {
+ public:
+  void restrict(std::span<float> logits) override {
+    for (size_t i = 0; i < logits.size(); ++i) {
+      if (accepted_ < 6 ? i % 2 == 1 : i != 1) logits[i] = -std::numeric_limits<float>::infinity();
+    }
+  }
+  void accept(TokenId) override { ++accepted_; }
+
+ private:
+  int accepted_ = 0;
+};
+
+TEST(Scheduler, ConstraintsAndLogProbabilities) {
+  Scheduler scheduler(tiny_model(), {.parallel = 1});
+  AnswerRequest r = request(some_tokens(60), 8);
+  r.constraint = std::make_shared<EvenTokens>();
+  r.top_logprobs = 64;
+  const Outcome outcome = read(*scheduler.submit(r));
+  ASSERT_EQ(outcome.tokens.size(), 8u);
+  for (size_t i = 0; i < 8; ++i) {
+    EXPECT_EQ(outcome.tokens[i] % 2, i < 6 ? 0 : 1);
+    double sum = 0.0;
+    const AnswerToken& event = outcome.events[i];
+    for (size_t k = 0; k < event.top.size(); ++k) {
+      sum += std::exp(event.top[k].logprob);
+      if (k > 0) {
+        EXPECT_LE(event.top[k].logprob, event.top[k - 1].logprob);
+      }
+      if (event.top[k].token == event.token) {
+        EXPECT_EQ(event.top[k].logprob, event.logprob);
+      }
+    }
+    EXPECT_NEAR(sum, 1.0, 1e-4);
+  }
+}
+
+TEST(Scheduler, ReportsHowDeepTokensWereCarried) {
+  Scheduler scheduler(tiny_model(), {.parallel = 1});
+  AnswerRequest r = request(some_tokens(120), 10, "lazy", "2:0.3");
+  r.report_tokens = true;
+  r.protected_ranges = {{10, 20}};
+  const Outcome outcome = read(*scheduler.submit(r));
+  const TokenReport& report = *outcome.end.tokens;
+  ASSERT_EQ(report.depths.size(), 120u);
+  int64_t whole = 0;
+  for (const int depth : report.depths) {
+    EXPECT_TRUE(depth == 2 || depth == 5);
+    whole += depth == 5 ? 1 : 0;
+  }
+  EXPECT_EQ(whole, outcome.end.statistics.kept_per_layer.back());
+  for (size_t token = 10; token < 20; ++token) EXPECT_EQ(report.depths[token], 5);
+  EXPECT_GT(report.revivals.size(), 0u);
+  for (const TokenReport::Revival& revival : report.revivals) {
+    EXPECT_EQ(report.depths[static_cast<size_t>(revival.token)], 2);
+    EXPECT_EQ(revival.depth, 5);
+    EXPECT_GE(revival.step, 1);
+    EXPECT_LT(revival.step, 10);
+  }
+}
+
+}  // namespace
+}  // namespace lazyllm

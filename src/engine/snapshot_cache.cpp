@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/snapshot_cache.h"
+
+#include <algorithm>
+
+namespace lazyllm::engine {
+namespace {
+
+int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
+}
+
+}  // namespace
+
+SnapshotCache::Match SnapshotCache::find(std::span<const int32_t> prompt, int depth,
+                                         int64_t most_tokens) {
+  Match best;
+  auto found = snapshots_.end();
+  for (auto entry = snapshots_.begin(); entry != snapshots_.end(); ++entry) {
+    const lazy::Snapshot& snapshot = **entry;
+    if (snapshot.depth() > depth) continue;
+    const int64_t tokens = std::min(common_prefix(prompt, snapshot.tokens()), most_tokens);
+    const int64_t saved = tokens * snapshot.depth();
+    if (saved > (best.snapshot == nullptr ? 0 : best.tokens * best.snapshot->depth())) {
+      best = {&snapshot, tokens};
+      found = entry;
+    }
+  }
+  if (found != snapshots_.end()) snapshots_.splice(snapshots_.begin(), snapshots_, found);
+  return best;
+}
+
+void SnapshotCache::drop(List::iterator entry) {
+  bytes_ -= (*entry)->bytes();
+  snapshots_.erase(entry);
+}
+
+void SnapshotCache::store(std::unique_ptr<lazy::Snapshot> snapshot) {
+  if (snapshot->size() == 0 || snapshot->bytes() > most_bytes_) return;
+  for (auto entry = snapshots_.begin(); entry != snapshots_.end();) {
+    const auto next = std::next(entry);
+    const lazy::Snapshot& old = **entry;
+    if (old.depth() == snapshot->depth()) {
+      const int64_t common = common_prefix(old.tokens(), snapshot->tokens());
+      if (common == snapshot->size()) return;  // nothing new in it
+      if (common == old.size()) drop(entry);
+    }
+    entry = next;
+  }
+  while (bytes_ + snapshot->bytes() > most_bytes_) drop(std::prev(snapshots_.end()));
+  bytes_ += snapshot->bytes();
+  snapshots_.push_front(std::move(snapshot));
+}
+
+}  // namespace lazyllm::engine

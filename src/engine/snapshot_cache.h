@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <span>
+
+#include "lazy/snapshot.h"
+
+namespace lazyllm::engine {
+
+/// Snapshots of earlier prompts and answers, within a memory budget; the least recently used goes
+/// first. All of one model and one pair of cache types. Used by one thread.
+class SnapshotCache {
+ public:
+  explicit SnapshotCache(uint64_t most_bytes) : most_bytes_(most_bytes) {}
+
+  struct Match {
+    const lazy::Snapshot* snapshot = nullptr;  ///< null: none
+    int64_t tokens = 0;                        ///< of the prompt, from its beginning
+  };
+  /// The snapshot that saves most of a prompt whose tokens may lie at most at `depth` and of
+  /// which at most `most_tokens` may come from a snapshot. Stands until the next store().
+  Match find(std::span<const int32_t> prompt, int depth, int64_t most_tokens);
+  /// Keeps a snapshot if it fits; one that it continues at the same depth is dropped.
+  void store(std::unique_ptr<lazy::Snapshot> snapshot);
+
+  uint64_t most_bytes() const { return most_bytes_; }
+  uint64_t bytes() const { return bytes_; }
+  size_t size() const { return snapshots_.size(); }
+
+ private:
+  using List = std::list<std::unique_ptr<lazy::Snapshot>>;
+  void drop(List::iterator entry);
+
+  uint64_t most_bytes_;
+  uint64_t bytes_ = 0;
+  List snapshots_;  // most recently used first
+};
+
+}  // namespace lazyllm::engine

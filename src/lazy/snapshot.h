@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lazy/hidden_rows.h"
+#include "lazy/kv_cache.h"
+#include "lazy/sequence.h"
+
+namespace lazyllm::lazy {
+
+/// What another request may begin with: tokens carried to one depth with all tokens before them in
+/// the set, so that their K,V below that depth and their hidden rows there are the dense model's
+/// and depend on nothing that follows (design, "exact prefix").
+///
+///   depth   the first pruning layer, or all layers for a dense sequence
+///   hidden  [tokens][hidden_size] at that depth; none if it is all layers
+///   K,V     of layers 0 .. depth-1
+///
+/// Filled beside a running sequence: record() whenever a step has just reached `depth`, since the
+/// sequence itself overwrites its rows; take() when the sequence is done. Not thread-safe.
+class Snapshot {
+ public:
+  Snapshot(const model::Transformer& transformer, int depth);
+
+  /// Copies the rows of the tokens that are new since the last call; they must stand at `depth`.
+  void record(const Sequence& sequence);
+  /// Takes the exact layers of a sequence that is not needed any more. Tokens that were not
+  /// recorded are left out.
+  void take(Sequence&& sequence);
+
+  int depth() const { return depth_; }
+  int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
+  std::span<const int32_t> tokens() const { return tokens_; }
+  size_t bytes() const;
+
+  /// Puts the first `count` tokens into an empty sequence of the same model and cache types.
+  void restore(int64_t count, Sequence& sequence) const;
+  /// Forgets the tokens from `count` on. Only before take().
+  void truncate(int64_t count);
+
+ private:
+  const model::Transformer& transformer_;
+  int depth_;
+  std::vector<int32_t> tokens_;
+  HiddenRows hidden_;
+  std::vector<KvCache> kv_;  // [depth] after take()
+};
+
+}  // namespace lazyllm::lazy

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lazy/step_part.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "lazy/token_ranges.h"
+
+namespace lazyllm::lazy {
+
+using kernels::ConstFloatRows;
+using kernels::FloatRows;
+
+StepPart::StepPart(const model::Transformer& transformer)
+    : h_(transformer.hyperparameters()), backend_(transformer.backend()) {}
+
+void StepPart::begin(Sequence& sequence, Policy& policy, const StepRequest& request) {
+  sequence_ = &sequence;
+  policy_ = &policy;
+  request_ = request;
+  report_.clear();
+  first_query_ =
+      static_cast<int32_t>(request.first_query < 0 ? sequence.size() : request.first_query);
+  revivals_left_ = request.kind == StepKind::decode ? request.revive_budget.tokens : -1;
+  sequence.append(request.new_tokens);
+
+  set_.clear();  // pushed one by one: from a pruned set, resize() would take new memory every time
+  for (int64_t i = 0; i < sequence.size(); ++i) set_.push_back(static_cast<int32_t>(i));
+}
+
+void StepPart::enter_layer(int layer) {
+  if (sequence_->any_frozen()) {
+    std::erase_if(set_,
+                  [&](int32_t t) { return sequence_->frozen(t) && sequence_->depth(t) <= layer; });
+  }
+  report_.set_sizes.push_back(static_cast<int64_t>(set_.size()));
+  pending_.clear();
+  for (const int32_t token : set_) {
+    LAZYLLM_CHECK(sequence_->depth(token) >= layer || request_.stop_depth >= 0);
+    if (sequence_->depth(token) == layer) pending_.push_back(token);
+  }
+  if (request_.observer != nullptr) request_.observer->on_layer(layer, set_, pending_);
+
+  KvCache& cache = sequence_->kv(layer);
+  key_slots_.clear();
+  // Slots are given out before the first tile, so that the key list stands for all
+  // tiles; a slot is only read once its token was appended (causality).
+  for (const int32_t token : set_) key_slots_.push_back(cache.acquire(token));
+  query_tokens_.clear();
+}
+
+void StepPart::attend(int layer, std::span<const int32_t> queries, ConstFloatRows q,
+                      FloatRows out) {
+  const int window = h_.layer[static_cast<size_t>(layer)].sliding_window;
+  first_key_.clear();
+  end_key_.clear();
+  auto key = std::lower_bound(set_.begin(), set_.end(), queries.front());
+  for (const int32_t token : queries) {
+    key = std::lower_bound(key, set_.end(), token);
+    end_key_.push_back(static_cast<int32_t>(key - set_.begin()) + 1);
+    // A sliding window counts original positions, so it may hold fewer keys than it is wide.
+    const auto first =
+        window == 0 ? set_.begin() : std::lower_bound(set_.begin(), key, token - window + 1);
+    first_key_.push_back(static_cast<int32_t>(first - set_.begin()));
+  }
+  backend_.attention({q, h_.heads, first_key_, end_key_, sequence_->kv(layer).view(), key_slots_,
+                      h_.attention_scale, h_.attention_soft_cap},
+                     out);
+}
+
+void StepPart::keep_queries(size_t first, ConstFloatRows q) {
+  // The last `window` tokens of the prompt (or the one token) that are in flight here.
+  const int64_t window = policy_->score().window;
+  const auto newest = std::lower_bound(pending_.begin(), pending_.end(), first_query_);
+  const auto earliest =
+      std::max(newest, pending_.end() - std::min<int64_t>(window, std::ssize(pending_)));
+  const int64_t from =
+      std::max<int64_t>(0, earliest - pending_.begin() - static_cast<int64_t>(first));  // row of q
+  const int64_t count = q.rows - from;
+  if (count <= 0) return;
+  const auto row_bytes = static_cast<size_t>(h_.q_size()) * sizeof(float);
+  if (score_queries_.bytes() < static_cast<size_t>(window) * row_bytes) {
+    score_queries_ = backend_.allocate(static_cast<size_t>(window) * row_bytes);
+  }
+  query_rows_.clear();
+  for (int64_t r = from; r < q.rows; ++r) query_rows_.push_back(q.row(r));
+  const auto offset = static_cast<int64_t>(query_tokens_.size());
+  backend_.gather(query_rows_, {score_queries_.floats() + offset * h_.q_size(), count, h_.q_size(),
+                                h_.q_size()});
+  const auto begin = pending_.begin() + static_cast<int64_t>(first) + from;
+  query_tokens_.insert(query_tokens_.end(), begin, begin + count);
+}
+
+bool StepPart::wants_logits_of(int32_t token) const {
+  const std::span<const int32_t> positions = request_.logit_positions;
+  if (!request_.logits) return false;
+  return positions.empty() ? token == sequence_->size() - 1
+                           : std::binary_search(positions.begin(), positions.end(), token);
+}
+
+bool StepPart::is_protected(int32_t token) const {
+  if (token < request_.protect_first) return true;
+  if (token >= request_.tail_begin && token < request_.tail_end) return true;
+  return contains(request_.protected_ranges, token);
+}
+
+void StepPart::leave_layer(int layer) {
+  const int done = layer + 1;  // the paper's 1-based layer number
+  const StepKind kind = request_.kind;
+  const std::optional<double> keep = policy_->keep_after(done, kind);
+  const bool observed = policy_->observes(done, kind) && h_.full_attention(layer);
+  if ((!keep && !observed) || query_tokens_.empty() || set_.size() <= 1) return;
+
+  const std::span<const float> scores = score_set(layer);
+  if (!keep) return;
+
+  const auto guarded = [&](int32_t token) { return is_protected(token); };
+  const auto standing = [&](int32_t token) {
+    if (sequence_->depth(token) > done) return Standing::stored;
+    const bool computed_now = std::binary_search(pending_.begin(), pending_.end(), token);
+    return computed_now ? Standing::in_flight : Standing::waiting;
+  };
+  const int64_t k = kept_count(*keep, std::ssize(set_));
+  const std::vector<int32_t>& kept =
+      selector_.select({set_, scores, k, std::ref(guarded), std::ref(standing)}, revivals_left_);
+  if (request_.observer != nullptr) request_.observer->on_selection(layer, set_, scores, kept);
+  for (const int32_t token : kept) report_.revived += standing(token) == Standing::waiting ? 1 : 0;
+  if (policy_->permanent()) {
+    for (const int32_t token : set_) {
+      if (!std::binary_search(kept.begin(), kept.end(), token)) sequence_->freeze(token);
+    }
+  }
+  set_.assign(kept.begin(), kept.end());
+}
+
+std::span<const float> StepPart::score_set(int layer) {
+  const ImportanceScore score = policy_->score();
+  first_key_.assign(query_tokens_.size(), 0);
+  end_key_.clear();
+  for (const int32_t token : query_tokens_) {
+    const auto key = std::lower_bound(set_.begin(), set_.end(), token);
+    end_key_.push_back(static_cast<int32_t>(key - set_.begin()) + 1);
+  }
+  scores_.resize(set_.size());
+  backend_.attention_scores(
+      {{score_queries_.floats(), std::ssize(query_tokens_), h_.q_size(), h_.q_size()},
+       h_.heads,
+       first_key_,
+       end_key_,
+       sequence_->kv(layer).view(),
+       key_slots_,
+       h_.attention_scale,
+       h_.attention_soft_cap},
+      kernels::ScoreKind::probability, scores_);
+  policy_->combine(layer + 1, scores_);
+  pool_scores(scores_, score.pool, pool_sums_);
+  return scores_;
+}
+
+std::vector<float> StepPart::last_query_products(int layer) const {
+  LAZYLLM_CHECK(!query_tokens_.empty());
+  std::vector<int32_t> slots;
+  for (int64_t token = 0; token < sequence_->size(); ++token) {
+    slots.push_back(sequence_->kv(layer).slot(token));
+  }
+  const int64_t last = std::ssize(query_tokens_) - 1;
+  const int32_t first[] = {0}, end[] = {static_cast<int32_t>(slots.size())};
+  std::vector<float> scores(slots.size());
+  backend_.attention_scores(
+      {{score_queries_.floats() + last * h_.q_size(), 1, h_.q_size(), h_.q_size()},
+       h_.heads,
+       first,
+       end,
+       sequence_->kv(layer).view(),
+       slots,
+       1.0f,
+       0.0f},
+      kernels::ScoreKind::dot, scores);
+  return scores;
+}
+
+}  // namespace lazyllm::lazy

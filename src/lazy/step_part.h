@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "lazy/policy.h"
+#include "lazy/selection.h"
+#include "lazy/sequence.h"
+#include "model/transformer.h"
+
+namespace lazyllm::lazy {
+
+/// Sees what the step does, layer by layer; for tests and for views of what was read.
+class StepObserver {
+ public:
+  virtual ~StepObserver() = default;
+  /// Entering a layer: the set S and, of it, the tokens that are computed now. 0-based layer.
+  virtual void on_layer(int layer, std::span<const int32_t> set, std::span<const int32_t> pending) {
+    (void)layer, (void)set, (void)pending;
+  }
+  /// After selection: the importance scores over `set`, and what stays of it.
+  virtual void on_selection(int layer, std::span<const int32_t> set, std::span<const float> scores,
+                            std::span<const int32_t> kept) {
+    (void)layer, (void)set, (void)scores, (void)kept;
+  }
+};
+
+/// Takes logits as they come: position and [vocabulary] values.
+using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
+/// Called with the layer in work, layers in all, and the share of its tokens that is done.
+using StepProgress = std::function<void(int layer, int layers, double share)>;
+
+/// What one sequence wants of a step. What it points to stays until the step is over.
+struct StepRequest {
+  std::span<const int32_t> new_tokens;
+  StepKind kind = StepKind::prompt;
+  /// Tokens [0, protect_first), [tail_begin, tail_end) and the ranges (rising, disjoint) always
+  /// stay.
+  int64_t protect_first = 0;
+  int64_t tail_begin = 0, tail_end = 0;
+  std::span<const TokenRange> protected_ranges;
+  RevivalBudget revive_budget;  ///< for StepKind::decode
+  /// First token whose query may score: where the prompt began, if it came in chunks; -1: the
+  /// first new token. Revived tokens never score.
+  int64_t first_query = -1;
+  /// Carry tokens to this depth only and give no logits; -1: all layers.
+  int stop_depth = -1;
+  /// Where logits are wanted; empty: at the last token. Rising; the tokens must be in
+  /// flight in the last layer, so everything but the last token asks for policy dense.
+  std::span<const int32_t> logit_positions;
+  LogitsSink logits;
+  const std::atomic<bool>* cancel = nullptr;
+  StepProgress progress;
+  StepObserver* observer = nullptr;
+};
+
+/// Where the time of a step went.
+enum class Phase { linear, attention, pruning, head };
+inline constexpr int kPhases = 4;
+using PhaseSeconds = std::array<double, kPhases>;
+
+struct StepReport {
+  std::vector<int64_t> set_sizes;  ///< |S| entering each layer
+  int64_t revived = 0;             ///< tokens that left the Aux Cache
+  uint64_t computed_pairs = 0;
+  PhaseSeconds seconds{};  ///< of the step, shared by all its parts
+
+  void clear() {
+    set_sizes.clear();
+    revived = 0;
+    computed_pairs = 0;
+    seconds.fill(0.0);
+  }
+};
+
+/// One sequence's part in a step: the set S as it shrinks, which tokens of it wait at the
+/// current layer, and the queries that will score it. Keeps its memory from step to step.
+class StepPart {
+ public:
+  explicit StepPart(const model::Transformer& transformer);
+
+  /// Appends the new tokens; S becomes the whole sequence.
+  void begin(Sequence& sequence, Policy& policy, const StepRequest& request);
+  /// Finds the tokens of S that wait at this depth and gives S its slots in the layer's cache.
+  void enter_layer(int layer);
+  /// Keeps what the layer's scores will want of these rows: `first` is the index in pending() of
+  /// the first, q are the tile's queries [rows][q_size] from that token on.
+  void keep_queries(size_t first, kernels::ConstFloatRows q);
+  /// out = attention of `queries` (rising, all in S) over their part of S.
+  void attend(int layer, std::span<const int32_t> queries, kernels::ConstFloatRows q,
+              kernels::FloatRows out);
+  /// At a pruning layer: scores S and keeps what the policy says.
+  void leave_layer(int layer);
+
+  Sequence& sequence() const { return *sequence_; }
+  const StepRequest& request() const { return request_; }
+  std::span<const int32_t> pending() const { return pending_; }
+  bool wants_logits_of(int32_t token) const;
+  StepReport& report() { return report_; }
+  const StepReport& report() const { return report_; }
+
+  /// Inner products of the last token's query with all keys of `layer` (0-based), mean over heads.
+  /// Only right after a step over the whole sequence with stop_depth = layer + 1.
+  std::vector<float> last_query_products(int layer) const;
+
+ private:
+  bool is_protected(int32_t token) const;
+  std::span<const float> score_set(int layer);
+
+  const model::Hyperparameters& h_;
+  const kernels::Backend& backend_;
+  Sequence* sequence_ = nullptr;
+  Policy* policy_ = nullptr;
+  StepRequest request_;
+  StepReport report_;
+  int32_t first_query_ = 0;  // tokens from here on may score with their queries
+  int64_t revivals_left_ = -1;
+
+  std::vector<int32_t> set_, pending_, key_slots_, first_key_, end_key_;
+  std::vector<float> scores_;
+  std::vector<double> pool_sums_;
+  Selector selector_;
+  std::vector<int32_t> query_tokens_;  // whose queries lie in score_queries_
+  std::vector<const float*> query_rows_;
+  kernels::Buffer score_queries_;  // [window][q_size]
+};
+
+}  // namespace lazyllm::lazy
