@@ -102,8 +102,8 @@ TEST(Scheduler, LoadChangesNoAnswer) {
   Scheduler scheduler(tiny_model(), {.parallel = 3});
   std::vector<AnswerRequest> requests;
   const char* const policies[][2] = {
-      {"lazy", "2:0.4"}, {"dense", ""},       {"tsp", "2:0.5"},        {"gem", "2:0.5"},
-      {"random", "0.5"}, {"compress", "0.5"}, {"lazy", "1:0.7,3:0.5"}, {"static", "3:0.5"}};
+      {"lazy", "2:0.4"},   {"dense", ""},         {"tsp", "2:0.5"},        {"gem", "2:0.5"},
+      {"random", "0:0.5"}, {"compress", "0:0.5"}, {"lazy", "1:0.7,3:0.5"}, {"static", "3:0.5"}};
   for (int i = 0; i < 16; ++i) {
     requests.push_back(request(some_tokens(20 + 37 * i, i), 5 + 3 * (i % 5), policies[i % 8][0],
                                policies[i % 8][1]));
