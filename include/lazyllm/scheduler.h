@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -101,7 +103,10 @@ struct SchedulerOptions {
   CacheType cache_type_v = CacheType::f16;
   uint64_t kv_bytes = 0;     ///< keys, values and hidden rows of all answers; 0: parallel x context
   uint64_t cache_bytes = 0;  ///< snapshots of prompts; 0: none
-  int64_t max_queue = 64;    ///< requests that may wait
+  /// Folder that keeps the snapshots over a restart; empty: none. Needs cache_bytes.
+  std::filesystem::path cache_folder = {};
+  std::function<void(const std::string&)> on_message = {};  ///< what an operator may want to know
+  int64_t max_queue = 64;                                   ///< requests that may wait
   /// Most time a prefill may take between two steps of answers under way; 0: twice such a step.
   double prefill_slice_ms = 0.0;
 };

@@ -13,7 +13,10 @@
 #include "engine/answer_task.h"
 #include "engine/model_implementation.h"
 #include "engine/snapshot_cache.h"
+#include "engine/snapshot_store.h"
+#include "formats/fingerprint.h"
 #include "lazy/step.h"
+#include "lazyllm/version.h"
 
 namespace lazyllm {
 
@@ -78,6 +81,7 @@ struct Scheduler::Implementation {
   // Of the working thread alone.
   lazy::Stepper stepper, editing_stepper;
   engine::SnapshotCache snapshots;
+  std::optional<engine::SnapshotStore> snapshot_store;
   std::vector<Slot> slots;
   lazy::StepRun decode_run;
   std::vector<lazy::StepPart*> decode_parts;
@@ -122,6 +126,14 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
     AnswerRequest longest;
     const AnswerTask task(model, longest, cache_types, options.context, nullptr);
     options.kv_bytes = task.most_bytes() * static_cast<uint64_t>(options.parallel);
+  }
+  if (!options.cache_folder.empty() && options.cache_bytes > 0) {
+    snapshot_store.emplace(
+        options.cache_folder,
+        engine::SnapshotOrigin{formats::fingerprint(*model->implementation().file), version(),
+                               model->info().isa, cache_types},
+        options.on_message);
+    snapshot_store->load(transformer, snapshots);
   }
   publish();
   thread = std::thread([this] { work(); });
@@ -191,6 +203,7 @@ void Scheduler::Implementation::work() {
     if (idle()) bell->wait();
   }
   cancel_all();
+  if (snapshot_store) snapshot_store->save(snapshots);
 }
 
 /// Nothing to compute; what waits in the queue, if anything, could be admitted.

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <thread>
 
@@ -167,6 +169,53 @@ TEST(Scheduler, ASecondQuestionAnswersAsWithoutTheCache) {
   EXPECT_EQ(cached.tokens, alone(r).tokens);
   EXPECT_GE(scheduler.metrics().snapshot_hits, 3u);
   EXPECT_GT(scheduler.metrics().snapshot_bytes, 0u);
+}
+
+TEST(Scheduler, SnapshotsOutliveARestart) {
+  const auto folder = lazy::temporary_model_path().replace_extension(".cache");
+  std::vector<std::string> messages;
+  SchedulerOptions options{.parallel = 1, .cache_bytes = 64 << 20};
+  options.cache_folder = folder;
+  options.on_message = [&](const std::string& message) { messages.push_back(message); };
+  auto prompt = some_tokens(300, 4);
+  read(*Scheduler(tiny_model(), options).submit(request(prompt, 5, "lazy", "3:0.3")));
+  const auto files = [&] {
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      paths.push_back(entry.path());
+    }
+    return paths;
+  };
+  ASSERT_EQ(files().size(), 1u);
+  prompt.push_back(5);
+  const AnswerRequest more = request(prompt, 9, "lazy", "3:0.3");
+  {
+    Scheduler second(tiny_model(), options);
+    EXPECT_EQ(second.metrics().snapshots, 1u);
+    const Outcome outcome = read(*second.submit(more));
+    EXPECT_EQ(outcome.end.cached_tokens, 300);
+    EXPECT_EQ(outcome.tokens, alone(more).tokens);
+  }
+  EXPECT_TRUE(messages.empty());
+  // Other cache types, then a byte changed in the middle: told, and not used.
+  {
+    SchedulerOptions other = options;
+    other.cache_type_k = CacheType::f32;
+    EXPECT_EQ(Scheduler(tiny_model(), other).metrics().snapshots, 0u);
+  }
+  EXPECT_EQ(messages.size(), files().size());
+  for (const auto& path : files()) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(path) / 2));
+    file.put('x').put('y');
+  }
+  messages.clear();
+  EXPECT_EQ(Scheduler(tiny_model(), options).metrics().snapshots, 0u);
+  ASSERT_FALSE(messages.empty());
+  EXPECT_NE(messages.front().find("checksum"), std::string::npos) << messages.front();
+  for (const auto& path : files()) std::filesystem::resize_file(path, 100);
+  EXPECT_EQ(Scheduler(tiny_model(), options).metrics().snapshots, 0u);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Scheduler, TheCacheKeepsWithinItsBudget) {

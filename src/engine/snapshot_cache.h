@@ -29,6 +29,8 @@ class SnapshotCache {
   uint64_t most_bytes() const { return most_bytes_; }
   uint64_t bytes() const { return bytes_; }
   size_t size() const { return snapshots_.size(); }
+  /// Most recently used first.
+  const std::list<std::unique_ptr<lazy::Snapshot>>& snapshots() const { return snapshots_; }
 
  private:
   using List = std::list<std::unique_ptr<lazy::Snapshot>>;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -31,6 +32,7 @@ class KvCache {
   void truncate(int64_t first);
 
   kernels::KvLayerView view() const { return {layout_, pointers_}; }
+  std::span<const kernels::Buffer> blocks() const { return blocks_; }
   size_t bytes() const { return blocks_.size() * layout_.block_bytes(); }
 
  private:

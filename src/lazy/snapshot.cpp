@@ -14,7 +14,7 @@ void Snapshot::record(const Sequence& sequence) {
   const int64_t hidden_size = transformer_.hyperparameters().hidden_size;
   for (int64_t token = size(); token < sequence.size(); ++token) {
     LAZYLLM_CHECK(sequence.depth(token) == depth_);
-    if (depth_ < sequence.layers()) {
+    if (has_hidden()) {
       const float* const from[] = {sequence.hidden().row(token)};
       transformer_.backend().gather(from, {hidden_.acquire(token), 1, hidden_size, hidden_size});
     }
@@ -26,12 +26,6 @@ void Snapshot::take(Sequence&& sequence) {
   sequence.truncate(size());
   kv_.clear();
   for (int layer = 0; layer < depth_; ++layer) kv_.push_back(std::move(sequence.kv(layer)));
-}
-
-void Snapshot::truncate(int64_t count) {
-  LAZYLLM_CHECK(kv_.empty());
-  for (int64_t token = count; token < size(); ++token) hidden_.release(token);
-  if (count < size()) tokens_.resize(static_cast<size_t>(count));
 }
 
 size_t Snapshot::bytes() const {
@@ -48,12 +42,57 @@ void Snapshot::restore(int64_t count, Sequence& sequence) const {
   }
   const int64_t hidden_size = transformer_.hyperparameters().hidden_size;
   for (int64_t token = 0; token < count; ++token) {
-    if (depth_ < sequence.layers()) {
+    if (has_hidden()) {
       const float* const from[] = {hidden_.row(token)};
       float* const to = sequence.hidden().acquire(token);
       transformer_.backend().gather(from, {to, 1, hidden_size, hidden_size});
     }
     sequence.place(token, depth_);
+  }
+}
+
+void Snapshot::store(const std::function<void(std::span<const std::byte>)>& sink) const {
+  const kernels::Backend& backend = transformer_.backend();
+  std::vector<float> values;
+  const auto send = [&](const float* from, size_t count) {
+    values.resize(count);
+    backend.download(from, values.data(), count);
+    sink(std::as_bytes(std::span(values)));
+  };
+  const auto hidden_size = static_cast<size_t>(transformer_.hyperparameters().hidden_size);
+  for (int64_t token = 0; has_hidden() && token < size(); ++token) {
+    send(hidden_.row(token), hidden_size);
+  }
+  for (const KvCache& cache : kv_) {
+    for (const kernels::Buffer& block : cache.blocks()) {
+      send(block.floats(), block.bytes() / sizeof(float));
+    }
+  }
+}
+
+void Snapshot::load(std::span<const int32_t> tokens, CacheTypes cache_types,
+                    const std::function<void(std::span<std::byte>)>& source) {
+  LAZYLLM_CHECK(tokens_.empty() && kv_.empty());
+  const kernels::Backend& backend = transformer_.backend();
+  tokens_.assign(tokens.begin(), tokens.end());
+  std::vector<float> values;
+  const auto receive = [&](float* to, size_t count) {
+    values.resize(count);
+    source(std::as_writable_bytes(std::span(values)));
+    backend.upload(values.data(), to, count);
+  };
+  const auto hidden_size = static_cast<size_t>(transformer_.hyperparameters().hidden_size);
+  for (int64_t token = 0; has_hidden() && token < size(); ++token) {
+    receive(hidden_.acquire(token), hidden_size);
+  }
+  Sequence sequence(transformer_, cache_types);
+  for (int layer = 0; layer < depth_; ++layer) {
+    KvCache& cache = sequence.kv(layer);
+    for (int64_t token = 0; token < size(); ++token) cache.acquire(token);
+    for (const kernels::Buffer& block : cache.blocks()) {
+      receive(block.floats(), block.bytes() / sizeof(float));
+    }
+    kv_.push_back(std::move(cache));
   }
 }
 

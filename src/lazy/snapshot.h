@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -32,14 +34,19 @@ class Snapshot {
   void take(Sequence&& sequence);
 
   int depth() const { return depth_; }
+  bool has_hidden() const { return depth_ < transformer_.hyperparameters().layers; }
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   std::span<const int32_t> tokens() const { return tokens_; }
   size_t bytes() const;
 
   /// Puts the first `count` tokens into an empty sequence of the same model and cache types.
   void restore(int64_t count, Sequence& sequence) const;
-  /// Forgets the tokens from `count` on. Only before take().
-  void truncate(int64_t count);
+
+  /// Hands the rows and blocks out piece by piece, in an order of its own.
+  void store(const std::function<void(std::span<const std::byte>)>& sink) const;
+  /// Becomes what store() handed out for these tokens. `source` fills what it is given.
+  void load(std::span<const int32_t> tokens, CacheTypes cache_types,
+            const std::function<void(std::span<std::byte>)>& source);
 
  private:
   const model::Transformer& transformer_;

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/snapshot_store.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/error.h"
+
+namespace lazyllm::engine {
+namespace {
+
+constexpr char kExtension[] = ".lazysnapshot";
+
+/// The folder's snapshots, newest first.
+std::vector<std::filesystem::path> snapshots_in(const std::filesystem::path& folder) {
+  std::vector<std::pair<std::filesystem::file_time_type, std::filesystem::path>> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == kExtension && entry.is_regular_file(error)) {
+      found.emplace_back(entry.last_write_time(error), entry.path());
+    }
+  }
+  std::sort(found.rbegin(), found.rend());
+  std::vector<std::filesystem::path> paths;
+  for (auto& [time, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+}  // namespace
+
+SnapshotStore::SnapshotStore(std::filesystem::path folder, SnapshotOrigin origin, Tell tell)
+    : folder_(std::move(folder)), origin_(std::move(origin)), tell_(std::move(tell)) {
+  std::error_code error;
+  std::filesystem::create_directories(folder_, error);
+  const std::filesystem::path probe = folder_ / ".probe";
+  if (error || !std::ofstream(probe)) {
+    fail(ErrorCode::io,
+         "--slot-save-path {}: cannot write there; name a folder that can be written",
+         folder_.string());
+  }
+  std::filesystem::remove(probe, error);
+}
+
+std::filesystem::path SnapshotStore::path_of(const lazy::Snapshot& snapshot) const {
+  const std::span<const int32_t> tokens = snapshot.tokens();
+  const uint64_t seed = origin_.model + static_cast<uint64_t>(snapshot.depth());
+  return folder_ / fmt::format("{:016x}{}",
+                               XXH3_64bits_withSeed(tokens.data(), tokens.size_bytes(), seed),
+                               kExtension);
+}
+
+void SnapshotStore::load(const model::Transformer& transformer, SnapshotCache& cache) {
+  for (const std::filesystem::path& path : snapshots_in(folder_)) {
+    try {
+      std::unique_ptr<lazy::Snapshot> snapshot = read_snapshot(path, transformer, origin_);
+      ours_.insert(path);
+      if (cache.bytes() + snapshot->bytes() > cache.most_bytes()) continue;
+      cache.store(std::move(snapshot));
+    } catch (const std::exception& error) {
+      if (tell_) tell_(error.what());
+    }
+  }
+}
+
+void SnapshotStore::save(const SnapshotCache& cache) {
+  std::set<std::filesystem::path> wanted;
+  for (const auto& snapshot : cache.snapshots()) {
+    const std::filesystem::path path = path_of(*snapshot);
+    wanted.insert(path);
+    if (ours_.contains(path)) continue;
+    try {
+      write_snapshot(path, *snapshot, origin_);
+      ours_.insert(path);
+    } catch (const std::exception& error) {
+      if (tell_) tell_(error.what());
+    }
+  }
+  for (const std::filesystem::path& path : ours_) {
+    std::error_code error;
+    if (!wanted.contains(path)) std::filesystem::remove(path, error);
+  }
+}
+
+}  // namespace lazyllm::engine
