@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line's contracts, and what it says to bad input."""
 
+import json
 import re
 import subprocess
 import sys
@@ -96,3 +97,16 @@ def test_templates_render_as_jinja2_does(root, build):
     result = subprocess.run([sys.executable, root / "tests" / "chat_template" / "render_with_jinja2.py", "--driver", build / "render_template"],
                             capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+
+
+def test_attention_is_measured_layer_by_layer(program, stories, tmp_path):
+    book = tmp_path / "book.txt"
+    book.write_text("Once upon a time there was a little dog. " * 20)
+    rows = json.loads(program.ok("attention", "-m", stories, "-f", book, "--tokens", 100, "-o", "json"))
+    assert [row["layer"] for row in rows] == [1, 2, 3, 4]
+    for row in rows:
+        shares = [row[f"tokens_for_{mass}"] for mass in ("0.5", "0.9", "0.95", "0.99")]
+        assert 0.01 <= shares[0] and shares == sorted(shares) and shares[-1] <= 1
+        assert 0 <= row["first_token"] <= 1
+    result = program.run("attention", "-m", stories, "-f", tmp_path / "absent.txt")
+    assert result.returncode == 1 and b"absent.txt" in result.stderr
