@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "common_options.h"
+#include "kept_view.h"
 #include "stats_json.h"
 #include "terminal.h"
 
@@ -27,7 +28,18 @@ std::vector<TokenId> prompt_tokens(const CommonOptions& options, const Model& mo
   return model.apply_chat_template(messages);
 }
 
-void run(const CommonOptions& options) {
+struct RunOptions : CommonOptions {
+  bool show_kept = false;
+};
+
+std::string kept_view_of(const Model& model, const Session& session,
+                         std::span<const TokenId> tokens, bool color) {
+  std::vector<std::string> pieces;
+  for (const TokenId token : tokens) pieces.push_back(model.piece(token, /*special=*/true));
+  return kept_view(pieces, session.token_report(), model.info().layers, {color, terminal_width(2)});
+}
+
+void run(const RunOptions& options) {
   compose_prompt(options);  // refuse a bad prompt before the model is loaded
   const SessionOptions checked = session_options(options);
   const StatsFile stats(options.stats_json);
@@ -59,6 +71,9 @@ void run(const CommonOptions& options) {
   if (last != "\n") write_out("\n");
   stats.write(*model, session.statistics(), load_ms);
   const bool color = use_color(options.color, 2);
+  if (options.show_kept) {
+    std::fputs(kept_view_of(*model, session, tokens, color).c_str(), stderr);
+  }
   std::fputs((std::string(color ? "\033[2m" : "") + summary(session.statistics(), load_ms) +
               (color ? "\033[0m" : ""))
                  .c_str(),
@@ -70,7 +85,7 @@ void run(const CommonOptions& options) {
 }  // namespace
 
 void add_run_command(CLI::App& app) {
-  auto options = std::make_shared<CommonOptions>();
+  auto options = std::make_shared<RunOptions>();
   options->sampling.temperature = 0.0f;
   CLI::App* command = app.add_subcommand("run", "answer one prompt");
   add_model_flags(*command, *options);
@@ -80,6 +95,9 @@ void add_run_command(CLI::App& app) {
                     "bare text instead of the model's chat template");
   add_pruning_flags(*command, *options);
   add_sampling_flags(*command, *options);
+  command->add_flag("--show-kept", options->show_kept,
+                    "after the answer, print the prompt on stderr, shaded by how deep each token "
+                    "was carried");
   command->add_option("--stats-json", options->stats_json, "write figures of this run to a file");
   command->footer(
       "Examples:\n"

@@ -2,6 +2,7 @@
 #include "terminal.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -49,6 +50,12 @@ bool use_color(std::string_view choice, int descriptor) {
   if (choice == "on" || choice.empty()) return true;
   if (choice == "off") return false;
   return isatty(descriptor) != 0 && std::getenv("NO_COLOR") == nullptr;
+}
+
+int terminal_width(int descriptor) {
+  winsize size{};
+  if (ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
 }
 
 size_t find_invalid_utf8(std::string_view text) {

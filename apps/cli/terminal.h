@@ -26,6 +26,9 @@ class ProgressLine {
 /// Whether to colour stdout/stderr: "auto" asks the terminal and NO_COLOR.
 bool use_color(std::string_view choice, int descriptor);
 
+/// Columns of the terminal behind stdout/stderr; 80 where there is none.
+int terminal_width(int descriptor);
+
 /// Position of the first byte that is not valid UTF-8, or npos.
 size_t find_invalid_utf8(std::string_view text);
 

@@ -9,4 +9,5 @@
 #include "lazyllm/options.h"
 #include "lazyllm/policies.h"
 #include "lazyllm/session.h"
+#include "lazyllm/token_report.h"
 #include "lazyllm/version.h"

@@ -16,6 +16,7 @@
 #include "lazyllm/model.h"
 #include "lazyllm/options.h"
 #include "lazyllm/session.h"
+#include "lazyllm/token_report.h"
 
 namespace lazyllm {
 
@@ -62,17 +63,6 @@ struct AnswerToken {
   std::string text;
   float logprob = 0.0f;           ///< of the model's own distribution, before sampling filters
   std::vector<TokenLogprob> top;  ///< by descending probability
-};
-
-/// How deep the tokens of a prompt were carried: the layers each one has passed.
-struct TokenReport {
-  std::vector<int> depths;  ///< [prompt tokens] after the prefill
-  struct Revival {
-    int64_t step = 0;   ///< answer token (from 1) whose step carried it on
-    int64_t token = 0;  ///< of the prompt
-    int depth = 0;      ///< after that step
-  };
-  std::vector<Revival> revivals;
 };
 
 struct AnswerEnd {

@@ -11,6 +11,7 @@
 
 #include "lazyllm/model.h"
 #include "lazyllm/options.h"
+#include "lazyllm/token_report.h"
 
 namespace lazyllm {
 
@@ -91,6 +92,9 @@ class Session {
   int64_t size() const;     ///< tokens of the conversation held
   int64_t context() const;  ///< most tokens it can hold
   const Statistics& statistics() const;
+  /// How deep all tokens given to the last generate() were carried; a token that the policy left
+  /// out before the model has depth 0. Empty if the prefill did not end.
+  const TokenReport& token_report() const;
 
  private:
   struct Implementation;

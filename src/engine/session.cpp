@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/answer_writer.h"
+#include "engine/depth_recorder.h"
 #include "engine/model_implementation.h"
 #include "engine/step_statistics.h"
 #include "lazy/policy.h"
@@ -55,6 +56,8 @@ struct Session::Implementation {
                                    const GenerationCallbacks& callbacks);
   void choose_policy(int64_t total_tokens);
   void remember(std::span<const TokenId> tokens, std::span<const int32_t> kept);
+  /// Where the tokens of the conversation stand in `sequence`; -1: left out by the policy.
+  std::vector<int64_t> sequence_indices() const;
   double prompt_fraction() const;
 
   std::shared_ptr<const Model> model;
@@ -67,6 +70,7 @@ struct Session::Implementation {
   int64_t context = 0;
   std::atomic<bool> cancelled{false};
   Statistics statistics;
+  engine::DepthRecorder depths;
 
   // The conversation as its user sees it. A policy that edits prompts computes only
   // a part of it: sequence_end[i] = tokens of `sequence` up to and with tokens_[i].
@@ -152,6 +156,17 @@ void Session::Implementation::remember(std::span<const TokenId> tokens,
   }
 }
 
+std::vector<int64_t> Session::Implementation::sequence_indices() const {
+  std::vector<int64_t> indices;
+  indices.reserve(sequence_end.size());
+  int64_t previous = 0;
+  for (const int64_t end : sequence_end) {
+    indices.push_back(end > previous ? end - 1 : -1);
+    previous = end;
+  }
+  return indices;
+}
+
 void Session::Implementation::choose_policy(int64_t total_tokens) {
   const bool dense = total_tokens < plan.min_prompt;
   if ((policy->name() == "dense") != dense || policy->name() != plan.policy_name) {
@@ -209,6 +224,7 @@ void Session::Implementation::prefill(std::span<const TokenId> prompt,
   prompt_end = prompt_begin + static_cast<int64_t>(tokens.size());
   const lazy::StepReport& report = run_step(tokens, lazy::StepKind::prompt, callbacks);
   remember(prompt, edited.kept);
+  depths.start(sequence, sequence_indices());
 
   statistics.prompt_tokens = prompt_tokens;
   statistics.computed_fraction = prompt_fraction();
@@ -227,7 +243,9 @@ double Session::Implementation::prompt_fraction() const {
 void Session::Implementation::decode(TokenId token) {
   const TokenId tokens[] = {token};
   const int32_t kept[] = {0};
-  statistics.revived_tokens += run_step(tokens, lazy::StepKind::decode, {}).revived;
+  const int64_t revived = run_step(tokens, lazy::StepKind::decode, {}).revived;
+  statistics.revived_tokens += revived;
+  depths.note_step(sequence, revived > 0);
   remember(tokens, kept);
 }
 
@@ -245,6 +263,7 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
 
   cancelled = false;
   statistics = {};
+  depths.clear();
   const Clock::time_point start = Clock::now();
   try {
     const int64_t held = keep_common_prefix(tokens);
@@ -288,6 +307,7 @@ double Session::Implementation::log_likelihood(std::span<const TokenId> prompt,
   }
   cancelled = false;
   statistics = {};
+  depths.clear();
   const int64_t held = keep_common_prefix(prompt);
   prefill(prompt.subspan(static_cast<size_t>(held)), {});
   double sum = 0.0;
@@ -367,6 +387,9 @@ int64_t Session::context() const {
 }
 const Statistics& Session::statistics() const {
   return implementation_->statistics;
+}
+const TokenReport& Session::token_report() const {
+  return implementation_->depths.report();
 }
 
 }  // namespace lazyllm

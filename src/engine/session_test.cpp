@@ -5,7 +5,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "lazy/tiny_model_for_tests.h"
 #include "lazyllm/error.h"
@@ -190,6 +192,52 @@ TEST(Session, LogLikelihoodIsWhatTheLogitsSay) {
   Session lazy(tiny_model(), with_policy("lazy", "2:1.0"));
   EXPECT_EQ(lazy.log_likelihood(prompt, continuation),
             session.log_likelihood(prompt, continuation));
+}
+
+TEST(Session, ReportsTheDepthsOfThePromptAndWhatTheAnswerRevived) {
+  SessionOptions options = with_policy("lazy", "2:0.5");
+  options.pruning.revive_budget = RevivalBudget{3};
+  Session session(tiny_model(), options);
+  const auto prompt = some_tokens(60);
+  session.generate(prompt, greedy(6));
+  const int layers = tiny_model()->info().layers;
+  const TokenReport report = session.token_report();
+  ASSERT_EQ(report.depths.size(), prompt.size());
+  // After layer 2 half of the tokens stay; those carry on to the end.
+  EXPECT_EQ(std::count(report.depths.begin(), report.depths.end(), 2), 30);
+  EXPECT_EQ(std::count(report.depths.begin(), report.depths.end(), layers), 30);
+  EXPECT_EQ(report.depths.front(), layers);  // protected
+  EXPECT_EQ(report.depths.back(), layers);
+
+  // The sum of the depths is what the statistics count, before and after the answer.
+  const auto pairs = [&](const std::vector<int>& depths) {
+    return std::accumulate(depths.begin(), depths.end(), 0.0) / (60.0 * layers);
+  };
+  EXPECT_DOUBLE_EQ(pairs(report.depths), session.statistics().computed_fraction);
+  std::vector<int> depths = report.depths;
+  ASSERT_FALSE(report.revivals.empty());
+  std::vector<int> per_step(6, 0);
+  for (const TokenReport::Revival& revival : report.revivals) {
+    ASSERT_GE(revival.step, 1);
+    ASSERT_LE(revival.step, 5);  // the sixth token is never carried through the model
+    EXPECT_LE(++per_step[static_cast<size_t>(revival.step)], 3);
+    EXPECT_GT(revival.depth, depths[static_cast<size_t>(revival.token)]);
+    depths[static_cast<size_t>(revival.token)] = revival.depth;
+  }
+  EXPECT_DOUBLE_EQ(pairs(depths), session.statistics().computed_fraction_end);
+
+  session.generate(some_tokens(10, 7), greedy(1));
+  EXPECT_EQ(session.token_report().depths.size(), 10u);
+  EXPECT_TRUE(session.token_report().revivals.empty());
+}
+
+TEST(Session, ATokenThatThePolicyLeftOutHasDepthZero) {
+  Session session(tiny_model(), with_policy("random", "0:0.5"));
+  session.generate(some_tokens(60), greedy(2));
+  const std::vector<int>& depths = session.token_report().depths;
+  const int layers = tiny_model()->info().layers;
+  EXPECT_EQ(std::count(depths.begin(), depths.end(), 0), 30);
+  EXPECT_EQ(std::count(depths.begin(), depths.end(), layers), 30);
 }
 
 TEST(Session, RefusesAContextTheModelCannotHave) {

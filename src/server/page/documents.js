@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// The documents that go with the next question: chosen or dropped, checked, counted, removable.
+
+import {countTokens} from './api.js';
+import {byId, element} from './dom.js';
+import * as format from './format.js';
+
+const LARGEST_FILE = 4 << 20;  // bytes; far beyond any context that this page can be used with
+
+/** The text of a file. Throws an Error with a sentence if it is none. */
+async function readText(file) {
+  if (file.size > LARGEST_FILE) {
+    throw new Error(`${file.name} is larger than ${LARGEST_FILE >> 20} MB. Take a part of it.`);
+  }
+  let bytes;
+  try {
+    bytes = await file.arrayBuffer();
+  } catch {
+    throw new Error(`${file.name} cannot be read. Is it a folder, or has it moved?`);
+  }
+  let text;
+  try {
+    text = new TextDecoder('utf-8', {fatal: true}).decode(bytes);
+  } catch {
+    throw new Error(`${file.name} is not text in UTF-8. Save it as plain text first.`);
+  }
+  if (text.includes('\0')) throw new Error(`${file.name} is a binary file, not text. Save it as plain text first.`);
+  if (text.trim() === '') throw new Error(`${file.name} is empty.`);
+  return text;
+}
+
+/** A chip with the document's name and size; with `remove`, a button for that. */
+export function chip(document, remove) {
+  const made = element('li', {className: 'chip'}, element('span', {className: 'name', textContent: document.name}),
+    element('span', {className: 'size', textContent: document.tokens === null ? 'counting …' : format.tokens(document.tokens)}));
+  if (remove) {
+    made.append(element('button', {type: 'button', className: 'remove', textContent: '×', title: `Remove ${document.name}`,
+      ariaLabel: `Remove ${document.name}`, onclick: remove}));
+  }
+  return made;
+}
+
+export class Documents {
+  /** `changed()` after every change; `refused(sentence)` for what is no text. */
+  constructor({changed, refused}) {
+    this.list = [];
+    this.changed = changed;
+    this.refused = refused;
+    byId('files').addEventListener('change', async (event) => {
+      const chosen = [...event.target.files];
+      event.target.value = '';  // the same file may be chosen again
+      await this.add(chosen);
+    });
+    this.acceptDrops();
+  }
+
+  get tokens() {
+    return this.list.reduce((sum, document) => sum + (document.tokens ?? 0), 0);
+  }
+
+  acceptDrops() {
+    const veil = byId('drop');
+    const holdsFiles = (event) => event.dataTransfer?.types.includes('Files');
+    window.addEventListener('dragover', (event) => {
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      veil.hidden = false;
+    });
+    window.addEventListener('dragleave', (event) => {
+      if (event.relatedTarget === null) veil.hidden = true;
+    });
+    window.addEventListener('drop', (event) => {
+      veil.hidden = true;
+      if (!holdsFiles(event)) return;
+      event.preventDefault();
+      this.add([...event.dataTransfer.files]);
+    });
+  }
+
+  async add(files) {
+    const refusals = [];
+    for (const file of files) {
+      try {
+        const document = {name: file.name, text: await readText(file), tokens: null};
+        this.list.push(document);
+        this.show();
+        this.count(document);
+      } catch (error) {
+        refusals.push(error.message);
+      }
+    }
+    if (refusals.length > 0) this.refused(refusals.join(' '));
+  }
+
+  async count(document) {
+    try {
+      document.tokens = await countTokens(document.text);
+      this.show();
+    } catch (error) {
+      this.remove(document);
+      this.refused(`${document.name} could not be counted. ${error.message}`);
+    }
+  }
+
+  remove(document) {
+    this.list = this.list.filter((other) => other !== document);
+    this.show();
+  }
+
+  /** Hands the documents over to a message. */
+  take() {
+    const taken = this.list;
+    this.list = [];
+    this.show();
+    return taken;
+  }
+
+  giveBack(documents) {
+    this.list = [...documents, ...this.list];
+    this.show();
+  }
+
+  show() {
+    const removeAndStay = (document) => () => {
+      this.remove(document);
+      byId('question').focus();
+    };
+    byId('documents').replaceChildren(...this.list.map((document) => chip(document, removeAndStay(document))));
+    this.changed();
+  }
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// The controls under the question: how the prompt is read and how the answer is written. Kept in localStorage.
+
+import {byId, element} from './dom.js';
+
+const STORE = 'lazyllm.settings';
+const OWN = 'own';  // a schedule that the user writes
+
+const DEFAULTS = {
+  model: '', policy: '', preset: '', schedule: '', protectFirst: '', protectLast: '', reviveBudget: '', minPrompt: '',
+  temperature: '0', maxTokens: '512',
+};
+const FIELDS = {
+  model: 'model-choice', policy: 'policy', preset: 'preset', schedule: 'schedule', protectFirst: 'protect-first',
+  protectLast: 'protect-last', reviveBudget: 'revive-budget', minPrompt: 'min-prompt', temperature: 'temperature',
+  maxTokens: 'max-tokens',
+};
+const POINT = String.raw`\d+\s*:\s*(0?\.\d+|0|1(\.0*)?)`;
+const SCHEDULE = new RegExp(String.raw`^\s*${POINT}(\s*,\s*${POINT})*\s*$`);
+
+function load() {
+  try {
+    const stored = JSON.parse(localStorage.getItem(STORE)) ?? {};
+    const known = Object.keys(DEFAULTS).filter((key) => typeof stored[key] === 'string');
+    return {...DEFAULTS, ...Object.fromEntries(known.map((key) => [key, stored[key]]))};
+  } catch {
+    return {...DEFAULTS};
+  }
+}
+
+const number = (text) => (text === '' ? undefined : Number(text));
+
+function fill(select, options) {
+  select.replaceChildren(...options.map(([value, label]) => element('option', {value, textContent: label})));
+}
+
+export class Settings {
+  /** `changed()` after every change. */
+  constructor({changed}) {
+    this.changed = changed;
+    this.values = load();
+    this.policies = [];
+    this.presets = [];
+    for (const [key, id] of Object.entries(FIELDS)) {
+      byId(id).addEventListener('input', () => {
+        this.values[key] = byId(id).value.trim();
+        this.keep();
+      });
+    }
+    byId('defaults').addEventListener('click', () => {
+      this.values = {...DEFAULTS};
+      this.keep();
+    });
+    byId('schedule').addEventListener('input', () => this.checkSchedule());
+  }
+
+  /** What the server offers. `policy`: the one it uses unless told otherwise. */
+  offer({models, policies, presets, policy}) {
+    this.policies = policies;
+    this.presets = presets;
+    this.serverPolicy = policy;
+    fill(byId('model-choice'), models.map((id) => [id, id]));
+    byId('model-field').hidden = models.length < 2;
+    if (!models.includes(this.values.model)) this.values.model = models[0] ?? '';
+    fill(byId('policy'), [['', `the server's (${policy})`], ...policies.map(({name}) => [name, name])]);
+    if (!policies.some(({name}) => name === this.values.policy)) this.values.policy = '';
+    this.show();
+  }
+
+  get policy() {
+    return this.values.policy || this.serverPolicy;
+  }
+
+  keep() {
+    try {
+      localStorage.setItem(STORE, JSON.stringify(this.values));
+    } catch {
+      // Storage may be full or forbidden; the settings then last as long as the page.
+    }
+    this.show();
+  }
+
+  show() {
+    this.offerSchedules();
+    for (const [key, id] of Object.entries(FIELDS)) {
+      if (byId(id).value.trim() !== this.values[key]) byId(id).value = this.values[key];
+    }
+    const dense = this.policy === 'dense';
+    for (const id of ['preset', 'schedule', 'protect-first', 'protect-last', 'revive-budget', 'min-prompt']) byId(id).disabled = dense;
+    byId('schedule-field').hidden = dense || this.values.preset !== OWN;
+    byId('policy-summary').textContent = this.policies.find(({name}) => name === this.policy)?.summary ?? '';
+    byId('preset-summary').textContent = dense ? '' : this.scheduleInWords();
+    byId('settings-summary').textContent = this.inWords();
+    this.changed();
+  }
+
+  /** Presets are schedules of policy lazy; the others have one default each. */
+  offerSchedules() {
+    const presets = this.policy === 'lazy' ? this.presets.map(({name}) => [name, name]) : [];
+    const offered = [['', 'default'], ...presets, [OWN, 'own …']];
+    if (!offered.some(([value]) => value === this.values.preset)) this.values.preset = '';
+    fill(byId('preset'), offered);
+    byId('preset').value = this.values.preset;
+  }
+
+  scheduleInWords() {
+    if (this.values.preset === OWN) return 'Own schedule: LAYER:SHARE, …; after that layer this share of the tokens goes on.';
+    const preset = this.presets.find(({name}) => name === this.values.preset);
+    if (preset) return `${preset.summary} (${preset.schedule}: depth of the cut : share that goes on)`;
+    return this.policies.find(({name}) => name === this.policy)?.default_schedule ?? '';
+  }
+
+  inWords() {
+    const v = this.values;
+    const schedule = v.preset === OWN ? v.schedule || 'own schedule' : v.preset;
+    return [this.policy, this.policy === 'dense' ? '' : schedule, v.reviveBudget && `revive ${v.reviveBudget}`,
+      `temperature ${v.temperature || 'default'}`, `up to ${v.maxTokens || 'all'} tokens`].filter(Boolean).join(' · ');
+  }
+
+  checkSchedule() {
+    const field = byId('schedule');
+    const bad = field.value !== '' && !SCHEDULE.test(field.value);
+    field.setCustomValidity(bad ? 'Write LAYER:SHARE, ... with shares from 0 to 1, such as 19:0.1.' : '');
+  }
+
+  /** The longest answer wanted; undefined: as long as it gets. */
+  get maxTokens() {
+    return number(this.values.maxTokens);
+  }
+
+  /** Members of a chat completion's body. Unset ones are left to the server. */
+  body() {
+    const v = this.values;
+    const dense = this.policy === 'dense';
+    const budget = v.reviveBudget;
+    return {
+      model: v.model || undefined,
+      temperature: number(v.temperature),
+      max_tokens: this.maxTokens,
+      lazy: {
+        policy: v.policy || undefined,
+        ...(dense ? {} : {
+          prune: (v.preset === OWN ? v.schedule.replaceAll(/\s/g, '') : v.preset) || undefined,
+          protect_first: number(v.protectFirst),
+          protect_last: number(v.protectLast),
+          revive_budget: budget === 'all' || budget === 'none' ? budget : number(budget),
+          min_prompt: number(v.minPrompt),
+        }),
+        report: 'tokens',
+      },
+    };
+  }
+}
