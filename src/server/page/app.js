@@ -137,7 +137,10 @@ async function stream(turn, body) {
   if (hadFocus) question.focus();
   scroller.scrollTop = scroller.scrollHeight;
   showFit();
-  if (turn.end?.lazy.tokens && wide.matches) showReading(turn);
+  if (turn.end?.lazy.tokens && wide.matches) {
+    returnFocus = null;
+    showReading(turn);
+  }
 }
 
 /** What was not answered can be asked again. */

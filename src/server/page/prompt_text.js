@@ -17,9 +17,12 @@ export class PromptText {
     document.adoptedStyleSheets.push(this.sheet);
     this.cursor = -1;
     host.addEventListener('pointerover', (event) => this.point(event));
-    host.addEventListener('pointerdown', (event) => this.point(event));
+    host.addEventListener('pointerdown', (event) => {
+      const index = event.target.dataset?.token;
+      if (index !== undefined) this.moveTo(Number(index), false);
+    });
     host.addEventListener('pointerleave', () => onToken(this.cursor));
-    host.addEventListener('focus', () => this.moveTo(Math.max(this.cursor, 0), false));
+    host.addEventListener('focus', () => this.moveTo(this.remembered, false));
     host.addEventListener('blur', () => this.moveTo(-1, false));
     host.addEventListener('keydown', (event) => this.key(event));
   }
@@ -27,6 +30,7 @@ export class PromptText {
   show(depths) {
     this.depths = depths;
     this.cursor = -1;
+    this.remembered = 0;  // the cursor when the text had the focus
     this.spans = depths.pieces.map((piece, index) => {
       const span = element('span', {textContent: piece, className: this.classOf(index)});
       span.dataset.token = index;
@@ -80,6 +84,7 @@ export class PromptText {
   moveTo(index, scroll = true) {
     const before = this.cursor;
     this.cursor = index;
+    if (index >= 0) this.remembered = index;
     this.refresh([before, index].filter((token) => token >= 0));
     if (index >= 0 && scroll) this.spans[index].scrollIntoView({block: 'nearest'});
     this.onToken(index);

@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of `lazyllm serve` in a real headless Chromium."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+QUESTION = "What is this document about?"
+HOSTILE = "A line about <b id='injected'>bold</b> tags & <img src=x onerror=\"document.title='injected'\"> entities.\n\n"
+
+
+class Server:
+    def __init__(self, url: str):
+        self.url = url
+
+    def get(self, path: str):
+        with urllib.request.urlopen(self.url + path, timeout=30) as response:
+            return json.load(response)
+
+    def chat(self, **body) -> dict:
+        data = json.dumps(body).encode()
+        request = urllib.request.Request(self.url + "/v1/chat/completions", data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=120) as response:
+            return json.load(response)
+
+
+def start_server(program, log_file, *flags):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = open(log_file, "wb")
+    process = subprocess.Popen([program.path, "serve", "--port", str(port), *map(str, flags)], stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        assert process.poll() is None, log_file.read_text()
+        try:
+            urllib.request.urlopen(url + "/health", timeout=5)
+            return process, url
+        except OSError:
+            time.sleep(0.1)
+    process.kill()
+    raise AssertionError("the server does not answer: " + log_file.read_text())
+
+
+@pytest.fixture(scope="module")
+def server(program, smollm2, tmp_path_factory):
+    process, url = start_server(program, tmp_path_factory.mktemp("server") / "log", "-m", smollm2, "-c", 4096, "--parallel", 2)
+    yield Server(url)
+    process.terminate()
+    process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
+        pytest.skip("chromium and chromium-driver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1400,900"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    yield browser
+    browser.quit()
+
+
+class Page:
+    """What a user does with the page."""
+
+    def __init__(self, browser, server: Server):
+        self.browser = browser
+        self.server = server
+
+    def open(self, width=1400, height=900, dark=False):
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1,
+                                                                            "mobile": width < 500})
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.browser.get(self.server.url + "/")
+        self.script("localStorage.clear(); sessionStorage.clear()")
+        self.browser.get_log("browser")  # what earlier tests left
+        self.browser.refresh()
+        self.until(lambda: "tokens" in self.id("model").text)
+        return self
+
+    def script(self, code: str, *arguments):
+        return self.browser.execute_script(code, *arguments)
+
+    def until(self, condition, seconds=60):
+        return WebDriverWait(self.browser, seconds, poll_frequency=0.05).until(lambda _: condition())
+
+    def id(self, name: str):
+        return self.browser.find_element(By.ID, name)
+
+    def all(self, selector: str):
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def add(self, *files):
+        before = len(self.all("#documents .chip"))
+        self.id("files").send_keys("\n".join(map(str, files)))
+        self.until(lambda: len(self.all("#documents .chip")) == before + len(files) and
+                   all("counting" not in chip.text for chip in self.all("#documents .chip")))
+
+    def set(self, name: str, value):
+        self.script("const field = document.getElementById(arguments[0]); field.value = arguments[1];"
+                    "field.dispatchEvent(new Event('input', {bubbles: true}))", name, str(value))
+
+    def ask(self, question: str = QUESTION):
+        self.id("question").send_keys(question, Keys.ENTER)
+
+    def answered(self, turns=1):
+        self.until(lambda: len(self.all(".turn .figures")) == turns)
+        return self.all(".turn .answer")[-1].text
+
+    def console(self):
+        return [entry["message"] for entry in self.browser.get_log("browser")]
+
+    def shades(self):
+        """How often each background colour occurs among the tokens of the reading view."""
+        return self.script("""
+            const counts = {};
+            for (const token of document.querySelectorAll('.token')) {
+              const shade = getComputedStyle(token).backgroundColor;
+              counts[shade] = (counts[shade] ?? 0) + 1;
+            }
+            return counts;""")
+
+    def fits(self):
+        return self.script("return document.documentElement.scrollWidth <= innerWidth && "
+                           "[...document.querySelectorAll('main, aside, .conversation, .composer')].every("
+                           "(part) => part.scrollWidth <= part.clientWidth + 1)")
+
+
+@pytest.fixture
+def page(chromium, server):
+    return Page(chromium, server)
+
+
+@pytest.fixture(scope="module")
+def document(root, tmp_path_factory):
+    """Some 1,200 tokens."""
+    path = tmp_path_factory.mktemp("documents") / "handbook.txt"
+    path.write_text(HOSTILE + (root / "docs" / "handbook.md").read_text()[:6000])
+    return path
+
+
+def test_loads_quietly_and_from_this_server_only(page, server):
+    page.open()
+    assert page.console() == []
+    requested = page.script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
+    assert len(requested) >= 10 and all(url.startswith(server.url + "/") for url in requested)
+    with urllib.request.urlopen(server.url + "/", timeout=10) as response:
+        policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy or "default-src 'self'" in policy
+    assert "unsafe-inline" not in policy
+    assert page.script("return document.activeElement.id") == "question"
+
+
+def test_answers_as_a_stream_and_reads_the_document_once(page, document):
+    page.open()
+    page.add(document)
+    page.set("max-tokens", 24)
+    page.script("window.texts = new Set(); new MutationObserver(() => window.texts.add(document.querySelector('.answer')?.textContent))"
+                ".observe(document.getElementById('turns'), {childList: true, subtree: true, characterData: true})")
+    page.ask()
+    assert "handbook.txt" in page.all(".turn .question")[0].text and page.all("#documents .chip") == []
+    text = page.answered()
+    assert len(text) > 10 and page.script("return window.texts.size") > 8
+    figures = page.all(".turn .figures")[0].text
+    for name in ("First token", "Dense, estimated", "Computed", "Then"):
+        assert name in figures
+    assert "Cached" not in figures or "handbook" not in figures
+
+    page.ask("Name one animal.")
+    page.answered(turns=2)
+    assert "Cached" in page.all(".turn .figures")[1].text
+    assert page.script("return document.getElementById('injected') === null && document.title === 'lazyllm'")
+    assert page.console() == []
+
+
+def test_stop_ends_the_answer_and_frees_the_slot(page, server):
+    page.open()
+    page.set("max-tokens", 2000)
+    page.ask("Write a very long story about a sloth, with many chapters.")
+    page.until(lambda: len(page.all(".turn .answer")[0].text) > 20)
+    page.id("stop").click()
+    page.until(lambda: "Stopped." in page.all(".turn .foot")[0].text)
+    assert page.id("send").is_displayed() and not page.id("stop").is_displayed()
+    page.until(lambda: not any(slot["is_processing"] for slot in server.get("/slots")), seconds=10)
+    page.set("max-tokens", 4)
+    page.ask("Hello")
+    page.answered()
+
+
+def test_drops_documents_and_refuses_what_is_no_text(page):
+    page.open()
+    drop = """
+        const transfer = new DataTransfer();
+        for (const [name, bytes] of arguments[0]) transfer.items.add(new File([new Uint8Array(bytes)], name));
+        for (const type of ['dragover', 'drop']) {
+          document.body.dispatchEvent(new DragEvent(type, {dataTransfer: transfer, bubbles: true, cancelable: true}));
+          if (type === 'dragover') window.veil = !document.getElementById('drop').hidden;
+        }"""
+    page.script(drop, [["good.txt", list(b"A sloth sleeps. " * 50)], ["also.txt", list("Größe".encode())], ["latin1.txt", [0x47, 0xFC]],
+                       ["image.bin", [65, 0, 66]], ["empty.txt", [32]]])
+    page.until(lambda: len(page.all("#documents .chip")) == 2 and "counting" not in page.id("documents").text)
+    assert page.script("return window.veil") is True and not page.id("drop").is_displayed()
+    notice = page.id("notice").text
+    assert "latin1.txt is not text in UTF-8" in notice and "image.bin is a binary file" in notice and "empty.txt is empty" in notice
+    counted = page.server.chat(messages=[{"role": "user", "content": "A sloth sleeps. " * 50}], max_tokens=1)["usage"]["prompt_tokens"]
+    shown = int(page.all("#documents .size")[0].text.split()[0].replace(",", ""))
+    assert 0 <= counted - shown < 40  # the template's tokens
+    assert "of 4,096 tokens" in page.id("fit").text
+    page.all("#documents .remove")[0].click()
+    assert len(page.all("#documents .chip")) == 1 and "also.txt" in page.id("documents").text
+
+    page.script(drop, [["long.txt", list(b"word " * 6000)]])
+    page.until(lambda: "the model holds 4,096" in page.id("fit").text)
+    page.ask()
+    assert page.all(".turn") == [] and "the model holds 4,096" in page.id("notice").text
+
+
+def test_reading_view_shows_what_each_layer_read(page, server, document):
+    page.open()
+    page.add(document)
+    page.set("preset", "own")
+    page.set("schedule", "10:0.5,20:0.4")
+    page.set("max-tokens", 8)
+    page.ask()
+    page.answered()
+    page.until(lambda: page.id("reading").is_displayed())  # opens by itself where there is room
+
+    answer = server.chat(messages=[{"role": "user", "content": document.read_text().rstrip("\n") + "\n\n" + QUESTION}], temperature=0, max_tokens=8,
+                         lazy={"policy": "lazy", "prune": "10:0.5,20:0.4", "report": "tokens"})
+    kept, tokens = answer["lazy"]["kept_per_layer"], answer["lazy"]["tokens"]
+    assert len(page.all(".token")) == len(tokens["pieces"]) == kept[0]
+    assert page.script("return document.getElementById('prompt-text').textContent") == "".join(tokens["pieces"])
+    seen = []
+    for layer in (1, 10, 11, 21, 30):
+        page.set("layer", layer)
+        alive = int(page.id("layer-text").text.split(":")[1].split()[0].replace(",", ""))
+        assert alive == kept[layer - 1]
+        shaded = sum(count for shade, count in page.shades().items() if not shade.endswith("/ 0)") and shade != "rgba(0, 0, 0, 0)")
+        assert shaded == alive
+        seen.append(alive)
+    assert seen[0] == seen[1] > seen[2] > seen[3] == seen[4]
+
+    page.set("layer", 1)
+    before = page.shades()
+    page.set("step", 7)
+    revived = {token for step, token, depth in tokens["revived"] if step <= 7}
+    assert len(revived) > 0 and len(page.all(".token.revived")) == len(revived) and page.shades() != before
+    page.set("step", 0)
+    assert page.shades() == before and page.all(".token.revived") == []
+    assert [item.text for item in page.all("#legend li")][:3] == ["all 30 layers", "left after layer 20", "left after layer 10"]
+    assert "sooner" in page.id("reading-speed").text and "dense" in page.id("reading-speed").text
+    assert page.console() == []
+
+
+def test_shows_errors_and_goes_on(page):
+    page.open()
+    page.set("preset", "own")
+    page.set("schedule", "99:0.5")
+    page.set("max-tokens", 4)
+    page.ask("Hello there")
+    page.until(lambda: page.all(".turn .error"))
+    assert "99" in page.all(".turn .error")[0].text and page.id("question").get_attribute("value") == "Hello there"
+    page.set("preset", "")
+    page.ask("")
+    page.answered()
+    assert page.all(".error") == []
+
+
+def test_works_by_keyboard_alone(page, chromium, document):
+    page.open()
+    page.add(document)
+    page.set("max-tokens", 6)
+
+    def press(*keys):
+        chromium.switch_to.active_element.send_keys(*keys)
+
+    def focused():
+        return page.script("return document.activeElement.id || document.activeElement.className")
+
+    def tab_to(wanted):
+        for _ in range(40):
+            if wanted in focused():
+                ring = page.script("const s = getComputedStyle(document.activeElement); return s.outlineStyle !== 'none'")
+                assert ring or focused() in ("question", "files"), f"{wanted} has no visible focus"
+                return
+            press(Keys.TAB)
+        raise AssertionError(f"tab never reaches {wanted}")
+
+    press("What is a token?", Keys.ENTER)
+    page.answered()
+    for name in ("files", "send", "new-chat", "show-reading"):
+        tab_to(name)
+    press(Keys.ENTER)
+    assert focused() == "reading-title"
+    tab_to("layer")
+    press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert page.id("layer-text").text.startswith("3 of 30")
+    tab_to("prompt-text")
+    press(Keys.ARROW_RIGHT)
+    assert "token 2 of" in page.id("token-detail").text and len(page.all(".token.current")) == 1
+    press(Keys.SHIFT + Keys.ARROW_RIGHT + Keys.NULL)
+    detail = page.id("token-detail").text
+    assert "token 2 of" not in detail and "layer" in detail
+    press(Keys.ESCAPE)
+    assert not page.id("reading").is_displayed() and "show-reading" in focused()
+
+
+CONTRASTS = """
+    const canvas = document.createElement('canvas');
+    canvas.width = canvas.height = 1;
+    const context = canvas.getContext('2d', {willReadFrequently: true});
+    const paint = (colors) => {
+      for (const color of colors) { context.fillStyle = color; context.fillRect(0, 0, 1, 1); }
+      return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const luminance = (rgb) => rgb.map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+      .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+    const worst = {};
+    for (const element of document.querySelectorAll('body *')) {
+      const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim() !== '');
+      if (!text || !element.checkVisibility() || element.disabled) continue;
+      const backgrounds = [];
+      for (let part = element; part; part = part.parentElement) backgrounds.unshift(getComputedStyle(part).backgroundColor);
+      const behind = paint(['white', ...backgrounds]);
+      const [a, b] = [luminance(behind), luminance(paint([getComputedStyle(element).color]))];
+      const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      const name = element.className || element.id || element.tagName;
+      worst[name] = Math.min(worst[name] ?? 99, ratio);
+    }
+    return worst;"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_contrast_in_light_and_dark(page, document, dark):
+    page.open(dark=dark)
+    background = page.script("return getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, background[4:-1].split(","))) < 200) == dark
+    page.add(document)
+    page.set("preset", "aggressive")
+    page.set("max-tokens", 6)
+    page.script("document.getElementById('settings').open = true")
+    page.ask()
+    page.answered()
+    page.until(lambda: page.id("reading").is_displayed())
+    page.set("step", 4)
+    for layer in (1, 30):
+        page.set("layer", layer)
+        poor = {name: round(ratio, 2) for name, ratio in page.script(CONTRASTS).items() if ratio < 4.5}
+        assert poor == {}
+
+
+def test_fits_a_phone(page, document):
+    page.open(width=360, height=740)
+    assert page.fits()
+    page.script("document.getElementById('settings').open = true")
+    assert page.fits()
+    page.script("document.getElementById('settings').open = false")
+    page.add(document)
+    assert page.fits()
+    page.set("max-tokens", 6)
+    page.ask("What is this? " + "Averylongwordwithoutanyplacetobreakit" * 3)
+    page.answered()
+    assert page.fits() and not page.id("reading").is_displayed()
+    page.all(".show-reading")[0].click()
+    assert page.fits() and page.id("reading").is_displayed()
+    page.id("reading-close").click()
+    assert page.id("question").is_displayed()
+
+
+def test_asks_for_the_key(chromium, program, smollm2, tmp_path):
+    process, url = start_server(program, tmp_path / "log", "-m", smollm2, "-c", 512, "--parallel", 1, "--api-key", "sesame", "--no-warmup")
+    try:
+        chromium.get(url + "/")
+        page = Page(chromium, Server(url))
+        page.until(lambda: page.id("key-dialog").is_displayed())
+        page.id("key").send_keys("wrong", Keys.ENTER)
+        page.until(lambda: "refused" in page.id("key-title").text)
+        page.id("key").send_keys("sesame", Keys.ENTER)
+        page.until(lambda: "512" in page.id("model").text)
+        page.set("max-tokens", 3)
+        page.ask("Hello")
+        page.answered()
+        stored = page.script("return [Object.values(sessionStorage), Object.values(localStorage)]")
+        assert "sesame" in stored[0] and "sesame" not in json.dumps(stored[1])
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
