@@ -69,7 +69,7 @@ export const models = async () => (await (await request('/v1/models')).json()).d
 
 /** Number of tokens of a text, without those of the chat template. */
 export async function countTokens(content, signal) {
-  const response = await request('/tokenize', {body: {content, add_special: false}, signal});
+  const response = await request('/tokenize', {body: {content, add_special: false, parse_special: false}, signal});
   return (await response.json()).tokens.length;
 }
 

@@ -18,17 +18,24 @@ const TURN_OVERHEAD = 12;  // tokens of a template around a message, roughly
 const question = byId('question');
 let context = 0;        // most tokens of a prompt with its answer
 let turns = [];         // answered, in order
-let running = null;     // AbortController of the answer under way
+let asking = null;      // the turn whose answer is under way
+let running = null;     // its AbortController
 let questionTokens = 0;
+let chats = 0;          // started so far
 
 const wide = matchMedia('(min-width: 64rem)');
 const reading = new ReadingView({
   closed() {
-    byId('main').inert = false;
+    coverConversation(false);
     (returnFocus ?? question).focus();
   },
 });
 let returnFocus = null;
+
+/** On a narrow screen the reading view lies over all else. */
+function coverConversation(covered) {
+  for (const id of ['bar', 'main']) byId(id).inert = covered;
+}
 
 const documents = new Documents({changed: showFit, refused: showNotice});
 const settings = new Settings({changed: showFit});
@@ -42,8 +49,7 @@ function showNotice(sentence) {
 
 /** Tokens of the next prompt, about. */
 function promptTokens() {
-  const last = turns.at(-1)?.end?.usage;
-  const before = last ? last.prompt_tokens + last.completion_tokens : 0;
+  const before = turns.reduce((sum, turn) => turn.totalTokens ?? sum + turn.roughTokens, 0);
   return before + documents.tokens + questionTokens + TURN_OVERHEAD;
 }
 
@@ -79,8 +85,9 @@ function messagesFor(asked, attached) {
     {role: 'user', content}];
 }
 
-function setRunning(controller) {
+function setRunning(controller, turn = null) {
   running = controller;
+  asking = turn;
   byId('stop').hidden = controller === null;
   byId('send').hidden = controller !== null;
   byId('conversation').ariaBusy = String(controller !== null);
@@ -113,8 +120,9 @@ async function ask() {
 }
 
 async function stream(turn, body) {
-  setRunning(new AbortController());
+  setRunning(new AbortController(), turn);
   const scroller = byId('conversation');
+  const chat = chats;
   try {
     for await (const chunk of api.streamChat(body, running.signal)) {
       const follow = isAtEnd(scroller);
@@ -124,7 +132,9 @@ async function stream(turn, body) {
     turn.finish();
     turns.push(turn);
   } catch (error) {
-    if (error.name === 'AbortError' && turn.answer !== '') {
+    if (chat !== chats) {
+      turn.finish();
+    } else if (error.name === 'AbortError' && turn.answer !== '') {
       turn.finish('Stopped.');
       turns.push(turn);
     } else {
@@ -151,8 +161,9 @@ function takeBack(turn) {
 }
 
 function newChat() {
+  const kept = [...turns, ...(asking ? [asking] : [])].flatMap((turn) => turn.documents);
+  chats += 1;
   running?.abort();
-  const kept = turns.flatMap((turn) => turn.documents);
   turns = [];
   byId('turns').replaceChildren();
   byId('welcome').hidden = false;
@@ -171,12 +182,12 @@ function showReading(turn) {
 function openReading(turn) {
   returnFocus = document.activeElement;
   showReading(turn);
-  byId('main').inert = !wide.matches;  // on a narrow screen it covers the conversation
+  coverConversation(!wide.matches);
   byId('reading-title').focus();
 }
 
 wide.addEventListener('change', () => {
-  byId('main').inert = reading.isOpen && !wide.matches;
+  coverConversation(reading.isOpen && !wide.matches);
 });
 
 // --- the composer ---
@@ -241,8 +252,8 @@ async function connect() {
   try {
     const [properties, models] = [await api.properties(), await api.models()];
     context = properties.n_ctx;
-    byId('model').textContent = `${properties.model_name} · context of ${format.tokens(context)}`;
-    settings.offer({models, ...properties});
+    byId('model').textContent = `${properties.model} · context of ${format.tokens(context)}`;
+    settings.offer({models, ...properties.lazy, defaults: properties.default_lazy});
     showNotice('');
   } catch (error) {
     byId('model').textContent = 'Not connected';

@@ -54,21 +54,21 @@ export class Settings {
     byId('schedule').addEventListener('input', () => this.checkSchedule());
   }
 
-  /** What the server offers. `policy`: the one it uses unless told otherwise. */
-  offer({models, policies, presets, policy}) {
+  /** What the server offers, and what it does unless told otherwise. */
+  offer({models, policies, presets, defaults}) {
     this.policies = policies;
     this.presets = presets;
-    this.serverPolicy = policy;
+    this.serverDefaults = defaults;
     fill(byId('model-choice'), models.map((id) => [id, id]));
     byId('model-field').hidden = models.length < 2;
     if (!models.includes(this.values.model)) this.values.model = models[0] ?? '';
-    fill(byId('policy'), [['', `the server's (${policy})`], ...policies.map(({name}) => [name, name])]);
+    fill(byId('policy'), [['', `default (${defaults.policy})`], ...policies.map(({name}) => [name, name])]);
     if (!policies.some(({name}) => name === this.values.policy)) this.values.policy = '';
     this.show();
   }
 
   get policy() {
-    return this.values.policy || this.serverPolicy;
+    return this.values.policy || this.serverDefaults?.policy;
   }
 
   keep() {
@@ -97,7 +97,8 @@ export class Settings {
   /** Presets are schedules of policy lazy; the others have one default each. */
   offerSchedules() {
     const presets = this.policy === 'lazy' ? this.presets.map(({name}) => [name, name]) : [];
-    const offered = [['', 'default'], ...presets, [OWN, 'own …']];
+    const usual = this.policy === this.serverDefaults?.policy ? ` (${this.serverDefaults.prune})` : '';
+    const offered = [['', `default${usual}`], ...presets, [OWN, 'own …']];
     if (!offered.some(([value]) => value === this.values.preset)) this.values.preset = '';
     fill(byId('preset'), offered);
     byId('preset').value = this.values.preset;
@@ -105,7 +106,8 @@ export class Settings {
 
   scheduleInWords() {
     if (this.values.preset === OWN) return 'Own schedule: LAYER:SHARE, …; after that layer this share of the tokens goes on.';
-    const preset = this.presets.find(({name}) => name === this.values.preset);
+    const chosen = this.values.preset || (this.policy === 'lazy' ? this.serverDefaults?.prune : '');
+    const preset = this.presets.find(({name}) => name === chosen);
     if (preset) return `${preset.summary} (${preset.schedule}: depth of the cut : share that goes on)`;
     return this.policies.find(({name}) => name === this.policy)?.default_schedule ?? '';
   }

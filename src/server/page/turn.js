@@ -25,6 +25,16 @@ export class Turn {
     this.clock = setInterval(() => this.showWait(), 100);
   }
 
+  /** Tokens of the conversation up to the end of this answer; undefined for one that was stopped. */
+  get totalTokens() {
+    return this.end?.usage.total_tokens;
+  }
+
+  /** What this turn added to the conversation, about. */
+  get roughTokens() {
+    return this.documents.reduce((sum, {tokens}) => sum + tokens, Math.ceil((this.question.length + this.answer.length) / 4));
+  }
+
   makeQuestion() {
     const made = element('div', {className: 'question'});
     if (this.documents.length > 0) {
@@ -43,7 +53,7 @@ export class Turn {
     }
     const {total, cache, processed} = this.read;
     const cached = cache > 0 ? `, ${format.count(cache)} of them from the cache` : '';
-    this.progress.value = total > 0 ? processed / total : 0;
+    this.progress.value = total > cache ? (processed - cache) / (total - cache) : 0;
     this.progressText.textContent = `Reading ${format.tokens(total)}${cached}: ${format.percent(this.progress.value)}, ${time}`;
   }
 
