@@ -146,12 +146,11 @@ void AnswerTask::finish_prefill() {
   add_prompt_step(part_.report(), statistics_);
   statistics_.computed_fraction = computed_fraction();
   if (request_.report_tokens) {
-    report_.emplace();
-    report_->depths.assign(request_.prompt.size(), 0);
+    std::vector<int64_t> indices(request_.prompt.size(), -1);
     for (size_t i = 0; i < kept_.size(); ++i) {
-      last_depths_.push_back(sequence_.depth(static_cast<int64_t>(i)));
-      report_->depths[static_cast<size_t>(kept_[i])] = last_depths_.back();
+      indices[static_cast<size_t>(kept_[i])] = static_cast<int64_t>(i);
     }
+    depths_.emplace().start(sequence_, std::move(indices));
   }
   write_token();
   statistics_.ttft_ms = statistics_.total_ms;
@@ -179,17 +178,8 @@ void AnswerTask::begin_decode() {
 void AnswerTask::finish_decode() {
   statistics_.revived_tokens += part_.report().revived;
   conversation_.push_back(next_token_);
-  if (report_) report_revivals();
+  if (depths_) depths_->note_step(sequence_, part_.report().revived > 0);
   write_token();
-}
-
-void AnswerTask::report_revivals() {
-  for (size_t i = 0; i < kept_.size(); ++i) {
-    const int depth = sequence_.depth(static_cast<int64_t>(i));
-    if (depth == last_depths_[i]) continue;
-    report_->revivals.push_back({writer_.tokens_written(), kept_[i], depth});
-    last_depths_[i] = depth;
-  }
 }
 
 void AnswerTask::write_token() {
@@ -249,7 +239,7 @@ void AnswerTask::end(FinishReason reason, std::optional<Error> error, SnapshotCa
   event.statistics = statistics_;
   event.cached_tokens = cached_tokens_;
   event.queue_ms = queue_ms_;
-  event.tokens = std::move(report_);
+  if (depths_) event.tokens = depths_->report();
   event.error = std::move(error);
   if (snapshot_ && !event.error && snapshot_->size() > 0) {
     snapshot_->take(std::move(sequence_));

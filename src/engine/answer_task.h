@@ -9,6 +9,7 @@
 
 #include "engine/answer_channel.h"
 #include "engine/answer_writer.h"
+#include "engine/depth_recorder.h"
 #include "engine/model_implementation.h"
 #include "engine/snapshot_cache.h"
 #include "lazy/policy.h"
@@ -62,7 +63,6 @@ class AnswerTask {
 
  private:
   void write_token();
-  void report_revivals();
   std::vector<TokenLogprob> best_tokens(double log_sum) const;
   double computed_fraction() const;
   int64_t last_position() const;
@@ -91,8 +91,7 @@ class AnswerTask {
   uint64_t editing_pairs_ = 0;  // spent by the policy on choosing
   double queue_ms_ = 0.0;
   Statistics statistics_;
-  std::optional<TokenReport> report_;
-  std::vector<int> last_depths_;  // of kept_, for the report
+  std::optional<DepthRecorder> depths_;  // if the request wants them
 };
 
 }  // namespace lazyllm::engine
