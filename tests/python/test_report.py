@@ -19,7 +19,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "apps" / "report"))
 
 from lazyllm_report.bootstrap import Resampler, estimate  # noqa: E402
-from lazyllm_report.load import load, parse_line  # noqa: E402
+from lazyllm_report.load import beside_the_schedule, load, parse_line  # noqa: E402
 from lazyllm_report.study import studies_of  # noqa: E402
 from lazyllm_report.summary import Summaries  # noqa: E402
 from lazyllm_report.table import estimated  # noqa: E402
@@ -279,6 +279,12 @@ def test_default_folder_and_a_name_with_a_dash(program, plotting, tmp_path):
     assert result.stdout.split() == ["-in/report.md", "-in/report.html", "-in/report.json"] and (folder / "report.html").exists()
 
 
+@pytest.mark.parametrize("asked, beside", [("15:0.3,last,7", "last,7"), ("9:0.7,19:0.7,28:.5,,0,more,still", ",0,more,still"), ("paper,,0", ",0"), (",,0", ",0"),
+                                           ("", "")])
+def test_options_beside_the_schedule(asked, beside):
+    assert beside_the_schedule(asked) == beside
+
+
 @pytest.mark.parametrize("policy", ["lazy", "dense"])
 def test_one_policy_only(report, policy):
     result = report([line for line in three_tasks() if line["policy"] == policy])
@@ -348,7 +354,7 @@ def full_study():
                                 kind=kind, score=score, key=""))
         for i in range(6):
             lines.append({"suite": "text", "task": "story", "id": i, "policy": policy, "schedule": "15:0.3" if policy == "lazy" else "", "ttft_ms": 10,
-                          "nll": 2.0 + 0.1 * (policy == "lazy"), "kl_mean": 0.02, "kl_p50": 0.01, "kl_p99": 0.4, "same_top": 0.9})
+                          "nll": 2.0 + 0.1 * (policy == "lazy"), "kl_mean": 0.02, "kl_p50": 0.01, "kl_p99": 0.4, "same_top": 0.9, "kl": [0.01 * i, 0.03, 0.9]})
     return lines
 
 
@@ -364,6 +370,7 @@ def test_everything_is_drawn_and_tabled(report):
     ratio = re.search(r"\| lazy 15:0.3 \| 6 \| ([\d.]+) .*?\| ([\d.]+) ", result.markdown[result.markdown.index("Perplexity and"):])
     assert float(ratio[1]) == pytest.approx(math.exp(2.1), abs=1e-3) and float(ratio[2]) == pytest.approx(math.exp(0.1), abs=1e-4)
     assert result.point("lazy", "score", "able tasks") is not None if len([1 for row in result.figures if row["scope"] == "able tasks"]) == 2 else True
+    assert any("divergence" in plot for plot in result.plots) and "| 0.0300 |" in result.markdown, "a percentile over all positions"
     assert "LongBench-E" in result.page and "up to 32 tokens" in result.page
 
 
@@ -448,10 +455,18 @@ def test_installed_script_comes_first_and_its_exit_code_through(program, plottin
     assert result.stdout.strip() == str(["--out=o", "--title=lazyllm evaluation", "--resamples=5000", "--seed=0", "--", "a b", "c"])
 
 
+def test_load_reads_arm_and_key_of_the_second_form(tmp_path):
+    key = "2|0.1.0|/models/small.gguf|1000|small.gguf:1000:7;|avx2|2|f16|q8_0|lazy@15:0.3+score-pool=7|ruler|vt|vt-1|00ff"
+    one, = load([write(tmp_path / "in", [sample("vt", 1, "lazy", "15:0.3", arm="lazy@15:0.3+score-pool=7", key=key)])]).samples
+    assert one.settings == {"version": "0.1.0", "model": "/models/small.gguf", "model_bytes": "1000", "isa": "avx2", "threads": "2", "cache_type_k": "f16",
+                            "cache_type_v": "q8_0"}
+    assert one.options == "score-pool=7" and one.asked == "lazy@15:0.3+score-pool=7" and one.prompt == "00ff"
+
+
 def test_load_reads_the_settings_from_the_key(tmp_path):
     folder = write(tmp_path / "in", [sample("lcc", 1, "lazy", "15:0.3")])
     loaded = load([folder, folder])
     one, = loaded.samples
     assert one.settings == {"version": "0.1.0", "model": "models/small.gguf", "model_bytes": "1000", "isa": "avx2", "threads": "2", "cache_type_k": "f16",
                             "cache_type_v": "f16"}
-    assert one.options == "15:0.3,,0,-1,-1,,-1" and one.prompt == f"{1:016x}"
+    assert one.asked == "15:0.3,,0,-1,-1,,-1" and one.options == ",0,-1,-1,,-1" and one.prompt == f"{1:016x}"

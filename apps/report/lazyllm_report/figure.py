@@ -27,6 +27,7 @@ COLORS = {
     "p-other": ("#01010c", "#0e7490", "#57c7dd"),
     "heat": ("#01010d", "#1f5fd0", "#4c8df0"),
 }
+LINE_STYLES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))   # of the arms of one policy
 MARKERS = {"dense": "*", "lazy": "o", "tsp": "s", "gem": "D", "static": "^", "random": "X", "compress": "v"}
 
 matplotlib.rcdefaults()   # a user's matplotlibrc does not change the report

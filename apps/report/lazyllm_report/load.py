@@ -4,12 +4,15 @@
 import json
 import math
 import pathlib
+import re
 from dataclasses import dataclass, field
 
 REQUIRED = ("suite", "task", "id", "policy")
 
-# `key` of a sample: what its result depends on, joined by "|" (apps/cli/eval_command.cpp).
-KEY_FIELDS = ("version", "model", "model_bytes", "isa", "threads", "cache_type_k", "cache_type_v", "policy", "options")
+# `key` of a sample: what its result depends on, joined by "|"; suite or task, id and a hash of the prompt follow (apps/cli/eval_*.cpp).
+FIRST_KEY = ("version", "model", "model_bytes", "isa", "threads", "cache_type_k", "cache_type_v", "policy", "options")
+SECOND_KEY = ("format", "version", "model", "model_bytes", "model_files", "isa", "threads", "cache_type_k", "cache_type_v", "arm")
+SETTINGS = ("version", "model", "model_bytes", "isa", "threads", "cache_type_k", "cache_type_v", "machine", "max_length")
 
 
 class ReportError(Exception):
@@ -27,6 +30,7 @@ class Sample:
     policy: str
     schedule: str
     options: str        # of the arm beside policy and schedule, as written in the sample
+    asked: str          # policy's options with the schedule as it was asked for
     settings: dict      # model, version, machine ... (texts)
     prompt: str         # tells two prompts of one record apart: a hash or the number of tokens
     values: dict        # the line's finite numbers
@@ -79,21 +83,30 @@ def text(value) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
-def settings_of(line: dict) -> tuple[dict, str, str]:
-    """Settings, the arm's options and the prompt's hash: named keys first, otherwise from the sample's key."""
+def beside_the_schedule(options: str) -> str:
+    """Without --prune as it was written, with which the key's options begin: the sample states the schedule it became."""
+    parts = options.split(",")[1:]
+    while parts and re.fullmatch(r"[\d.]+:[\d.]+", parts[0]):
+        del parts[0]
+    return ",".join(parts)
+
+
+def settings_of(line: dict) -> tuple[dict, str, str, str]:
+    """Settings, the arm's options without and with schedule, the prompt's hash: named keys first, otherwise from the sample's key."""
     parts = text(line.get("key")).split("|")
-    known = dict(zip(KEY_FIELDS, parts)) if len(parts) >= len(KEY_FIELDS) + 3 else {}
+    fields = SECOND_KEY if parts[0] == "2" else FIRST_KEY
+    known = dict(zip(fields, parts)) if len(parts) >= len(fields) + 3 else {}
     prompt = parts[-1] if known else ""
-    for name in (*KEY_FIELDS[:7], "machine", "max_length"):
-        if line.get(name) is not None:
-            known[name] = text(line[name])
-    options = text(line["options"]) if line.get("options") is not None else known.pop("options", "")
-    known.pop("options", None)
-    known.pop("policy", None)
+    known |= {name: text(line[name]) for name in (*SETTINGS, "arm") if line.get(name) is not None}
+    asked = known.get("arm") or known.get("options", "")   # "lazy@15:0.3+score-pool=7" or "15:0.3,last,7"
+    options = asked.partition("+")[2] if known.get("arm") else beside_the_schedule(asked)
+    if line.get("options") is not None:
+        options = text(line["options"])
+    known = {name: known[name] for name in SETTINGS if name in known}
     if not prompt:
         tokens = finite(line.get("prompt_tokens"))
         prompt = "" if tokens is None else f"{tokens:.0f} tokens"
-    return known, options, text(line.get("prompt_hash")) or prompt
+    return known, options, asked or options, text(line.get("prompt_hash")) or prompt
 
 
 def parse_line(folder: str, number: int, data: bytes) -> Sample:
@@ -111,14 +124,15 @@ def parse_line(folder: str, number: int, data: bytes) -> Sample:
     for name in REQUIRED:
         if not isinstance(line.get(name), (str, int)) or isinstance(line.get(name), bool) or line[name] == "":
             raise ValueError(f"the field \"{name}\" is missing or no text")
-    settings, options, prompt = settings_of(line)
+    settings, options, asked, prompt = settings_of(line)
     values = {text(name): number for name, value in line.items() if (number := finite(value)) is not None}
     for name in ("ttft_ms", "total_ms"):  # a time of zero was not measured
         if values.get(name, 1.0) <= 0.0:
             del values[name]
     prediction = line.get("prediction")
+    line.pop("tokens", None)   # long, and not used
     return Sample(folder, number, text(line["suite"]), text(line["task"]), text(line.get("category")), text(line["id"]), text(line["policy"]),
-                  text(line.get("schedule")), options, settings, prompt, values, text(prediction) if isinstance(prediction, str) else None, line)
+                  text(line.get("schedule")), options, asked, settings, prompt, values, text(prediction) if isinstance(prediction, str) else None, line)
 
 
 def samples_file(folder: pathlib.Path) -> pathlib.Path:

@@ -9,7 +9,7 @@ import matplotlib.pyplot as pyplot
 import numpy
 from matplotlib.lines import Line2D
 
-from .figure import Plot, Tips, color, finish, legend, legend_beside, marker, plain, policy_color
+from .figure import LINE_STYLES, Plot, Tips, color, finish, legend, legend_beside, marker, plain, policy_color
 from .plot_trade import LOGLIK, SCORE
 from .study import Arm, Pair
 from .summary import Summary
@@ -81,13 +81,12 @@ def growth_plot(name: str, pairs: dict[Arm, list[Pair]], labels: dict[Arm, str])
         return None
     figure, axes = pyplot.subplots(figsize=(9.6, 3.4), layout="constrained")
     tips = Tips()
-    styles = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
     seen: collections.Counter = collections.Counter()
     handles = []
     stepwise, lowest = False, 100.0
     for arm, (x, y, spread, by_step) in curves.items():
         stepwise |= by_step
-        style = styles[seen[arm.policy] % len(styles)]
+        style = LINE_STYLES[seen[arm.policy] % len(LINE_STYLES)]
         seen[arm.policy] += 1
         shade = policy_color(arm.policy)
         lowest = min(lowest, 100 * min(y))

@@ -10,6 +10,7 @@ from .bootstrap import Resampler
 from .equal_time import Comparison, compare_all
 from .figure import Plot
 from .load import Loaded
+from .plot_divergence import divergence_plot
 from .study import Arm, Study, Suite
 from .summary import Summaries, Summary
 from .table import Cell, Column, Table, words
@@ -75,9 +76,12 @@ class Builder:
         self.sections.append(Section(study.model, 2, [f"{settings[:1].upper()}{settings[1:]}."] if settings else [], notes.of_study(study)))
         for suite in study.suites.values():
             name = f"{number}-{slug(suite.name)}"
+            if any(plot.name.startswith(f"{name}-") for section in self.sections for plot in section.parts if isinstance(plot, Plot)):
+                name = f"{name}-{len(self.sections)}"   # two suites may look alike as file names
             if is_text(suite):
+                plot = divergence_plot(f"{name}-divergence", suite, suite.labels())
                 self.sections.append(Section(f"{suite.name}: perplexity and divergence", 3, [records_of(suite)],
-                                             parts=[text_table(suite, suite.labels(), self.resampler)]))
+                                             parts=[text_table(suite, suite.labels(), self.resampler), *filter(None, [plot])]))
             else:
                 SuiteReport(self, study, suite, name).build()
 

@@ -115,23 +115,17 @@ def arms_of(samples: list[Sample]) -> dict[int, Arm]:
     schedules: dict[tuple, collections.Counter] = collections.defaultdict(collections.Counter)
     for sample in samples:
         if sample.schedule:
-            schedules[sample.policy, sample.options][sample.schedule] += 1
+            schedules[sample.policy, sample.asked][sample.schedule] += 1
     arms = {}
     for sample in samples:
         if sample.policy == "dense":
             arms[id(sample)] = Arm("dense", "", "")
             continue
         schedule = sample.schedule
-        if not schedule and (seen := schedules.get((sample.policy, sample.options))):
+        if not schedule and (seen := schedules.get((sample.policy, sample.asked))):
             schedule = seen.most_common(1)[0][0]
-        arms[id(sample)] = Arm(sample.policy, schedule, beside_the_schedule(sample.options))
+        arms[id(sample)] = Arm(sample.policy, schedule, sample.options)
     return arms
-
-
-def beside_the_schedule(options: str) -> str:
-    """The key's options begin with --prune as it was written; the sample states the schedule it became."""
-    parts = options.split(",")
-    return ",".join(parts[-6:]) if len(parts) >= 7 and re.fullmatch(r"-?\d*", parts[-1]) else options
 
 
 def category_of(sample: Sample) -> str:

@@ -7,6 +7,7 @@ import re
 import numpy
 
 from .bootstrap import Estimate, Resampler, estimate
+from .load import finite
 from .study import Arm, Suite
 from .table import NONE, Cell, Column, Table, estimated, number, words
 
@@ -52,9 +53,9 @@ def exponential(one: Estimate) -> Estimate:
 
 def text_table(suite: Suite, labels: dict[Arm, str], resampler: Resampler) -> Table:
     names = percentiles(suite)
-    columns = [Column("policy", numeric=False), Column("n", "texts"), Column("perplexity", "exp of the mean negative log-likelihood [95 %]"),
+    columns = [Column("policy", numeric=False), Column("n", "stretches of text"), Column("perplexity", "exp of the mean negative log-likelihood [95 %]"),
                Column("to dense ×", "ratio of the perplexities, paired [95 %]"), Column("mean KL", "divergence from dense, nats [95 %]"),
-               *(Column(header(name), "mean over the texts of this percentile of the divergence over the positions") for name in names),
+               *(Column(header(name), "percentile of the divergence over the positions; a mean over the texts where single positions are not recorded") for name in names),
                Column("same top token", "share of the positions [95 %]"), Column("TTFT ×")]
     body = []
     for arm in suite.arms:
@@ -67,15 +68,37 @@ def text_table(suite: Suite, labels: dict[Arm, str], resampler: Resampler) -> Ta
         ratio = estimated(exponential(mean(suite, arm, "nll", resampler, against_dense=True)), "{:.4f}", neutral=1.0)
         ratio.text = ratio.text.translate(str.maketrans("▲▼", "▼▲"))
         ratio.tone = {"better": "worse", "worse": "better"}.get(ratio.tone, "")
-        cells += [ratio, estimated(kl, "{:.4f}"), *(number(mean(suite, arm, name, resampler).point, "{:.4f}") for name in names),
+        cells += [ratio, estimated(kl, "{:.4f}"), *(number(percentile(suite, arm, name, resampler), "{:.4f}") for name in names),
                   estimated(mean(suite, arm, "same_top", resampler), "{:.1f} %", scale=100.0), number(speedup(suite, arm), "{:.2f}×")]
         body.append(cells)
     return Table("Perplexity and divergence from dense", columns, body,
-                 "At the positions behind a long prompt; texts weigh the same. ▲ and ▼ at the ratio: lower is better.")
+                 "At the positions behind a long prompt; stretches of text weigh the same. ▲ and ▼ at the ratio: lower is better.")
 
 
 def header(name: str) -> str:
     return "max KL" if name == "kl_max" else f"{share_of(name):g} %"
+
+
+def divergences(suite: Suite, arm: Arm) -> list[float] | None:
+    """Of every position, if each of the arm's samples lists them."""
+    found = []
+    for tasks in suite.samples[arm].values():
+        for sample in tasks.values():
+            values = sample.raw.get("kl")
+            if not isinstance(values, list) or any(finite(value) is None for value in values):
+                return None
+            found += [float(value) for value in values]
+    return found or None
+
+
+def percentile(suite: Suite, arm: Arm, name: str, resampler: Resampler) -> float:
+    """Over all positions where they are listed, otherwise the mean of the texts' percentiles (the largest for the maximum)."""
+    positions = divergences(suite, arm)
+    if positions:
+        return float(numpy.percentile(positions, 100.0 if name == "kl_max" else share_of(name)))
+    if name == "kl_max":
+        return max((sample.number(name) for tasks in suite.samples[arm].values() for sample in tasks.values()), default=math.nan)
+    return mean(suite, arm, name, resampler).point
 
 
 def speedup(suite: Suite, arm: Arm) -> float:
