@@ -112,7 +112,7 @@ class NeedleMaker {
     const Question q = draw_question(kind, random, haystack_);
     record.answer_prefix = q.answer_prefix;
     record.answers = q.values;
-    record.gold = " " + enumerate(q.values) + ".";
+    record.gold = fmt::format(" {}.", enumerate(q.values));
     record.length = length;
     record.depth = depth;
     record.kind = to_string(kind);
