@@ -47,6 +47,9 @@ void add_sampling_flags(CLI::App& command, CommonOptions& options);
 /// Errors: Error(usage).
 void require_known_policy(const std::string& name);
 SessionOptions session_options(const CommonOptions& options);
+/// All that is set, as eval's --policy has it: "lazy@15:0.3+score-pool=7". Equal texts mean equal
+/// options.
+std::string to_string(const PruningOptions& pruning);
 GenerationOptions generation_options(const CommonOptions& options);
 
 /// Loads with progress on stderr; `load_ms` takes the time. Runs one token through

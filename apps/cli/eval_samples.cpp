@@ -3,9 +3,30 @@
 
 #include <fmt/format.h>
 
-#include "lazyllm/lazyllm.h"
-
 namespace lazyllm::cli {
+
+nlohmann::ordered_json to_json(const EvalSample& sample) {
+  using Json = EvalSamples::Json;
+  const Statistics& s = sample.statistics;
+  return {{"suite", sample.suite},
+          {"task", sample.task},
+          {"category", sample.category},
+          {"id", sample.id},
+          {"arm", sample.arm},
+          {"policy", sample.policy},
+          {"schedule", s.schedule},
+          {"prediction", sample.prediction},
+          {"score", sample.score},
+          {"ttft_ms", s.ttft_ms},
+          {"tpot_ms", s.tpot_ms},
+          {"total_ms", s.total_ms},
+          {"prompt_tokens", s.prompt_tokens},
+          {"generated_tokens", s.generated_tokens},
+          {"computed_fraction", s.computed_fraction},
+          {"computed_fraction_end", s.computed_fraction_end},
+          {"answer_loglik", sample.answer_loglik ? Json(*sample.answer_loglik) : Json(nullptr)},
+          {"key", sample.key}};
+}
 
 EvalSamples::EvalSamples(const std::filesystem::path& folder) : path_(folder / "samples.jsonl") {
   std::error_code error;

@@ -5,10 +5,24 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
-#include <vector>
+
+#include "lazyllm/lazyllm.h"
 
 namespace lazyllm::cli {
+
+/// What every sample of every suite holds: docs/evaluation.md.
+struct EvalSample {
+  std::string suite, task, category, id;
+  std::string arm, policy;
+  Statistics statistics;
+  std::string prediction;
+  double score = 0.0;
+  std::optional<double> answer_loglik;
+  std::string key;  ///< samples with the same are the same
+};
+nlohmann::ordered_json to_json(const EvalSample& sample);
 
 /// DIR/samples.jsonl: one JSON object a line, on disk as soon as it is there. What an earlier
 /// run wrote with the same settings is found again, so that an interrupted run goes on.

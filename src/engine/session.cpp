@@ -43,7 +43,8 @@ struct Session::Implementation {
                             const GenerationCallbacks& callbacks);
   void logits(std::span<const TokenId> tokens, std::span<const int32_t> positions,
               const lazy::LogitsSink& sink);
-  double log_likelihood(std::span<const TokenId> prompt, std::span<const TokenId> continuation);
+  void forced_logits(std::span<const TokenId> prompt, std::span<const TokenId> continuation,
+                     const lazy::LogitsSink& sink);
   void truncate(int64_t size);
   void check_tokens(std::span<const TokenId> tokens) const;
 
@@ -59,6 +60,8 @@ struct Session::Implementation {
   /// Where the tokens of the conversation stand in `sequence`; -1: left out by the policy.
   std::vector<int64_t> sequence_indices() const;
   double prompt_fraction() const;
+  /// What follows from the times, the tokens and the sequence.
+  void finish_statistics();
 
   std::shared_ptr<const Model> model;
   const model::Transformer& transformer;
@@ -285,37 +288,47 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
   }
   show(writer.finish());
 
+  finish_statistics();
+  return result;
+}
+
+void Session::Implementation::finish_statistics() {
   if (statistics.generated_tokens > 1) {
     statistics.tpot_ms = (statistics.total_ms - statistics.ttft_ms) /
                          static_cast<double>(statistics.generated_tokens - 1);
   }
-  if (result.finish_reason != FinishReason::cancelled || statistics.prompt_tokens > 0) {
-    statistics.computed_fraction_end = prompt_fraction();
-  }
+  statistics.computed_fraction_end = statistics.prompt_tokens > 0 ? prompt_fraction() : 0.0;
   statistics.kv_bytes = sequence.kv_bytes();
   statistics.aux_bytes = sequence.aux_bytes();
-  return result;
 }
 
-double Session::Implementation::log_likelihood(std::span<const TokenId> prompt,
-                                               std::span<const TokenId> continuation) {
+void Session::Implementation::forced_logits(std::span<const TokenId> prompt,
+                                            std::span<const TokenId> continuation,
+                                            const lazy::LogitsSink& sink) {
   std::vector<TokenId> all(prompt.begin(), prompt.end());
   all.insert(all.end(), continuation.begin(), continuation.end());
   check_tokens(all);
   if (prompt.empty() || continuation.empty()) {
-    fail(ErrorCode::invalid_input, "a likelihood wants a prompt and a continuation");
+    fail(ErrorCode::invalid_input, "forced tokens want a prompt and a continuation");
   }
   cancelled = false;
   statistics = {};
   depths.clear();
+  Clock::time_point start = Clock::now();
   const int64_t held = keep_common_prefix(prompt);
   prefill(prompt.subspan(static_cast<size_t>(held)), {});
-  double sum = 0.0;
+  statistics.ttft_ms = milliseconds_since(start);
+  statistics.total_ms = statistics.ttft_ms;
   for (size_t i = 0; i < continuation.size(); ++i) {
-    if (i > 0) decode(continuation[i - 1]);
-    sum += log_probability(last_logits, continuation[i]);
+    if (i > 0) {
+      start = Clock::now();
+      decode(continuation[i - 1]);
+      statistics.total_ms += milliseconds_since(start);
+    }
+    ++statistics.generated_tokens;
+    sink(static_cast<int64_t>(i), last_logits);
   }
-  return sum / static_cast<double>(continuation.size());
+  finish_statistics();
 }
 
 void Session::Implementation::logits(std::span<const TokenId> tokens,
@@ -365,9 +378,18 @@ void Session::logits(std::span<const TokenId> tokens, std::span<const int32_t> p
   implementation_->logits(tokens, positions, sink);
 }
 
+void Session::forced_logits(std::span<const TokenId> prompt, std::span<const TokenId> continuation,
+                            const std::function<void(int64_t, std::span<const float>)>& sink) {
+  implementation_->forced_logits(prompt, continuation, sink);
+}
+
 double Session::log_likelihood(std::span<const TokenId> prompt,
                                std::span<const TokenId> continuation) {
-  return implementation_->log_likelihood(prompt, continuation);
+  double sum = 0.0;
+  forced_logits(prompt, continuation, [&](int64_t index, std::span<const float> logits) {
+    sum += log_probability(logits, continuation[static_cast<size_t>(index)]);
+  });
+  return sum / static_cast<double>(continuation.size());
 }
 
 void Session::cancel() noexcept {

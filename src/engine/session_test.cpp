@@ -240,6 +240,35 @@ TEST(Session, ATokenThatThePolicyLeftOutHasDepthZero) {
   EXPECT_EQ(std::count(depths.begin(), depths.end(), layers), 30);
 }
 
+TEST(Session, ForcedTokensGoTheWayOfGeneratedOnes) {
+  const auto prompt = some_tokens(60, 5);
+  for (const char* policy : {"dense", "lazy", "random"}) {
+    Session session(tiny_model(),
+                    with_policy(policy, policy == std::string("lazy") ? "2:0.4" : ""));
+    const auto written = session.generate(prompt, greedy(8)).tokens;
+    const Statistics generated = session.statistics();
+    session.reset();
+    std::vector<TokenId> chosen;
+    session.forced_logits(prompt, written, [&](int64_t index, std::span<const float> logits) {
+      EXPECT_EQ(index, static_cast<int64_t>(chosen.size()));
+      const auto best = std::max_element(logits.begin(), logits.end());
+      chosen.push_back(static_cast<TokenId>(best - logits.begin()));
+    });
+    EXPECT_EQ(chosen, written) << policy;
+    const Statistics& forced = session.statistics();
+    EXPECT_EQ(forced.policy, policy);
+    EXPECT_EQ(forced.prompt_tokens, generated.prompt_tokens);
+    EXPECT_EQ(forced.generated_tokens, generated.generated_tokens);
+    EXPECT_EQ(forced.computed_fraction, generated.computed_fraction);
+    EXPECT_EQ(forced.computed_fraction_end, generated.computed_fraction_end);
+    EXPECT_EQ(forced.revived_tokens, generated.revived_tokens);
+    EXPECT_GT(forced.tpot_ms, 0.0);
+    EXPECT_GE(forced.total_ms, forced.ttft_ms);
+    EXPECT_THROW(session.forced_logits(prompt, {}, {}), Error);
+    EXPECT_THROW(session.forced_logits({}, written, {}), Error);
+  }
+}
+
 TEST(Session, RefusesAContextTheModelCannotHave) {
   SessionOptions options;
   options.context = 1000;  // trained for 256

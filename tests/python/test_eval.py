@@ -6,7 +6,7 @@ import json
 import pytest
 
 KEYS = {"suite", "task", "id", "policy", "schedule", "prediction", "score", "ttft_ms", "tpot_ms", "total_ms", "prompt_tokens", "generated_tokens",
-        "computed_fraction", "computed_fraction_end", "answer_loglik"}
+        "computed_fraction", "computed_fraction_end", "answer_loglik", "answer_tokens", "dense_prefix", "category", "bucket", "arm"}
 
 
 @pytest.fixture
@@ -18,6 +18,7 @@ def folder(tmp_path):
     for task, answers, classes in (("hotpotqa", ["the park"], None), ("trec_small", ["Place"], ["Place", "Person"])):
         lines = [{"input": f"Question {i}: where?", "context": story, "answers": answers, "length": 300, "dataset": task, "language": "en",
                   "all_classes": classes, "_id": f"{task}-{i}"} for i in range(3)]
+        lines[1]["length"], lines[2]["length"] = 4000, 8000
         (folder / f"{task}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "dataset2prompt.json").write_text(json.dumps({"hotpotqa": "{context}\n{input}{{x}}", "trec_small": "{context}\n{input}"}))
     (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 8, "trec_small": 8}))
@@ -45,7 +46,7 @@ def test_samples_table_and_going_on(evaluate, tmp_path):
     assert all(KEYS <= row.keys() and row["answer_loglik"] < 0 and row["generated_tokens"] >= 1 for row in rows)
     assert all(196 <= row["prompt_tokens"] <= 204 for row in rows), "the middle is cut out"
     assert [row["computed_fraction"] < 1 for row in rows] == [False, True, False, True]
-    assert b"| hotpotqa | qa_f1 | 1 | lazy 2:0.5 |" in first.stdout
+    assert b"| hotpotqa | qa_f1 | 1 | lazy@2:0.5+min-prompt=0 |" in first.stdout
 
     path = tmp_path / "out" / "samples.jsonl"
     path.write_text(path.read_text() + '{"suite": "longb')  # stopped while it wrote
@@ -69,6 +70,26 @@ def test_a_long_answer_is_cut_to_the_context_and_an_empty_one_not_weighed(evalua
     result = evaluate("--tasks", "hotpotqa")
     assert result.returncode == 0, result.stderr
     assert [row["answer_loglik"] is None for row in samples(tmp_path)] == [False, False, True, True]
+
+
+def test_buckets_and_prefixes(evaluate, tmp_path):
+    evaluate("--tasks", "hotpotqa", "--policy", "lazy@2:1.0")
+    rows = samples(tmp_path)
+    assert [row["bucket"] for row in rows[::3]] == ["0-4k", "4-8k", "8k+"]
+    for dense, half, whole in zip(rows[::3], rows[1::3], rows[2::3]):
+        assert dense["dense_prefix"] == dense["generated_tokens"] == whole["dense_prefix"]
+        assert half["tokens"][: half["dense_prefix"]] == dense["tokens"][: half["dense_prefix"]] and half["dense_prefix"] <= half["generated_tokens"]
+
+
+def test_files_of_longbench_e_and_answers_that_their_metric_cannot_use(evaluate, folder, tmp_path):
+    (folder / "hotpotqa.jsonl").rename(folder / "hotpotqa_e.jsonl")
+    assert evaluate("--tasks", "hotpotqa_e", "--limit", 1).returncode == 0
+    assert samples(tmp_path)[0]["category"] == "multi-doc QA"
+    (folder / "dataset2prompt.json").write_text(json.dumps({"passage_retrieval_en": "{context}"}))
+    (folder / "dataset2maxlen.json").write_text(json.dumps({"passage_retrieval_en": 8}))
+    (folder / "passage_retrieval_en.jsonl").write_text(json.dumps({"context": "a", "answers": ["the third"]}) + "\n")
+    result = evaluate("--tasks", "passage_retrieval_en")
+    assert result.returncode == 1 and b"passage_retrieval_en.jsonl:1" in result.stderr
 
 
 def test_another_prompt_is_another_sample(evaluate, folder, tmp_path):

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "eval_options.h"
+
+namespace lazyllm::cli {
+
+/// One of the runs that are compared.
+struct EvalArm {
+  /// "dense", "lazy@15:0.3+score-pool=7": everything of the pruning that is set, as it stands in
+  /// the samples.
+  std::string name;
+  CommonOptions options;
+
+  const std::string& policy() const { return options.policy; }
+  bool is_dense() const { return options.policy == "dense"; }
+};
+
+/// Dense, then each --policy POLICY[@SCHEDULE][+FLAG=VALUE...]; FLAG is seed or any of the pruning
+/// flags without its dashes and holds for this run only. A policy without a schedule has --prune's.
+/// Errors: Error(usage).
+std::vector<EvalArm> parse_arms(const EvalOptions& options);
+
+/// Everything that a result with this run depends on beside the prompt: a sample made with another
+/// text is not used again.
+std::string fingerprint(const EvalArm& arm, const ModelInfo& model);
+
+}  // namespace lazyllm::cli

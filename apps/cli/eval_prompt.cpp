@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eval_prompt.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <span>
+
+namespace lazyllm::cli {
+namespace {
+
+constexpr int64_t kTemplateTokens = 128;  // room for what a chat template adds to a cut prompt
+
+}  // namespace
+
+PromptBuilder::PromptBuilder(std::shared_ptr<const Model> model, bool no_chat, int64_t max_length)
+    : model_(std::move(model)),
+      no_chat_(no_chat || !model_->has_chat_template()),
+      max_length_(max_length),
+      context_(model_->info().context_length) {}
+
+std::vector<TokenId> PromptBuilder::compose(const std::string& prompt,
+                                            const std::string& answer_prefix,
+                                            bool in_chat_template) const {
+  if (no_chat_ || !in_chat_template) return model_->tokenize(prompt + answer_prefix);
+  const ChatMessage message[] = {{"user", prompt}};
+  std::vector<TokenId> tokens = model_->apply_chat_template(message);
+  if (!answer_prefix.empty()) {
+    const auto begun = model_->tokenize(answer_prefix, /*add_special=*/false);
+    tokens.insert(tokens.end(), begun.begin(), begun.end());
+  }
+  return tokens;
+}
+
+std::string PromptBuilder::cut(const evaluation::Task& task, const std::string& prompt) const {
+  const int64_t room = context_ - task.max_tokens - kTemplateTokens;
+  if (room < 2) {
+    throw Error(ErrorCode::usage,
+                fmt::format("task {}: answers of {} tokens leave no room for a prompt in the "
+                            "model's context of {}; leave the task out with --tasks",
+                            task.name, task.max_tokens, context_));
+  }
+  const int64_t most = max_length_ > 0 ? std::min(max_length_, room) : room;
+  const std::vector<TokenId> tokens = model_->tokenize(prompt);
+  if (static_cast<int64_t>(tokens.size()) <= most) return prompt;
+  const auto half = static_cast<size_t>(most / 2);
+  return model_->detokenize(std::span(tokens).first(half)) +
+         model_->detokenize(std::span(tokens).last(half));
+}
+
+std::vector<TokenId> PromptBuilder::tokens(const evaluation::Task& task,
+                                           const evaluation::Record& record) const {
+  std::vector<TokenId> tokens = compose(task.cut_middle ? cut(task, record.prompt) : record.prompt,
+                                        record.answer_prefix, task.in_chat_template);
+  if (static_cast<int64_t>(tokens.size()) + task.max_tokens > context_) {
+    throw Error(ErrorCode::context_full,
+                fmt::format("{}: the prompt's {} tokens and {} of an answer do not fit into the "
+                            "model's context of {}; take shorter records or a smaller length",
+                            record.where, tokens.size(), task.max_tokens, context_));
+  }
+  return tokens;
+}
+
+evaluation::TokenCounter PromptBuilder::counter() const {
+  return [this](const std::string& prompt, const std::string& answer_prefix) {
+    return static_cast<int64_t>(compose(prompt, answer_prefix, true).size());
+  };
+}
+
+}  // namespace lazyllm::cli

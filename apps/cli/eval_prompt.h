@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lazyllm/evaluation/task.h"
+#include "lazyllm/lazyllm.h"
+
+namespace lazyllm::cli {
+
+/// Turns questions into the tokens that the model gets.
+class PromptBuilder {
+ public:
+  /// `max_length`: most tokens of the prompts that may be cut; 0: as many as the context holds.
+  PromptBuilder(std::shared_ptr<const Model> model, bool no_chat, int64_t max_length);
+
+  /// Cut in the middle if the task is so: on tokens, joined as text and tokenised anew, as
+  /// LongBench does it. Errors: Error(context_full) with the record's place if prompt and answer do
+  /// not fit into the model's context; Error(usage) if the answers leave no room for any prompt.
+  std::vector<TokenId> tokens(const evaluation::Task& task, const evaluation::Record& record) const;
+
+  /// Counts with the chat template.
+  evaluation::TokenCounter counter() const;
+
+ private:
+  std::vector<TokenId> compose(const std::string& prompt, const std::string& answer_prefix,
+                               bool in_chat_template) const;
+  std::string cut(const evaluation::Task& task, const std::string& prompt) const;
+
+  std::shared_ptr<const Model> model_;
+  bool no_chat_;
+  int64_t max_length_, context_;
+};
+
+}  // namespace lazyllm::cli

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eval_questions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "eval_progress.h"
+#include "eval_tables.h"
+
+namespace lazyllm::cli {
+namespace {
+
+using evaluation::Record;
+using evaluation::Task;
+using Json = EvalSamples::Json;
+
+class QuestionEvaluation {
+ public:
+  QuestionEvaluation(const EvalOptions& options, std::shared_ptr<const Model> model,
+                     const PromptBuilder& prompts, const std::vector<Task>& tasks,
+                     const std::vector<EvalArm>& arms, EvalSamples& samples)
+      : options_(options),
+        model_(std::move(model)),
+        info_(model_->info()),
+        prompts_(prompts),
+        tasks_(tasks),
+        arms_(arms),
+        samples_(samples) {}
+
+  /// [task][arm][record]
+  std::vector<TaskSamples> run() {
+    int64_t planned = 0;
+    for (const Task& task : tasks_) {
+      planned += static_cast<int64_t>(task.records.size() * arms_.size());
+      // What cannot be asked is found now, not in an hour. A cut prompt always fits, if any does.
+      const size_t checked =
+          task.cut_middle ? std::min<size_t>(1, task.records.size()) : task.records.size();
+      for (size_t i = 0; i < checked; ++i) prompts_.tokens(task, task.records[i]);
+    }
+    EvalProgress progress(planned);
+    std::vector<TaskSamples> all;
+    for (const Task& task : tasks_) {
+      TaskSamples of_task{task.name, task.metric, std::vector<std::vector<Json>>(arms_.size())};
+      for (const Record& record : task.records) {
+        const std::vector<TokenId> prompt = prompts_.tokens(task, record);
+        Json dense;  // the first arm
+        for (size_t arm = 0; arm < arms_.size(); ++arm) {
+          progress.show(task.name);
+          const std::string name = key(task, record, prompt, arms_[arm]);
+          const Json* known = samples_.find(name);
+          of_task.arms[arm].push_back(
+              known != nullptr ? *known : sample(task, record, prompt, arms_[arm], name, dense));
+          if (arm == 0) dense = of_task.arms[0].back();
+          progress.count(known == nullptr);
+        }
+      }
+      all.push_back(std::move(of_task));
+    }
+    return all;
+  }
+
+ private:
+  /// The prompt's tokens stand for the question, its cutting and the chat template.
+  std::string key(const Task& task, const Record& record, const std::vector<TokenId>& prompt,
+                  const EvalArm& arm) const {
+    std::string content =
+        fmt::format("{} {} {} {} {} {}", task.metric, task.max_tokens, task.first_line_only,
+                    task.stop_at_line_end, record.gold, fmt::join(prompt, " "));
+    for (const std::string& answer : record.answers) content += '\0' + answer;
+    return fmt::format("{}|{}|{}|{}|{:016x}", fingerprint(arm, info_), options_.suite, task.name,
+                       record.id, std::hash<std::string>()(content));
+  }
+
+  Json sample(const Task& task, const Record& record, const std::vector<TokenId>& prompt,
+              const EvalArm& arm, const std::string& name, const Json& dense) {
+    Session session(model_, session_options(arm.options));
+    GenerationOptions generation;
+    generation.sampling.temperature = 0.0f;
+    generation.max_tokens = task.max_tokens;
+    if (task.stop_at_line_end) generation.stop = {"\n"};
+    const GenerationResult result = session.generate(prompt, generation);
+
+    EvalSample common;
+    common.suite = options_.suite;
+    common.task = task.name;
+    common.category = task.category;
+    common.id = record.id;
+    common.arm = arm.name;
+    common.policy = arm.policy();
+    common.statistics = session.statistics();
+    common.prediction = result.text;
+    common.score = evaluation::score_prediction(task, record, result.text);
+    common.key = name;
+    // Dense, the prompt's state is still what it was; otherwise written tokens revived some of it.
+    if (common.statistics.policy != "dense") session.reset();
+    const std::vector<TokenId> gold = gold_tokens(record, prompt.size());
+    if (!gold.empty()) common.answer_loglik = session.log_likelihood(prompt, gold);
+
+    Json line = to_json(common);
+    line["answer_tokens"] = gold.size();
+    line["tokens"] = result.tokens;
+    line["dense_prefix"] = common_prefix(result.tokens, dense);
+    line["length"] = record.length;
+    if (record.depth) line["depth"] = *record.depth;
+    if (!record.kind.empty()) line["kind"] = record.kind;
+    if (!record.bucket.empty()) line["bucket"] = record.bucket;
+    samples_.add(line);
+    return line;
+  }
+
+  /// An answer longer than the context is cut to fit.
+  std::vector<TokenId> gold_tokens(const Record& record, size_t prompt_size) const {
+    std::vector<TokenId> gold = model_->tokenize(record.gold, /*add_special=*/false);
+    const size_t room = static_cast<size_t>(info_.context_length) - prompt_size;
+    gold.resize(std::min(gold.size(), room));
+    return gold;
+  }
+
+  /// Tokens that the answer begins with as the dense one does; all of the dense one itself.
+  static size_t common_prefix(const std::vector<TokenId>& tokens, const Json& dense) {
+    if (dense.is_null()) return tokens.size();
+    const auto other = dense.at("tokens").get<std::vector<TokenId>>();
+    const auto end = std::mismatch(tokens.begin(), tokens.end(), other.begin(), other.end()).first;
+    return static_cast<size_t>(end - tokens.begin());
+  }
+
+  const EvalOptions& options_;
+  std::shared_ptr<const Model> model_;
+  ModelInfo info_;
+  const PromptBuilder& prompts_;
+  const std::vector<Task>& tasks_;
+  const std::vector<EvalArm>& arms_;
+  EvalSamples& samples_;
+};
+
+}  // namespace
+
+void evaluate_questions(const EvalOptions& options, std::shared_ptr<const Model> model,
+                        const PromptBuilder& prompts, const std::vector<Task>& tasks,
+                        const std::vector<EvalArm>& arms, EvalSamples& samples) {
+  QuestionEvaluation evaluation(options, std::move(model), prompts, tasks, arms, samples);
+  const std::vector<TaskSamples> results = evaluation.run();
+  std::string out = score_table(results, arms);
+  if (options.suite == "needle") out += "\n" + needle_grids(results, arms);
+  write_out(out);
+}
+
+}  // namespace lazyllm::cli

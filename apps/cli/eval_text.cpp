@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "eval_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "eval_progress.h"
+#include "eval_tables.h"
+#include "lazyllm/evaluation/divergence.h"
+
+namespace lazyllm::cli {
+namespace {
+
+using evaluation::Divergence;
+using evaluation::DivergenceSummary;
+using Json = EvalSamples::Json;
+
+constexpr int64_t kPromptTokens = 2048, kWindows = 4;  // unless the user says otherwise
+
+/// A stretch of a text: what goes through the prefill, and what is forced behind it.
+struct Window {
+  std::string id;
+  std::vector<TokenId> prompt, continuation;
+};
+
+class TextEvaluation {
+ public:
+  TextEvaluation(const EvalOptions& options, std::shared_ptr<const Model> model,
+                 const std::vector<EvalArm>& arms, EvalSamples& samples)
+      : model_(std::move(model)),
+        info_(model_->info()),
+        arms_(arms),
+        samples_(samples),
+        start_tokens_(model_->tokenize("")),
+        windows_wanted_(options.limit > 0 ? options.limit : kWindows),
+        continuation_(options.continuation),
+        prompt_(options.max_length) {
+    if (prompt_ == 0) {
+      prompt_ = std::max<int64_t>(std::min(kPromptTokens, info_.context_length - continuation_), 1);
+    }
+    if (prompt_ + continuation_ > info_.context_length) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("--max-length {} and --continuation {} do not fit into the model's "
+                              "context of {}; make one of them smaller",
+                              prompt_, continuation_, info_.context_length));
+    }
+  }
+
+  void plan(const std::vector<EvalText>& texts) {
+    for (const EvalText& text : texts) texts_.push_back({text.name, windows_of(text)});
+  }
+
+  std::vector<TaskSamples> run() {
+    int64_t planned = 0;
+    for (const auto& [name, windows] : texts_) {
+      planned += static_cast<int64_t>(windows.size() * arms_.size());
+    }
+    EvalProgress progress(planned);
+    std::vector<TaskSamples> all;
+    for (const auto& [name, windows] : texts_) {
+      TaskSamples of_text{name, "same_top", std::vector<std::vector<Json>>(arms_.size())};
+      for (const Window& window : windows) {
+        dense_logits_.clear();
+        for (size_t arm = 0; arm < arms_.size(); ++arm) {
+          progress.show(name);
+          const std::string key = this->key(name, window, arms_[arm]);
+          const Json* known = samples_.find(key);
+          of_text.arms[arm].push_back(known != nullptr ? *known
+                                                       : sample(name, window, arms_[arm], key));
+          progress.count(known == nullptr);
+        }
+      }
+      all.push_back(std::move(of_text));
+    }
+    return all;
+  }
+
+ private:
+  /// Evenly spread and not overlapping.
+  std::vector<Window> windows_of(const EvalText& text) const {
+    const std::vector<TokenId> tokens = model_->tokenize(text.text, /*add_special=*/false);
+    const auto start_count = static_cast<int64_t>(start_tokens_.size());
+    const int64_t length = prompt_ - start_count + continuation_;
+    const auto size = static_cast<int64_t>(tokens.size());
+    if (size < length || prompt_ <= start_count) {
+      throw Error(ErrorCode::invalid_input,
+                  fmt::format("{}: the text has {} tokens, but a window takes {}; give a longer "
+                              "text or a smaller --max-length",
+                              text.path.string(), size, length));
+    }
+    const int64_t count = std::min(windows_wanted_, size / length);
+    std::vector<Window> windows;
+    for (int64_t i = 0; i < count; ++i) {
+      const int64_t begin = count == 1 ? 0 : i * (size - length) / (count - 1);
+      const auto middle = tokens.begin() + begin + (prompt_ - start_count);
+      Window window;
+      window.id = fmt::format("{}-{}", text.name, begin);
+      window.prompt = start_tokens_;
+      window.prompt.insert(window.prompt.end(), tokens.begin() + begin, middle);
+      window.continuation.assign(middle, middle + continuation_);
+      windows.push_back(std::move(window));
+    }
+    return windows;
+  }
+
+  std::string key(const std::string& text, const Window& window, const EvalArm& arm) const {
+    const std::string content =
+        fmt::format("{} | {}", fmt::join(window.prompt, " "), fmt::join(window.continuation, " "));
+    return fmt::format("{}|text|{}|{}|{:016x}", fingerprint(arm, info_), text, window.id,
+                       std::hash<std::string>()(content));
+  }
+
+  Json sample(const std::string& text, const Window& window, const EvalArm& arm,
+              const std::string& key) {
+    // A dense sample may be there from an earlier run, but not its logits.
+    if (dense_logits_.empty()) {
+      dense_statistics_ = force(window, arms_[0], [&](int64_t, std::span<const float> logits) {
+        dense_logits_.emplace_back(logits.begin(), logits.end());
+      });
+    }
+    std::vector<Divergence> positions;
+    const auto compare = [&](int64_t index, std::span<const float> logits) {
+      const auto i = static_cast<size_t>(index);
+      positions.push_back(
+          evaluation::compare_logits(dense_logits_[i], logits, window.continuation[i]));
+    };
+    Statistics statistics = dense_statistics_;
+    if (arm.is_dense()) {
+      for (size_t i = 0; i < dense_logits_.size(); ++i) {
+        compare(static_cast<int64_t>(i), dense_logits_[i]);
+      }
+    } else {
+      statistics = force(window, arm, compare);
+    }
+    const Json line = describe(text, window, arm, statistics, positions, key);
+    samples_.add(line);
+    return line;
+  }
+
+  Statistics force(const Window& window, const EvalArm& arm,
+                   const std::function<void(int64_t, std::span<const float>)>& sink) const {
+    Session session(model_, session_options(arm.options));
+    session.forced_logits(window.prompt, window.continuation, sink);
+    return session.statistics();
+  }
+
+  static Json describe(const std::string& text, const Window& window, const EvalArm& arm,
+                       const Statistics& statistics, const std::vector<Divergence>& positions,
+                       const std::string& key) {
+    const DivergenceSummary summary = evaluation::summarize(positions);
+    EvalSample common;
+    common.suite = "text";
+    common.task = text;
+    common.category = "text";
+    common.id = window.id;
+    common.arm = arm.name;
+    common.policy = arm.policy();
+    common.statistics = statistics;
+    common.score = summary.same_top;
+    common.answer_loglik = -summary.nll_other;
+    common.key = key;
+    Json line = to_json(common);
+    line["answer_tokens"] = summary.positions;
+    line["nll"] = summary.nll_other;
+    line["kl_mean"] = summary.kl_mean;
+    line["kl_p50"] = summary.kl_p50;
+    line["kl_p90"] = summary.kl_p90;
+    line["kl_p95"] = summary.kl_p95;
+    line["kl_p99"] = summary.kl_p99;
+    line["kl_max"] = summary.kl_max;
+    line["same_top"] = summary.same_top;
+    line["probability_change_rms"] = summary.probability_change_rms;
+    Json& kl = line["kl"] = Json::array();
+    for (const Divergence& position : positions) kl.push_back(std::round(position.kl * 1e7) / 1e7);
+    return line;
+  }
+
+  std::shared_ptr<const Model> model_;
+  ModelInfo info_;
+  const std::vector<EvalArm>& arms_;
+  EvalSamples& samples_;
+  std::vector<TokenId> start_tokens_;  // such as BOS
+  int64_t windows_wanted_, continuation_, prompt_;
+  std::vector<std::pair<std::string, std::vector<Window>>> texts_;
+  std::vector<std::vector<float>> dense_logits_;  // [position][vocabulary] of the window in work
+  Statistics dense_statistics_;
+};
+
+}  // namespace
+
+void evaluate_texts(const EvalOptions& options, std::shared_ptr<const Model> model,
+                    const std::vector<EvalText>& texts, const std::vector<EvalArm>& arms,
+                    EvalSamples& samples) {
+  TextEvaluation evaluation(options, std::move(model), arms, samples);
+  evaluation.plan(texts);
+  const std::vector<TaskSamples> results = evaluation.run();
+  write_out(text_table(results, arms));
+}
+
+}  // namespace lazyllm::cli
