@@ -20,7 +20,7 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 /// Sets what "score-pool=7" says, by the very flags of the command line.
-void apply(const std::vector<std::string>& settings, CommonOptions& options) {
+void apply_settings(const std::vector<std::string>& settings, CommonOptions& options) {
   CLI::App flags;
   flags.set_help_flag();
   add_schedule_flags(flags, options);
@@ -45,7 +45,7 @@ EvalArm parse_arm(const std::string& text, const CommonOptions& common) {
   if (at != std::string::npos) arm.options.prune = parts[0].substr(at + 1);
   parts.erase(parts.begin());
   try {
-    apply(parts, arm.options);
+    apply_settings(parts, arm.options);
   } catch (const CLI::ParseError& error) {
     throw Error(ErrorCode::usage,
                 fmt::format("--policy {}: {}; write POLICY@SCHEDULE+FLAG=VALUE with the pruning "
