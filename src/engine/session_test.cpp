@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 #include "lazy/tiny_model_for_tests.h"
 #include "lazyllm/error.h"
@@ -267,6 +268,24 @@ TEST(Session, ForcedTokensGoTheWayOfGeneratedOnes) {
     EXPECT_THROW(session.forced_logits(prompt, {}, {}), Error);
     EXPECT_THROW(session.forced_logits({}, written, {}), Error);
   }
+}
+
+TEST(Session, SessionsOfOneModelWorkSideBySide) {
+  const auto prompt = some_tokens(200);
+  const SessionOptions options = with_policy("lazy", "2:0.4");
+  const auto expected = Session(tiny_model(), options).generate(prompt, greedy(20)).tokens;
+  std::vector<std::thread> threads;
+  std::vector<int> right(4, 0);
+  for (size_t t = 0; t < right.size(); ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20; ++i) {
+        Session session(tiny_model(), options);
+        right[t] += session.generate(prompt, greedy(20)).tokens == expected ? 1 : 0;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(right, std::vector<int>(4, 20));
 }
 
 TEST(Session, RefusesAContextTheModelCannotHave) {

@@ -21,8 +21,8 @@
 // row, the weights, its key list and the ISA, never on how many rows are computed
 // together, which tile or thread computes it, or what runs beside it.
 //
-// Ops are called by one thread at a time per Backend object; they use the back
-// end's own threads inside.
+// Ops may be called by several threads; they use the back end's own threads inside and take
+// turns with them.
 namespace lazyllm::kernels {
 
 /// Rows of float32 values: row r begins at data + r * stride.

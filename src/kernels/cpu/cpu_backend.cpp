@@ -146,11 +146,13 @@ void CpuBackend::append_kv(const KvLayerView& cache, std::span<const int32_t> sl
 }
 
 void CpuBackend::attention(const AttentionInput& input, FloatRows out) const {
+  const std::lock_guard lock(attention_mutex_);
   attention_.attend(input, out);
 }
 
 void CpuBackend::attention_scores(const AttentionInput& input, ScoreKind kind,
                                   std::span<float> scores) const {
+  const std::lock_guard lock(attention_mutex_);
   attention_.score(input, kind, scores);
 }
 

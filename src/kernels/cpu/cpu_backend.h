@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <mutex>
+
 #include "base/thread_pool.h"
 #include "kernels/backend.h"
 #include "kernels/cpu/attention.h"
@@ -55,7 +57,8 @@ class CpuBackend final : public Backend {
   const RowKernels& row_kernels_;
   const KvRowKernels& kv_row_kernels_;
   mutable ThreadPool pool_;
-  mutable Attention attention_;
+  mutable Attention attention_;  // with scratch memory of its own
+  mutable std::mutex attention_mutex_;
 };
 
 }  // namespace lazyllm::kernels::cpu
