@@ -252,11 +252,12 @@ async function connect() {
   try {
     const [properties, models] = [await api.properties(), await api.models()];
     context = properties.n_ctx;
-    byId('model').textContent = `${properties.model} · context of ${format.tokens(context)}`;
+    byId('model-name').textContent = properties.model;
+    byId('model-context').textContent = ` · context of ${format.tokens(context)}`;
     settings.offer({models, ...properties.lazy, defaults: properties.default_lazy});
     showNotice('');
   } catch (error) {
-    byId('model').textContent = 'Not connected';
+    byId('model-name').textContent = 'Not connected';
     if (error.status === 503) setTimeout(connect, 1000);  // still loading the model
     showNotice(error.message);
   }

@@ -117,7 +117,7 @@ export class ReadingView {
   showToken(index) {
     const shown = byId('token-detail');
     if (index < 0) {
-      shown.textContent = 'Point at a token, or focus the text and use the arrow keys.';
+      shown.textContent = 'Point at a token, or use the arrow keys in the text.';
       return;
     }
     const {pieces, depths, layers, size, revivedAt} = this.depths;

@@ -88,6 +88,7 @@ export class Settings {
     const dense = this.policy === 'dense';
     for (const id of ['preset', 'schedule', 'protect-first', 'protect-last', 'revive-budget', 'min-prompt']) byId(id).disabled = dense;
     byId('schedule-field').hidden = dense || this.values.preset !== OWN;
+    this.showDefaults();
     byId('policy-summary').textContent = this.policies.find(({name}) => name === this.policy)?.summary ?? '';
     byId('preset-summary').textContent = dense ? '' : this.scheduleInWords();
     byId('settings-summary').textContent = this.inWords();
@@ -104,11 +105,24 @@ export class Settings {
     byId('preset').value = this.values.preset;
   }
 
+  /** The preset in force: an own schedule and the other policies take all but the schedule from the first one. */
+  get preset() {
+    const name = this.values.preset === '' || this.values.preset === OWN ? this.serverDefaults?.prune : this.values.preset;
+    return this.presets.find((preset) => preset.name === name) ?? this.presets[0];
+  }
+
+  /** An empty field says what it stands for. */
+  showDefaults() {
+    const members = {'protect-first': 'protect_first', 'protect-last': 'protect_last', 'revive-budget': 'revive_budget', 'min-prompt': 'min_prompt'};
+    for (const [id, member] of Object.entries(members)) {
+      byId(id).placeholder = String(this.serverDefaults?.[member] ?? this.preset?.[member] ?? 'default');
+    }
+  }
+
   scheduleInWords() {
     if (this.values.preset === OWN) return 'Own schedule: LAYER:SHARE, …; after that layer this share of the tokens goes on.';
-    const chosen = this.values.preset || (this.policy === 'lazy' ? this.serverDefaults?.prune : '');
-    const preset = this.presets.find(({name}) => name === chosen);
-    if (preset) return `${preset.summary} (${preset.schedule}: depth of the cut : share that goes on)`;
+    const {preset} = this;
+    if (preset && this.policy === 'lazy') return `${preset.summary} (${preset.schedule}: depth of the cut : share that goes on)`;
     return this.policies.find(({name}) => name === this.policy)?.default_schedule ?? '';
   }
 
