@@ -390,7 +390,7 @@ def test_asks_for_the_key(chromium, program, smollm2, tmp_path):
         page.id("key").send_keys("wrong", Keys.ENTER)
         page.until(lambda: "refused" in page.id("key-title").text)
         page.id("key").send_keys("sesame", Keys.ENTER)
-        page.until(lambda: "512" in page.id("model").text)
+        page.until(lambda: "512" in page.id("model").get_property("textContent"))
         page.set("max-tokens", 3)
         page.ask("Hello")
         page.answered()
