@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "terminal_text.h"
@@ -114,32 +116,61 @@ std::string colored_text(const std::vector<Cell>& cells, const std::vector<Shade
   return out;
 }
 
-/// Each line of text with a line of marks under it.
+/// Lines of text, each with a line of marks under it.
+class MarkedLines {
+ public:
+  MarkedLines(const std::vector<Shade>& shades, int width) : shades_(shades), width_(width) {}
+
+  void add(const Cell& cell) {
+    if (cell.character.text == "\n") {
+      end_line(line_.size());
+      return;
+    }
+    if (columns_ + cell.character.columns > width_ && !line_.empty()) break_line();
+    line_.push_back(&cell);
+    columns_ += cell.character.columns;
+  }
+
+  std::string finish() {
+    if (!line_.empty()) end_line(line_.size());
+    return std::move(out_);
+  }
+
+ private:
+  /// Behind the last space, or where the line is full.
+  void break_line() {
+    const auto space = std::find_if(line_.rbegin(), line_.rend(),
+                                    [](const Cell* cell) { return cell->character.text == " "; });
+    end_line(space == line_.rend() ? line_.size() : static_cast<size_t>(line_.rend() - space));
+  }
+
+  void end_line(size_t cells) {
+    std::string marks;
+    for (size_t i = 0; i < cells; ++i) {
+      const Cell& cell = *line_[i];
+      out_ += cell.character.text;
+      const char mark = cell.revived ? kRevivedMark : shade_of(shades_, cell.depth).mark;
+      marks.append(static_cast<size_t>(cell.character.columns), mark);
+      columns_ -= cell.character.columns;
+    }
+    line_.erase(line_.begin(), line_.begin() + static_cast<std::ptrdiff_t>(cells));
+    out_ += '\n';
+    marks.erase(marks.find_last_not_of(' ') + 1);
+    if (!marks.empty()) out_ += marks + '\n';
+  }
+
+  const std::vector<Shade>& shades_;
+  int width_;
+  std::string out_;
+  std::vector<const Cell*> line_;
+  int columns_ = 0;
+};
+
 std::string marked_text(const std::vector<Cell>& cells, const std::vector<Shade>& shades,
                         int width) {
-  std::string out, line, marks;
-  int column = 0;
-  const auto end_line = [&] {
-    marks.erase(marks.find_last_not_of(' ') + 1);
-    out += line + '\n';
-    if (!marks.empty()) out += marks + '\n';
-    line.clear();
-    marks.clear();
-    column = 0;
-  };
-  for (const Cell& cell : cells) {
-    if (cell.character.text == "\n") {
-      end_line();
-      continue;
-    }
-    if (column + cell.character.columns > width && column > 0) end_line();
-    line += cell.character.text;
-    const char mark = cell.revived ? kRevivedMark : shade_of(shades, cell.depth).mark;
-    marks.append(static_cast<size_t>(cell.character.columns), mark);
-    column += cell.character.columns;
-  }
-  if (!line.empty()) end_line();
-  return out;
+  MarkedLines lines(shades, width);
+  for (const Cell& cell : cells) lines.add(cell);
+  return lines.finish();
 }
 
 std::string legend(const std::vector<Shade>& shades, const TokenReport& report, int layers,

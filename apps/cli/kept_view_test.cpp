@@ -68,6 +68,12 @@ TEST(KeptView, LongLinesBreakWithTheirMarks) {
                                "e\n    #\nf\n#\n"));
 }
 
+TEST(KeptView, LinesBreakBetweenWords) {
+  const std::vector<std::string> pieces = {"one", " two", " three"};
+  const std::string view = kept_view(pieces, report_of({2, 1, 2}), 2, {false, 9});
+  EXPECT_THAT(view, StartsWith("one two \n###    #\nthree\n#####\n"));
+}
+
 TEST(KeptView, ADensePromptHasOneShade) {
   const std::vector<std::string> pieces = {"a", "b"};
   const std::string view = kept_view(pieces, report_of({2, 2}), 2, {false, 80});

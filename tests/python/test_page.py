@@ -3,12 +3,10 @@
 
 import json
 import shutil
-import socket
-import subprocess
-import time
 import urllib.request
 
 import pytest
+from serving import ServeProcess
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 from selenium.webdriver.common.by import By  # noqa: E402
@@ -19,45 +17,10 @@ QUESTION = "What is this document about?"
 HOSTILE = "A line about <b id='injected'>bold</b> tags & <img src=x onerror=\"document.title='injected'\"> entities.\n\n"
 
 
-class Server:
-    def __init__(self, url: str):
-        self.url = url
-
-    def get(self, path: str):
-        with urllib.request.urlopen(self.url + path, timeout=30) as response:
-            return json.load(response)
-
-    def chat(self, **body) -> dict:
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(self.url + "/v1/chat/completions", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as response:
-            return json.load(response)
-
-
-def start_server(program, log_file, *flags):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = open(log_file, "wb")
-    process = subprocess.Popen([program.path, "serve", "--port", str(port), *map(str, flags)], stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        assert process.poll() is None, log_file.read_text()
-        try:
-            urllib.request.urlopen(url + "/health", timeout=5)
-            return process, url
-        except OSError:
-            time.sleep(0.1)
-    process.kill()
-    raise AssertionError("the server does not answer: " + log_file.read_text())
-
-
 @pytest.fixture(scope="module")
-def server(program, smollm2, tmp_path_factory):
-    process, url = start_server(program, tmp_path_factory.mktemp("server") / "log", "-m", smollm2, "-c", 4096, "--parallel", 2)
-    yield Server(url)
-    process.terminate()
-    process.wait(timeout=30)
+def server(program, smollm2):
+    with ServeProcess(program.path, "-m", smollm2, "-c", 4096, "--parallel", 2) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +40,7 @@ def chromium():
 class Page:
     """What a user does with the page."""
 
-    def __init__(self, browser, server: Server):
+    def __init__(self, browser, server: ServeProcess):
         self.browser = browser
         self.server = server
 
@@ -195,7 +158,7 @@ def test_stop_ends_the_answer_and_frees_the_slot(page, server):
     page.id("stop").click()
     page.until(lambda: "Stopped." in page.all(".turn .foot")[0].text)
     assert page.id("send").is_displayed() and not page.id("stop").is_displayed()
-    page.until(lambda: not any(slot["is_processing"] for slot in server.get("/slots")), seconds=10)
+    server.wait_until_idle()
     page.set("max-tokens", 4)
     page.ask("Hello")
     page.answered()
@@ -216,7 +179,8 @@ def test_drops_documents_and_refuses_what_is_no_text(page):
     assert page.script("return window.veil") is True and not page.id("drop").is_displayed()
     notice = page.id("notice").text
     assert "latin1.txt is not text in UTF-8" in notice and "image.bin is a binary file" in notice and "empty.txt is empty" in notice
-    counted = page.server.chat(messages=[{"role": "user", "content": "A sloth sleeps. " * 50}], max_tokens=1)["usage"]["prompt_tokens"]
+    _, answer = page.server.ask("/v1/chat/completions", {"messages": [{"role": "user", "content": "A sloth sleeps. " * 50}], "max_tokens": 1})
+    counted = answer["usage"]["prompt_tokens"]
     shown = int(page.all("#documents .size")[0].text.split()[0].replace(",", ""))
     assert 0 <= counted - shown < 40  # the template's tokens
     assert "of 4,096 tokens" in page.id("fit").text
@@ -239,8 +203,10 @@ def test_reading_view_shows_what_each_layer_read(page, server, document):
     page.answered()
     page.until(lambda: page.id("reading").is_displayed())  # opens by itself where there is room
 
-    answer = server.chat(messages=[{"role": "user", "content": document.read_text().rstrip("\n") + "\n\n" + QUESTION}], temperature=0, max_tokens=8,
-                         lazy={"policy": "lazy", "prune": "10:0.5,20:0.4", "report": "tokens"})
+    prompt = document.read_text().rstrip("\n") + "\n\n" + QUESTION  # as run -f composes it
+    _, answer = server.ask("/v1/chat/completions", {
+        "messages": [{"role": "user", "content": prompt}], "temperature": 0, "max_tokens": 8,
+        "lazy": {"policy": "lazy", "prune": "10:0.5,20:0.4", "report": "tokens"}})
     kept, tokens = answer["lazy"]["kept_per_layer"], answer["lazy"]["tokens"]
     assert len(page.all(".token")) == len(tokens["pieces"]) == kept[0]
     assert page.script("return document.getElementById('prompt-text').textContent") == "".join(tokens["pieces"])
@@ -381,11 +347,10 @@ def test_fits_a_phone(page, document):
     assert page.id("question").is_displayed()
 
 
-def test_asks_for_the_key(chromium, program, smollm2, tmp_path):
-    process, url = start_server(program, tmp_path / "log", "-m", smollm2, "-c", 512, "--parallel", 1, "--api-key", "sesame", "--no-warmup")
-    try:
-        chromium.get(url + "/")
-        page = Page(chromium, Server(url))
+def test_asks_for_the_key(chromium, program, smollm2):
+    with ServeProcess(program.path, "-m", smollm2, "-c", 512, "--parallel", 1, "--api-key", "sesame", "--no-warmup") as server:
+        page = Page(chromium, server)
+        chromium.get(server.url + "/")
         page.until(lambda: page.id("key-dialog").is_displayed())
         page.id("key").send_keys("wrong", Keys.ENTER)
         page.until(lambda: "refused" in page.id("key-title").text)
@@ -396,6 +361,3 @@ def test_asks_for_the_key(chromium, program, smollm2, tmp_path):
         page.answered()
         stored = page.script("return [Object.values(sessionStorage), Object.values(localStorage)]")
         assert "sesame" in stored[0] and "sesame" not in json.dumps(stored[1])
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
