@@ -175,6 +175,10 @@ void add_serve_command(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str()
       ->group(memory);
+  command
+      ->add_option("--slot-save-path", server.scheduler.cache_folder,
+                   "folder that keeps the snapshots over a restart")
+      ->group(memory);
   add_cache_type_flags(*command, common);
   const std::string access = "Access";
   command->add_option("--api-key", server.api_keys, "key that requests must bring; may be repeated")

@@ -18,11 +18,6 @@ namespace lazyllm {
 
 using TokenId = int32_t;
 
-/// Tokens begin .. end-1 of a prompt.
-struct TokenRange {
-  int64_t begin = 0, end = 0;
-};
-
 /// A call of a function that the assistant asked for.
 struct ToolCall {
   std::string id;

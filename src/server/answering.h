@@ -50,7 +50,7 @@ class Answering {
     ToolCallParser tools;
     size_t prompt = 0;
     bool first = true;
-    std::optional<AnswerEnd> end;
+    std::optional<AnswerEnd> end = {};
   };
   /// Takes an event; false: stop.
   using OnEvent = std::function<bool(Running&, AnswerEvent&)>;

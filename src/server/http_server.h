@@ -23,10 +23,10 @@ struct Exchange {
   Connection& connection;
   const httplib::Request* request = nullptr;
   httplib::Response* response = nullptr;
-  std::string id;
-  std::string path;
+  std::string id = {};
+  std::string path = {};
   int status = 0;  ///< once the response is sent
-  std::string body;
+  std::string body = {};
   LogLine log{"info", "request"};  ///< handlers add what they know
 };
 

@@ -105,7 +105,11 @@ void Server::serve(std::shared_ptr<const Model> model) {
   service->created = std::time(nullptr);
   service->defaults = {self.options.pruning, self.options.generation};
   service->ping_interval = self.options.ping_interval;
-  service->scheduler = std::make_unique<Scheduler>(model, self.options.scheduler);
+  SchedulerOptions scheduler = self.options.scheduler;
+  scheduler.on_message = [](const std::string& text) {
+    server::write_log(server::LogLine("info", "scheduler").add("message", text));
+  };
+  service->scheduler = std::make_unique<Scheduler>(model, scheduler);
   service->cost = std::make_unique<server::CostModel>(model);
   service->metrics = &self.metrics;
   service->model = std::move(model);
