@@ -65,7 +65,8 @@ function(lazyllm_public_library)
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   install(TARGETS lazyllm EXPORT lazyllmTargets)
-  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lazyllm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lazyllm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+    PATTERN server.h EXCLUDE)  # its library stays in the build
   set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lazyllm)
   install(EXPORT lazyllmTargets NAMESPACE lazyllm:: DESTINATION ${package_dir})
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/lazyllmConfig.cmake.in

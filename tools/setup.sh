@@ -2,7 +2,7 @@
 # What ./quickstart and ./test share: packages, build, default model. Sourced, not run.
 
 # The default build contains the tests, so GoogleTest belongs to building.
-BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libfmt-dev libgmock-dev libgtest-dev libxxhash-dev nlohmann-json3-dev)
+BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libcpp-httplib-dev libfmt-dev libgmock-dev libgtest-dev libxxhash-dev nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
 # `lazyllm report`
 REPORT_PACKAGES=(python3 python3-matplotlib python3-numpy)

@@ -16,5 +16,8 @@ void add_eval_command(CLI::App& app);
 void add_attention_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_logits_command(CLI::App& app);
+#ifdef LAZYLLM_WITH_SERVER
+void add_serve_command(CLI::App& app);
+#endif
 
 }  // namespace lazyllm::cli

@@ -205,6 +205,9 @@ std::shared_ptr<const Model> load_model(const CommonOptions& options, double* lo
   ModelOptions model_options;
   model_options.threads = options.threads;
   model_options.isa = options.isa;
+  if (!options.chat_template_file.empty()) {
+    model_options.chat_template = read_file(options.chat_template_file);
+  }
   model_options.on_progress = [&](int done, int layers) {
     progress.show("loading", static_cast<double>(done) / layers,
                   fmt::format("layer {}/{}", done, layers));

@@ -20,6 +20,7 @@ struct CommonOptions {
   std::string isa;
   int64_t context = 0;
   std::string cache_type_k = "f16", cache_type_v = "f16";
+  std::string chat_template_file;
   bool no_warmup = false;
   bool no_chat = false;
   std::string color = "auto";

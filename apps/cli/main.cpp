@@ -14,8 +14,11 @@ namespace {
 
 /// llama.cpp's flags with one dash and several letters, which CLI11 does not know.
 std::vector<std::string> normalise(int argc, char** argv) {
-  const std::map<std::string, std::string> long_forms = {
-      {"-ctk", "--cache-type-k"}, {"-ctv", "--cache-type-v"}, {"-sys", "--system-prompt"}};
+  const std::map<std::string, std::string> long_forms = {{"-ctk", "--cache-type-k"},
+                                                         {"-ctv", "--cache-type-v"},
+                                                         {"-sys", "--system-prompt"},
+                                                         {"-np", "--parallel"},
+                                                         {"-cram", "--cache-ram"}};
   std::vector<std::string> arguments;
   for (int i = argc - 1; i > 0; --i) {  // CLI11 takes a vector in reverse order
     const auto found = long_forms.find(argv[i]);
@@ -37,9 +40,13 @@ int main(int argc, char** argv) {
       "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\"\n"
       "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --policy dense\n"
       "  lazyllm chat -m model.gguf -f report.txt\n"
+      "  lazyllm serve -m model.gguf\n"
       "Each command explains itself with --help.");
   lazyllm::cli::add_run_command(app);
   lazyllm::cli::add_chat_command(app);
+#ifdef LAZYLLM_WITH_SERVER
+  lazyllm::cli::add_serve_command(app);
+#endif
   lazyllm::cli::add_tokenize_command(app);
   lazyllm::cli::add_info_command(app);
   lazyllm::cli::add_policies_command(app);

@@ -18,9 +18,33 @@ namespace lazyllm {
 
 using TokenId = int32_t;
 
+/// A call of a function that the assistant asked for.
+struct ToolCall {
+  std::string id;
+  std::string name;
+  std::string arguments;  ///< a JSON object as text
+};
+
 struct ChatMessage {
-  std::string role;  ///< "system", "user", "assistant"
+  std::string role;  ///< "system", "user", "assistant", "tool", or what else the template knows
   std::string content;
+  std::vector<ToolCall> tool_calls = {};  ///< of an assistant
+  std::string tool_call_id = {};          ///< of a tool's answer
+  std::string name = {};
+};
+
+struct ChatOptions {
+  bool add_generation_prompt = true;
+  std::string tools = {};      ///< OpenAI's list "tools" as JSON text; empty: none
+  std::string variables = {};  ///< further variables of the template, a JSON object as text
+};
+
+/// A conversation ready for the model.
+struct ChatPrompt {
+  std::vector<TokenId> tokens;
+  /// What no policy should prune: what the template itself wrote, roles, the turns of tools with
+  /// the calls they answer, the first 1,024 tokens of each system turn. Rising, disjoint.
+  std::vector<TokenRange> protected_ranges;
 };
 
 /// What a model is, in numbers.
@@ -41,6 +65,7 @@ struct ModelInfo {
   std::vector<int> sliding_windows;  ///< per layer; 0: full attention
   std::string tokenizer;             ///< "bpe (smollm)", "spm", "none"
   bool has_chat_template = false;
+  bool chat_template_has_tools = false;  ///< it mentions tools
   int threads = 0;
   std::string isa;
 
@@ -83,10 +108,14 @@ class Model {
   /// template becomes special tokens, never text of a message.
   /// Errors: Error(unsupported) without a template; Error(invalid_input) when the template refuses.
   std::vector<TokenId> apply_chat_template(std::span<const ChatMessage> messages,
-                                           bool add_generation_prompt = true) const;
+                                           const ChatOptions& options = {}) const;
+  /// The same with what is worth protecting.
+  ChatPrompt chat_prompt(std::span<const ChatMessage> messages,
+                         const ChatOptions& options = {}) const;
   /// The same as text.
   std::string render_chat_template(std::span<const ChatMessage> messages,
-                                   bool add_generation_prompt = true) const;
+                                   const ChatOptions& options = {}) const;
+  const std::string& chat_template() const;  ///< its source; empty without one
 
   struct Implementation;
   const Implementation& implementation() const { return *implementation_; }

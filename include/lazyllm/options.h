@@ -45,6 +45,7 @@ enum class CacheType : uint8_t { f16, f32, q8_0 };
 struct ModelOptions {
   int threads = 0;  ///< 0: one per core
   std::string isa;  ///< "": the best this processor has; see lazyllm::available_isas()
+  std::string chat_template;  ///< Jinja source to use instead of the file's; empty: the file's
   /// Called while weights are repacked, with (layers done, layers in all).
   std::function<void(int, int)> on_progress;
 };
@@ -56,15 +57,24 @@ struct SessionOptions {
   PruningOptions pruning;
 };
 
-/// Temperature 0 is greedy. The filters work in llama.cpp's order: penalty, top-k, top-p, min-p,
-/// temperature.
+/// Added to the logit of a token; minus infinity forbids it.
+struct LogitBias {
+  int32_t token = 0;
+  float bias = 0.0f;
+};
+
+/// Temperature 0 is greedy. The filters work in llama.cpp's order: logit bias, penalties, top-k,
+/// top-p, min-p, temperature.
 struct SamplingOptions {
   float temperature = 0.8f;
-  int top_k = 40;               ///< 0: off
-  float top_p = 0.95f;          ///< 1: off
-  float min_p = 0.05f;          ///< 0: off
-  float repeat_penalty = 1.0f;  ///< 1: off
-  int repeat_last_n = 64;       ///< tokens the penalty looks back; -1: all
+  int top_k = 40;                  ///< 0: off
+  float top_p = 0.95f;             ///< 1: off
+  float min_p = 0.05f;             ///< 0: off
+  float repeat_penalty = 1.0f;     ///< 1: off
+  int repeat_last_n = 64;          ///< tokens the penalties look back; -1: all
+  float frequency_penalty = 0.0f;  ///< taken off a logit for each time its token was there
+  float presence_penalty = 0.0f;   ///< taken off once if it was there at all
+  std::vector<LogitBias> logit_bias;
   uint64_t seed = 0;
 };
 

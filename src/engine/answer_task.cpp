@@ -152,7 +152,11 @@ void AnswerTask::finish_prefill() {
     }
     depths_.emplace().start(sequence_, std::move(indices));
   }
-  write_token();
+  if (over()) {  // no token was asked for
+    statistics_.total_ms = milliseconds_since(submitted_);
+  } else {
+    write_token();
+  }
   statistics_.ttft_ms = statistics_.total_ms;
 }
 

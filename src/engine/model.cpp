@@ -10,29 +10,6 @@
 namespace lazyllm {
 namespace {
 
-nlohmann::ordered_json to_json(std::span<const ChatMessage> messages) {
-  auto array = nlohmann::ordered_json::array();
-  for (const ChatMessage& message : messages) {
-    array.push_back({{"role", message.role}, {"content", message.content}});
-  }
-  return array;
-}
-
-std::string spelling(const text::Tokenizer& tokenizer, text::TokenId token) {
-  return token == text::kNoToken ? std::string() : tokenizer.piece(token, /*special=*/true);
-}
-
-std::vector<text::TextSegment> render(const Model::Implementation& implementation,
-                                      std::span<const ChatMessage> messages,
-                                      bool add_generation_prompt) {
-  const text::Tokenizer& tokenizer = implementation.require_tokenizer();
-  text::ChatTemplateOptions options;
-  options.add_generation_prompt = add_generation_prompt;
-  options.bos_token = spelling(tokenizer, tokenizer.vocabulary().bos);
-  options.eos_token = spelling(tokenizer, tokenizer.vocabulary().eos);
-  return implementation.require_chat_template().render(to_json(messages), options);
-}
-
 std::string describe_tokenizer(const text::Tokenizer* tokenizer) {
   if (tokenizer == nullptr) return "none";
   if (tokenizer->vocabulary().kind == text::Vocabulary::Kind::spm) return "spm";
@@ -48,7 +25,8 @@ std::unique_ptr<Model::Implementation> open(const std::filesystem::path& path,
   if (auto vocabulary = engine::load_vocabulary(file)) {
     implementation->tokenizer = text::Tokenizer::create(std::move(*vocabulary));
   }
-  implementation->chat_template_source = engine::load_chat_template(file);
+  implementation->chat_template_source =
+      options.chat_template.empty() ? engine::load_chat_template(file) : options.chat_template;
   if (!implementation->chat_template_source.empty()) {
     implementation->chat_template.emplace(implementation->chat_template_source);
   }
@@ -156,6 +134,8 @@ ModelInfo Model::info() const {
   }
   info.tokenizer = describe_tokenizer(implementation_->tokenizer.get());
   info.has_chat_template = has_chat_template();
+  info.chat_template_has_tools =
+      implementation_->chat_template_source.find("tools") != std::string::npos;
   info.threads = implementation_->backend->threads();
   info.isa = implementation_->backend->isa();
   return info;
@@ -190,21 +170,6 @@ std::string Model::piece(TokenId token, bool special) const {
 bool Model::is_end_of_generation(TokenId token) const {
   return implementation_->tokenizer != nullptr &&
          implementation_->tokenizer->is_end_of_generation(token);
-}
-
-bool Model::has_chat_template() const {
-  return implementation_->chat_template.has_value() && has_tokenizer();
-}
-
-std::vector<TokenId> Model::apply_chat_template(std::span<const ChatMessage> messages,
-                                                bool add_generation_prompt) const {
-  const auto segments = render(*implementation_, messages, add_generation_prompt);
-  return implementation_->require_tokenizer().encode(segments, /*add_special=*/true);
-}
-
-std::string Model::render_chat_template(std::span<const ChatMessage> messages,
-                                        bool add_generation_prompt) const {
-  return text::concatenate(render(*implementation_, messages, add_generation_prompt));
 }
 
 std::string version() {

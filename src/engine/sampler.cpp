@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "base/error.h"
 
@@ -28,6 +28,16 @@ Sampler::Sampler(const SamplingOptions& options) : options_(options), generator_
   if (!(options.repeat_penalty > 0.0f) || !std::isfinite(options.repeat_penalty)) {
     fail(ErrorCode::usage, "--repeat-penalty {}: must be above 0", options.repeat_penalty);
   }
+  if (!in_range(options.frequency_penalty, -100.0f, 100.0f) ||
+      !in_range(options.presence_penalty, -100.0f, 100.0f)) {
+    fail(ErrorCode::usage,
+         "--frequency-penalty {} and --presence-penalty {} must lie in -100 to 100",
+         options.frequency_penalty, options.presence_penalty);
+  }
+  for (const LogitBias& bias : options.logit_bias) {
+    if (!std::isnan(bias.bias) && !(bias.bias > 1e6f)) continue;
+    fail(ErrorCode::usage, "the logit bias of token {} is not a usable number", bias.token);
+  }
 }
 
 int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
@@ -36,6 +46,7 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
     if (!std::isnan(logits[i])) candidates_.push_back({logits[i], static_cast<int32_t>(i)});
   }
   if (candidates_.empty()) fail(ErrorCode::internal, "the model's logits are not numbers");
+  add_bias();
   penalise(recent);
   if (options_.temperature <= 0.0f) return greedy();
   keep_top_k();
@@ -44,17 +55,33 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
   return draw();
 }
 
+void Sampler::add_bias() {
+  for (const LogitBias& bias : options_.logit_bias) {
+    // Candidates stand by rising token, with gaps only where a logit was no number.
+    const auto found = std::lower_bound(
+        candidates_.begin(), candidates_.end(), bias.token,
+        [](const Candidate& candidate, int32_t token) { return candidate.token < token; });
+    if (found != candidates_.end() && found->token == bias.token) found->logit += bias.bias;
+  }
+}
+
 void Sampler::penalise(std::span<const int32_t> recent) {
-  if (options_.repeat_penalty == 1.0f || options_.repeat_last_n == 0) return;
+  const bool off = options_.repeat_penalty == 1.0f && options_.frequency_penalty == 0.0f &&
+                   options_.presence_penalty == 0.0f;
+  if (off || options_.repeat_last_n == 0) return;
   const size_t count = options_.repeat_last_n < 0
                            ? recent.size()
                            : std::min(recent.size(), static_cast<size_t>(options_.repeat_last_n));
   const auto last = recent.last(count);
-  const std::unordered_set<int32_t> seen(last.begin(), last.end());
+  std::unordered_map<int32_t, int> times;
+  for (const int32_t token : last) ++times[token];
   for (Candidate& candidate : candidates_) {
-    if (!seen.contains(candidate.token)) continue;
+    const auto seen = times.find(candidate.token);
+    if (seen == times.end()) continue;
     candidate.logit = candidate.logit > 0.0f ? candidate.logit / options_.repeat_penalty
                                              : candidate.logit * options_.repeat_penalty;
+    candidate.logit -=
+        static_cast<float>(seen->second) * options_.frequency_penalty + options_.presence_penalty;
   }
 }
 

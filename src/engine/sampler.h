@@ -10,14 +10,15 @@
 
 namespace lazyllm::engine {
 
-/// Chooses the next token from logits: repetition penalty, top-k, top-p, min-p,
-/// temperature, in llama.cpp's order. Same seed, same choices. Not thread-safe.
+/// Chooses the next token from logits: logit bias, penalties, top-k, top-p, min-p, temperature, in
+/// llama.cpp's order. Same seed, same choices. Not thread-safe.
 class Sampler {
  public:
   /// Errors: Error(usage) for values that make no sense.
   explicit Sampler(const SamplingOptions& options);
 
-  /// `recent`: the conversation so far, for the penalty.
+  /// `recent`: the conversation so far, for the penalties. A logit of minus infinity is never
+  /// chosen while there is another.
   /// Errors: Error(internal) if no logit is a number.
   int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
 
@@ -27,6 +28,7 @@ class Sampler {
     int32_t token;
   };
 
+  void add_bias();
   void penalise(std::span<const int32_t> recent);
   int32_t greedy() const;
   void keep_top_k();

@@ -102,6 +102,46 @@ TEST(Sampler, RepetitionPenaltyLooksBackOnlySoFar) {
       << "negative logits grow more negative";
 }
 
+TEST(Sampler, FrequencyAndPresencePenaltiesAreTakenOffAfterTheRepetitionPenalty) {
+  SamplingOptions options;
+  options.temperature = 0.0f;
+  options.repeat_last_n = -1;
+  const std::vector<float> logits = {1.0f, 3.0f, 2.6f};
+  const std::vector<int32_t> recent = {1, 1, 0};
+  options.frequency_penalty = 0.19f;  // token 1: 3 - 2 * 0.19 = 2.62
+  EXPECT_EQ(Sampler(options).sample(logits, recent), 1);
+  options.frequency_penalty = 0.21f;  // 2.58
+  EXPECT_EQ(Sampler(options).sample(logits, recent), 2);
+  options.frequency_penalty = 0.0f;
+  options.presence_penalty = 0.39f;  // once, however often: 2.61
+  EXPECT_EQ(Sampler(options).sample(logits, recent), 1);
+  options.presence_penalty = 0.41f;
+  EXPECT_EQ(Sampler(options).sample(logits, recent), 2);
+  options.presence_penalty = -0.7f;
+  options.repeat_penalty = 1.5f;  // 3 / 1.5 + 0.7 = 2.7, not (3 + 0.7) / 1.5 = 2.47
+  EXPECT_EQ(Sampler(options).sample(logits, recent), 1);
+}
+
+TEST(Sampler, LogitBiasComesBeforeThePenaltiesAndForbids) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  SamplingOptions options;
+  options.temperature = 0.0f;
+  options.logit_bias = {{4, 4.5f}};
+  EXPECT_EQ(Sampler(options).sample(kLogits, {}), 4);
+  options.repeat_penalty = 2.0f;  // (-1 + 4.5) / 2 < 3; the penalty first would give -2 + 4.5
+  EXPECT_EQ(Sampler(options).sample(kLogits, std::vector<int32_t>{4}), 1);
+  options.logit_bias = {{1, -infinity}, {3, -infinity}};
+  EXPECT_EQ(Sampler(options).sample(kLogits, {}), 2);
+  options = plain();
+  options.logit_bias = {{1, -infinity}, {3, -infinity}, {99, 5.0f}};
+  const auto counts = histogram(options, kLogits, 2000);
+  EXPECT_FALSE(counts.contains(1) || counts.contains(3));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  options.logit_bias = {{2, 4.0f}};  // found behind a logit that is no number
+  options.temperature = 0.0f;
+  EXPECT_EQ(Sampler(options).sample(std::vector<float>{nan, 1.0f, 0.0f}, {}), 2);
+}
+
 TEST(Sampler, IgnoresNaNAndRefusesNothingButNaN) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   SamplingOptions options;
@@ -127,6 +167,10 @@ TEST(Sampler, RefusesValuesThatMakeNoSense) {
   refused([](SamplingOptions& o) { o.min_p = -0.1f; });
   refused([](SamplingOptions& o) { o.top_k = -1; });
   refused([](SamplingOptions& o) { o.repeat_penalty = 0.0f; });
+  refused([](SamplingOptions& o) { o.presence_penalty = 1e9f; });
+  refused(
+      [](SamplingOptions& o) { o.frequency_penalty = std::numeric_limits<float>::quiet_NaN(); });
+  refused([](SamplingOptions& o) { o.logit_bias = {{1, std::numeric_limits<float>::infinity()}}; });
 }
 
 }  // namespace

@@ -375,7 +375,7 @@ void Scheduler::Implementation::advance_prefill(Slot& slot) {
   slot.decoding = true;
   counters.prompt_tokens += static_cast<uint64_t>(task.prompt_tokens());
   counters.cached_tokens += static_cast<uint64_t>(task.cached_tokens());
-  ++counters.generated_tokens;
+  counters.generated_tokens += static_cast<uint64_t>(task.statistics().generated_tokens);
   if (task.over()) finish(slot, task.finish_reason());
 }
 

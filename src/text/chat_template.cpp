@@ -7,6 +7,34 @@
 
 namespace lazyllm::text {
 
+namespace {
+
+// Parts of a conversation, as jinja::Origin numbers them: 0 is anything but a message.
+int32_t part_of(size_t message, bool is_role) {
+  return static_cast<int32_t>(2 * message + (is_role ? 2 : 1));
+}
+
+TextSegment segment_of(std::string text, const jinja::Origin& origin) {
+  TextSegment segment{std::move(text), origin.from_template};
+  if (!origin.from_template && origin.part > 0) {
+    segment.message = (origin.part - 1) / 2;
+    segment.is_role = origin.part % 2 == 0;
+  }
+  return segment;
+}
+
+jinja::Value message_value(const nlohmann::ordered_json& message, size_t index) {
+  std::vector<std::pair<jinja::Value, jinja::Value>> entries;
+  for (const auto& [key, value] : message.items()) {
+    entries.emplace_back(
+        jinja::Value(jinja::Text(key, {false, part_of(index, false)})),
+        jinja::Value::from_json(value, part_of(index, key == "role" && value.is_string())));
+  }
+  return jinja::Value::dict(std::move(entries));
+}
+
+}  // namespace
+
 struct ChatTemplate::Program {
   jinja::Block block;
 };
@@ -42,7 +70,9 @@ std::vector<TextSegment> ChatTemplate::render(const nlohmann::ordered_json& mess
     for (const auto& [name, value] : options.extra.items()) {
       variables.emplace_back(name, Value::from_json(value));
     }
-    variables.emplace_back("messages", Value::from_json(messages));
+    jinja::Values list;
+    for (const auto& message : messages) list.push_back(message_value(message, list.size()));
+    variables.emplace_back("messages", Value::list(std::move(list)));
     variables.emplace_back("add_generation_prompt", Value(options.add_generation_prompt));
     variables.emplace_back("bos_token", Value(Text(options.bos_token, true)));
     variables.emplace_back("eos_token", Value(Text(options.eos_token, true)));
@@ -57,7 +87,7 @@ std::vector<TextSegment> ChatTemplate::render(const nlohmann::ordered_json& mess
     std::vector<TextSegment> segments;
     size_t begin = 0;
     for (const Text::Run& run : text.runs()) {
-      segments.push_back({text.bytes().substr(begin, run.end - begin), run.from_template});
+      segments.push_back(segment_of(text.bytes().substr(begin, run.end - begin), run.origin));
       begin = run.end;
     }
     return segments;

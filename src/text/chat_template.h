@@ -34,7 +34,7 @@ class ChatTemplate {
 
   /// `messages`: an array of objects with at least "role" and "content", as in the
   /// OpenAI API. Returns the text in segments with their origin: what came from the
-  /// template itself (its literals, bos_token, eos_token) and what came from the messages.
+  /// template itself (its literals, bos_token, eos_token), and what came from which message.
   /// Concatenated, the segments are exactly what Python's jinja2 renders with
   /// trim_blocks and lstrip_blocks on, as Hugging Face transformers does.
   /// Whatever a template builds keeps the origin of each of its bytes; punctuation that

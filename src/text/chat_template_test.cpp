@@ -33,10 +33,12 @@ std::string origins(const std::string& source, const ordered_json& extra = order
   options.bos_token = "<s>";
   options.extra = extra;
   std::string out;
+  char last = 0;
   for (const TextSegment& segment : ChatTemplate(source).render(conversation(), options)) {
-    if (!out.empty()) out += '|';
-    out += segment.from_template ? "T:" : "U:";
+    const char mark = segment.from_template ? 'T' : 'U';
+    if (mark != last) out += (last == 0 ? "" : "|") + std::string(1, mark) + ':';
     out += segment.text;
+    last = mark;
   }
   return out;
 }

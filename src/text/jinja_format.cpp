@@ -365,7 +365,7 @@ Text format_percent(const Text& format, const Value& values, Runtime& runtime) {
     if (i >= bytes.size()) refuse("a format ends in the middle");
     const char type = bytes[i++];
     if (type == '%') {
-      out.append("%", format.from_template_at(i - 1));
+      out.append("%", format.origin_at(i - 1));
       continue;
     }
     const Value value = named ? *named : next();

@@ -134,7 +134,7 @@ class JsonWriter {
       if (!escape.empty()) {
         flush(i);
         room(escape.size());
-        out.append(escape, text.from_template_at(i));
+        out.append(escape, text.origin_at(i));
         plain = i + character.length;
       }
       i += character.length;

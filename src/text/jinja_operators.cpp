@@ -217,7 +217,7 @@ Text escaped_text(const Value& value, Runtime& runtime) {
     if (entity == std::end(kEntities)) {
       out.append_range(text, i, i + 1);
     } else {
-      out.append(entity->second, text.from_template_at(i));
+      out.append(entity->second, text.origin_at(i));
     }
   }
   return out;

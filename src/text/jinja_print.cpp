@@ -142,7 +142,7 @@ class Printer {
     put({&quote_mark, 1});
     for (size_t i = 0; i < bytes.size();) {
       const Character character = character_at(bytes, i);
-      const bool origin = text.from_template_at(i);
+      const Origin origin = text.origin_at(i);
       if (character.code == static_cast<char32_t>(quote_mark) || character.code == '\\') {
         budget_.charge_text(out.size() + 2 > Budget::kMaxText ? Budget::kMaxText + 1 : 1);
         out.append("\\", origin);

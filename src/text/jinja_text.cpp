@@ -5,27 +5,28 @@
 
 namespace lazyllm::text::jinja {
 
-Text::Text(std::string bytes, bool from_template) : bytes_(std::move(bytes)) {
-  if (!bytes_.empty()) runs_.push_back({bytes_.size(), from_template});
+Text::Text(std::string bytes, Origin origin) : bytes_(std::move(bytes)) {
+  if (!bytes_.empty()) runs_.push_back({bytes_.size(), origin});
 }
 
-bool Text::from_template_at(size_t byte) const {
+Origin Text::origin_at(size_t byte) const {
   const auto run = std::upper_bound(runs_.begin(), runs_.end(), byte,
                                     [](size_t at, const Run& r) { return at < r.end; });
-  return run != runs_.end() && run->from_template;
+  return run == runs_.end() ? Origin(false) : run->origin;
 }
 
 bool Text::all_from_template() const {
-  return std::all_of(runs_.begin(), runs_.end(), [](const Run& run) { return run.from_template; });
+  return std::all_of(runs_.begin(), runs_.end(),
+                     [](const Run& run) { return run.origin.from_template; });
 }
 
-void Text::append(std::string_view bytes, bool from_template) {
+void Text::append(std::string_view bytes, Origin origin) {
   if (bytes.empty()) return;
   bytes_.append(bytes);
-  if (!runs_.empty() && runs_.back().from_template == from_template) {
+  if (!runs_.empty() && runs_.back().origin == origin) {
     runs_.back().end = bytes_.size();
   } else {
-    runs_.push_back({bytes_.size(), from_template});
+    runs_.push_back({bytes_.size(), origin});
   }
 }
 
@@ -34,7 +35,7 @@ void Text::append_range(const Text& other, size_t begin, size_t end) {
                               [](size_t at, const Run& r) { return at < r.end; });
   for (; begin < end && run != other.runs_.end(); ++run) {
     const size_t stop = std::min(end, run->end);
-    append(std::string_view(other.bytes_).substr(begin, stop - begin), run->from_template);
+    append(std::string_view(other.bytes_).substr(begin, stop - begin), run->origin);
     begin = stop;
   }
 }

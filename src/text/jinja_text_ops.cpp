@@ -100,7 +100,7 @@ Text with_case(const Text& text, Case wanted, Budget& budget) {
           mapped = is_upper(code) ? to_lower(code) : to_upper(code);
           break;
       }
-      out.append(mapped, text.from_template_at(i));
+      out.append(mapped, text.origin_at(i));
     }
     first = false;
     i += character.length;

@@ -93,7 +93,7 @@ Value Value::dict(Entries entries) {
 
 namespace {
 
-Value convert(const nlohmann::ordered_json& json, int level) {
+Value convert(const nlohmann::ordered_json& json, int32_t part, int level) {
   if (level > kMaxValueDepth) refuse("the messages nest deeper than {} levels", kMaxValueDepth);
   using Type = nlohmann::ordered_json::value_t;
   switch (json.type()) {
@@ -111,18 +111,18 @@ Value convert(const nlohmann::ordered_json& json, int level) {
     case Type::number_float:
       return Value(json.get<double>());
     case Type::string:
-      return Value(Text(json.get_ref<const std::string&>(), false));
+      return Value(Text(json.get_ref<const std::string&>(), Origin(false, part)));
     case Type::array: {
       Values items;
       items.reserve(json.size());
-      for (const auto& item : json) items.push_back(convert(item, level + 1));
+      for (const auto& item : json) items.push_back(convert(item, part, level + 1));
       return Value::list(std::move(items));
     }
     case Type::object: {
       Entries entries;
       entries.reserve(json.size());
       for (const auto& [key, item] : json.items()) {
-        entries.emplace_back(Value(Text(key, false)), convert(item, level + 1));
+        entries.emplace_back(Value(Text(key, Origin(false, part))), convert(item, part, level + 1));
       }
       return Value::dict(std::move(entries));
     }
@@ -133,8 +133,8 @@ Value convert(const nlohmann::ordered_json& json, int level) {
 
 }  // namespace
 
-Value Value::from_json(const nlohmann::ordered_json& json) {
-  return convert(json, 0);
+Value Value::from_json(const nlohmann::ordered_json& json, int32_t part) {
+  return convert(json, part, 0);
 }
 
 const Values& Value::items() const {

@@ -77,8 +77,8 @@ class Value {
   /// A string that `safe` or `escape` made: what is added to it gets HTML-escaped.
   static Value markup(Text text) { return Value(std::move(text)).with_markup(true); }
   static Value literal(std::string_view bytes) { return Value(Text(std::string(bytes), true)); }
-  /// Everything in it is from the conversation.
-  static Value from_json(const nlohmann::ordered_json& json);
+  /// Everything in it is from the conversation, from this part of it.
+  static Value from_json(const nlohmann::ordered_json& json, int32_t part = 0);
 
   Kind kind() const { return kind_; }
   bool is(Kind kind) const { return kind_ == kind; }

@@ -115,8 +115,8 @@ std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special,
   return encode(prompt, add_special);
 }
 
-std::vector<TokenId> Tokenizer::encode(std::span<const TextSegment> segments,
-                                       bool add_special) const {
+std::vector<TokenId> Tokenizer::encode(std::span<const TextSegment> segments, bool add_special,
+                                       std::vector<size_t>* ends) const {
   // One text, so that what a user wrote is tokenised together with what stands around it.
   std::string text;
   Prompt prompt;
@@ -132,10 +132,11 @@ std::vector<TokenId> Tokenizer::encode(std::span<const TextSegment> segments,
     }
   }
   prompt.text = text;
-  return encode(prompt, add_special);
+  return encode(prompt, add_special, ends);
 }
 
-std::vector<TokenId> Tokenizer::encode(const Prompt& prompt, bool add_special) const {
+std::vector<TokenId> Tokenizer::encode(const Prompt& prompt, bool add_special,
+                                       std::vector<size_t>* ends) const {
   if (prompt.text.size() > kMostTextBytes) {
     fail(ErrorCode::invalid_input, "a text of {} bytes is too long to tokenise; the limit is {}",
          prompt.text.size(), kMostTextBytes);
@@ -148,19 +149,39 @@ std::vector<TokenId> Tokenizer::encode(const Prompt& prompt, bool add_special) c
                        fragments.back().token == vocabulary_.eos;
   if (add_special && vocabulary_.add_bos && vocabulary_.bos != kNoToken && !has_bos) {
     tokens.push_back(vocabulary_.bos);
+    if (ends != nullptr) ends->push_back(0);
   }
   for (const Fragment& fragment : fragments) {
     if (fragment.token != kNoToken) {
       tokens.push_back(fragment.token);
+      if (ends != nullptr) ends->push_back(fragment.end);
       continue;
     }
     const std::string_view run = prompt.text.substr(fragment.begin, fragment.end - fragment.begin);
-    encode_run(run, adds_prefix(fragment.begin == 0), tokens);
+    const bool prefix = adds_prefix(fragment.begin == 0);
+    const size_t first = tokens.size();
+    encode_run(run, prefix, tokens);
+    if (ends != nullptr) {
+      append_ends(std::span(tokens).subspan(first), run, fragment.begin, prefix, *ends);
+    }
   }
   if (add_special && vocabulary_.add_eos && vocabulary_.eos != kNoToken && !has_eos) {
     tokens.push_back(vocabulary_.eos);
+    if (ends != nullptr) ends->push_back(prompt.text.size());
   }
   return tokens;
+}
+
+void Tokenizer::append_ends(std::span<const TokenId> run_tokens, std::string_view run, size_t begin,
+                            bool prefix, std::vector<size_t>& ends) const {
+  size_t at = 0;
+  for (size_t i = 0; i < run_tokens.size(); ++i) {
+    const std::string& bytes = pieces_[static_cast<size_t>(run_tokens[i])];
+    const bool has_prefix = i == 0 && prefix && bytes.starts_with(' ');
+    at = std::min(run.size(), at + bytes.size() - (has_prefix ? 1 : 0));
+    if (i + 1 == run_tokens.size()) at = run.size();
+    ends.push_back(begin + at);
+  }
 }
 
 void Tokenizer::check(std::span<const TokenId> tokens) const {

@@ -16,8 +16,12 @@ class SpecialTokens;
 /// A stretch of text with its origin: only text that a chat template wrote may
 /// become special tokens; what a user wrote never does.
 struct TextSegment {
+  static constexpr int kNoMessage = -1;
+
   std::string text;
   bool from_template = false;
+  int message = kNoMessage;  ///< index of the message that it is from, where that is known
+  bool is_role = false;      ///< the name of that message's role
 };
 
 /// Text <-> token ids. Immutable and thread-safe.
@@ -40,7 +44,10 @@ class Tokenizer {
   /// A rendered chat template. Special tokens are parsed in template segments
   /// only. No BOS is added (templates write it themselves) unless `add_special`
   /// and the text does not begin with it.
-  std::vector<TokenId> encode(std::span<const TextSegment> segments, bool add_special) const;
+  /// `ends` takes for each token how many bytes of the concatenated segments come before its end
+  /// (exact, but for a run of text with unknown tokens, in which they stay in order).
+  std::vector<TokenId> encode(std::span<const TextSegment> segments, bool add_special,
+                              std::vector<size_t>* ends = nullptr) const;
 
   /// The bytes of one token. Control and unknown tokens give "" unless `special`.
   std::string piece(TokenId token, bool special = false) const;
@@ -73,7 +80,10 @@ class Tokenizer {
 
  private:
   struct Prompt;
-  std::vector<TokenId> encode(const Prompt& prompt, bool add_special) const;
+  std::vector<TokenId> encode(const Prompt& prompt, bool add_special,
+                              std::vector<size_t>* ends = nullptr) const;
+  void append_ends(std::span<const TokenId> run_tokens, std::string_view run, size_t begin,
+                   bool prefix, std::vector<size_t>& ends) const;
   bool adds_prefix(bool at_start) const;
 
   std::unique_ptr<const SpecialTokens> special_tokens_;

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "lazyllm/error.h"
@@ -123,6 +124,28 @@ TEST(ByteLevelBpe, Segments) {
   EXPECT_THAT(encode({{"<|end", true}, {"", false}, {"|>", true}}), ElementsAre(258));
   EXPECT_THAT(encode({{"ab", false}, {"<|end|>", true}, {"ab", false}}),
               ElementsAre(256, 258, 256));
+}
+
+TEST(Tokenizer, EndsOfTokensInTheText) {
+  const auto bpe = Tokenizer::create(small_bpe());
+  std::vector<size_t> ends;
+  const std::vector<TextSegment> segments = {{"ab", false}, {"<|end|>", true}, {" abc", false}};
+  bpe->encode(segments, false, &ends);
+  EXPECT_THAT(ends, ElementsAre(2, 9, 12, 13));
+  // A BOS and the space that SPM puts before a text take no bytes of it.
+  Vocabulary v = small_spm();
+  v.add_bos = true;
+  const auto spm = Tokenizer::create(std::move(v));
+  const std::vector<TextSegment> text = {{"x y\u00e9", false}};
+  ends.clear();
+  const auto tokens = spm->encode(text, true, &ends);
+  ASSERT_EQ(ends.size(), tokens.size());
+  EXPECT_EQ(ends.front(), 0U);
+  EXPECT_EQ(ends.back(), 5U);
+  EXPECT_TRUE(std::is_sorted(ends.begin(), ends.end()));
+  for (size_t i = 2; i < ends.size(); ++i) {
+    EXPECT_EQ(ends[i] - ends[i - 1], spm->piece(tokens[i]).size()) << i;
+  }
 }
 
 TEST(Tokenizer, BosAndEosOnce) {

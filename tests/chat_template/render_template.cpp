@@ -28,7 +28,13 @@ ordered_json answer(const ordered_json& request, std::optional<ChatTemplate>& cu
   options.extra = given.value("extra", ordered_json::object());
   const auto segments = current->render(request.at("messages"), options);
   ordered_json listed = ordered_json::array();
-  for (const auto& segment : segments) listed.push_back({segment.text, segment.from_template});
+  for (const auto& segment : segments) {
+    if (!listed.empty() && listed.back()[1] == segment.from_template) {
+      listed.back()[0] = listed.back()[0].get<std::string>() + segment.text;
+    } else {
+      listed.push_back({segment.text, segment.from_template});
+    }
+  }
   return {{"text", lazyllm::text::concatenate(segments)}, {"segments", listed}};
 }
 

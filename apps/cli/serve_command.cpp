@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+#include "commands.h"
+#include "common_options.h"
+#include "lazyllm/server.h"
+#include "terminal.h"
+
+namespace lazyllm::cli {
+namespace {
+
+struct ServeOptions {
+  CommonOptions common;
+  ServerOptions server;
+  std::string api_key_file;
+  double kv_memory_mib = 0.0;
+  double cache_ram_mib = 512.0;
+  double max_body_mib = 8.0;
+  double drain_seconds = 30.0;
+  bool no_page = false;
+};
+
+// A signal becomes a byte in this pipe, which the main thread reads.
+int signal_pipe[2] = {-1, -1};
+void on_signal(int signal) {
+  const int saved = errno;
+  const auto byte = static_cast<char>(signal);
+  [[maybe_unused]] const ssize_t written = ::write(signal_pipe[1], &byte, 1);
+  errno = saved;
+}
+
+void catch_signals() {
+  if (::pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
+    throw Error(ErrorCode::io, "cannot make a pipe for signals; too many files are open");
+  }
+  ::fcntl(signal_pipe[0], F_SETFL, 0);  // the reader waits, the handler never does
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+}
+
+int wait_for_signal() {
+  char byte = 0;
+  while (::read(signal_pipe[0], &byte, 1) < 0 && errno == EINTR) {
+  }
+  return byte;
+}
+
+/// One key a line; empty lines and those that begin with # do not count.
+std::vector<std::string> read_keys(const std::string& path) {
+  std::vector<std::string> keys;
+  std::istringstream file(read_file(path));
+  for (std::string line; std::getline(file, line);) {
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
+    if (!line.empty() && line[0] != '#') keys.push_back(line);
+  }
+  if (keys.empty()) {
+    throw Error(ErrorCode::usage,
+                fmt::format("--api-key-file {}: holds no key; write one a line", path));
+  }
+  return keys;
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+std::string name_of(const std::string& model_path) {
+  const auto path = std::filesystem::path(model_path).lexically_normal();
+  const auto name = path.has_filename() ? path.filename() : path.parent_path().filename();
+  return name.extension() == ".gguf" ? name.stem().string() : name.string();
+}
+
+uint64_t bytes_of(double mib) {
+  return static_cast<uint64_t>(mib * (1 << 20));
+}
+
+ServerOptions server_options(const ServeOptions& given) {
+  const SessionOptions session = session_options(given.common);
+  ServerOptions options = given.server;
+  if (!given.api_key_file.empty()) {
+    for (std::string& key : read_keys(given.api_key_file))
+      options.api_keys.push_back(std::move(key));
+  }
+  if (options.model_name.empty()) options.model_name = name_of(given.common.model);
+  options.page = !given.no_page;
+  options.max_body_bytes = bytes_of(given.max_body_mib);
+  options.scheduler.context = session.context;
+  options.scheduler.cache_type_k = session.cache_type_k;
+  options.scheduler.cache_type_v = session.cache_type_v;
+  options.scheduler.kv_bytes = bytes_of(given.kv_memory_mib);
+  options.scheduler.cache_bytes = bytes_of(given.cache_ram_mib);
+  options.pruning = session.pruning;
+  options.generation = generation_options(given.common);
+  return options;
+}
+
+void say(const std::string& text) {
+  std::fputs((text + "\n").c_str(), stderr);
+}
+
+void serve(const ServeOptions& given) {
+  require_known_policy(given.common.policy);
+  const ServerOptions options = server_options(given);
+  Server server(options);  // the port first: a model takes longer to load than to find it in use
+  if (!is_loopback(options.host) && options.api_keys.empty()) {
+    say(
+        fmt::format("warning: {} can be reached from elsewhere and there is no key; everybody may "
+                    "ask. Set --api-key-file, or leave --host out",
+                    options.host));
+  }
+  server.serve(load_model(given.common));
+  catch_signals();  // only now: loading cannot be broken off, so a signal ends the program then
+  const std::string host =
+      options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]";
+  say(fmt::format("lazyllm: {} is ready at http://{}:{}", options.model_name, host, server.port()));
+
+  wait_for_signal();
+  say(fmt::format("lazyllm: stopping; answers in work have {:g} s, a second signal ends them now",
+                  given.drain_seconds));
+  std::thread impatient([] {
+    wait_for_signal();
+    std::_Exit(130);
+  });
+  impatient.detach();
+  server.stop(std::chrono::milliseconds(static_cast<int64_t>(given.drain_seconds * 1e3)));
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app) {
+  auto options = std::make_shared<ServeOptions>();
+  CommonOptions& common = options->common;
+  ServerOptions& server = options->server;
+  CLI::App* command =
+      app.add_subcommand("serve", "answer over HTTP as OpenAI's API does, with a page at /");
+  add_model_flags(*command, common);
+  command->add_option("--host", server.host, "address to listen on")->capture_default_str();
+  command->add_option("--port", server.port, "0: any that is free")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  command->add_option("-a,--alias", server.model_name,
+                      "the model's name in requests (default: its file's)");
+  command
+      ->add_option("-c,--ctx-size", common.context,
+                   "most tokens of an answer with its prompt (default: the model's context)")
+      ->check(CLI::NonNegativeNumber);
+  command
+      ->add_option("--parallel", server.scheduler.parallel, "answers in work at a time (also -np)")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  command->add_option("--max-queue", server.scheduler.max_queue, "requests that may wait")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+  const std::string memory = "Memory";
+  command
+      ->add_option(
+          "--kv-memory", options->kv_memory_mib,
+          "MiB of keys, values and hidden rows of all answers (default: parallel x context)")
+      ->check(CLI::NonNegativeNumber)
+      ->group(memory);
+  command
+      ->add_option("--cache-ram", options->cache_ram_mib,
+                   "MiB of snapshots of prompts; 0: none (also -cram)")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group(memory);
+  command
+      ->add_option("--slot-save-path", server.scheduler.cache_folder,
+                   "folder that keeps the snapshots over a restart")
+      ->group(memory);
+  add_cache_type_flags(*command, common);
+  const std::string access = "Access";
+  command->add_option("--api-key", server.api_keys, "key that requests must bring; may be repeated")
+      ->envname("LAZYLLM_API_KEY")
+      ->group(access);
+  command->add_option("--api-key-file", options->api_key_file, "file of keys, one a line")
+      ->group(access);
+  command->add_option("--cors-origin", server.cors_origin, "origin whose pages may ask too, or *")
+      ->group(access);
+  command->add_flag("--no-ui", options->no_page, "no page at /")->group(access);
+  command->add_option("--max-body", options->max_body_mib, "MiB of a request's body")
+      ->check(CLI::Range(0.001, 1024.0))
+      ->capture_default_str()
+      ->group(access);
+  command
+      ->add_option("--threads-http", server.http_threads,
+                   "connections at a time (default: parallel + max-queue + 64)")
+      ->check(CLI::Range(1, 10000))
+      ->group(access);
+  command
+      ->add_option("--drain-seconds", options->drain_seconds,
+                   "time for running answers when the server stops")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  command->add_option("--chat-template-file", common.chat_template_file,
+                      "Jinja template of conversations, instead of the model's own");
+  command->add_flag("--no-warmup", common.no_warmup,
+                    "do not run a token through the model after loading");
+  add_pruning_flags(*command, common);
+  add_sampling_flags(*command, common);
+  command->footer(
+      "Flags of pruning and sampling hold for requests that say nothing else.\n"
+      "Examples:\n"
+      "  lazyllm serve -m model.gguf\n"
+      "  lazyllm serve -m model.gguf --host 0.0.0.0 --api-key-file keys.txt --parallel 8\n"
+      "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"messages\": [{\"role\": \"user\", "
+      "\"content\": \"Hello\"}]}'");
+  command->callback([options] { serve(*options); });
+}
+
+}  // namespace lazyllm::cli

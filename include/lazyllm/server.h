@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lazyllm/scheduler.h"
+
+namespace lazyllm {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 8080;                    ///< 0: any that is free
+  std::string model_name;             ///< as requests write it
+  std::vector<std::string> api_keys;  ///< none: everybody may ask
+  std::string cors_origin;            ///< whose pages may ask too; "*": all
+  bool page = true;                   ///< serve the page at /
+  int http_threads = 0;  ///< connections at a time; 0: enough for all slots, the queue and more
+  uint64_t max_body_bytes = 8 * 1024 * 1024;
+  std::chrono::milliseconds head_timeout{10000}, body_timeout{60000};
+  std::chrono::milliseconds ping_interval{10000};  ///< of comments in a silent stream
+  SchedulerOptions scheduler;
+  PruningOptions pruning;        ///< of requests that say nothing
+  GenerationOptions generation;  ///< of requests that say nothing
+};
+
+/// An HTTP server that speaks OpenAI's protocol. Functions are thread-safe.
+/// Lives in a library of its own, lazyllm::server, which is not installed.
+class Server {
+ public:
+  /// Listens at once; until there is a model, every request is answered with status 503.
+  /// Errors: Error(io) if the port is not to be had, Error(usage).
+  explicit Server(const ServerOptions& options);
+  /// stop() without time for the running answers.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Starts to answer. Once. Errors: those of Scheduler.
+  void serve(std::shared_ptr<const Model> model);
+  int port() const;
+  /// Takes no more requests, lets the running answers end for at most `limit`, cuts the rest.
+  void stop(std::chrono::milliseconds limit);
+
+ private:
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace lazyllm

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/answer_shape.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "text/unicode.h"
+
+namespace lazyllm::server {
+namespace {
+
+// JSON has no infinity; OpenAI writes this for what cannot come.
+constexpr double kLeastLogprob = -9999.0;
+
+Json to_json(float logprob) {
+  // The first token of an echoed prompt follows nothing and has none.
+  if (std::isnan(logprob)) return {};
+  return std::max(static_cast<double>(logprob), kLeastLogprob);
+}
+
+Json reason_or_null(const std::optional<std::string>& reason) {
+  return reason ? Json(*reason) : Json();
+}
+
+Json token_json(const Model& model, TokenId token, float logprob) {
+  const std::string piece = model.piece(token, /*special=*/true);
+  Json bytes = Json::array();
+  for (const char c : piece) bytes.push_back(static_cast<unsigned char>(c));
+  return {{"token", text::replace_invalid_utf8(piece)},
+          {"logprob", to_json(logprob)},
+          {"bytes", std::move(bytes)}};
+}
+
+Json call_json(const ToolCall& call) {
+  return {{"id", call.id},
+          {"type", "function"},
+          {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+}  // namespace
+
+Json ChatShape::logprobs(const std::vector<AnswerToken>& tokens) const {
+  if (!logprobs_) return {};
+  Json content = Json::array();
+  for (const AnswerToken& token : tokens) {
+    Json item = token_json(model_, token.token, token.logprob);
+    item["top_logprobs"] = Json::array();
+    for (const TokenLogprob& other : token.top) {
+      item["top_logprobs"].push_back(token_json(model_, other.token, other.logprob));
+    }
+    content.push_back(std::move(item));
+  }
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+Json ChatShape::choice(const Choice& choice) const {
+  Json message = {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}};
+  if (!choice.calls.empty()) {
+    if (choice.text.empty()) message["content"] = nullptr;
+    for (const ToolCall& call : choice.calls) message["tool_calls"].push_back(call_json(call));
+  }
+  return {{"index", choice.index},
+          {"message", std::move(message)},
+          {"logprobs", logprobs(choice.tokens)},
+          {"finish_reason", reason_or_null(choice.finish_reason)}};
+}
+
+Json ChatShape::chunk(int64_t index, const Delta& delta) const {
+  Json json = Json::object();
+  if (delta.first) json["role"] = "assistant";
+  if (!delta.text.empty() || delta.first) json["content"] = delta.text;
+  for (size_t i = 0; i < delta.calls.size(); ++i) {
+    Json call = {{"index", delta.first_call + i}};
+    call.update(call_json(delta.calls[i]));
+    json["tool_calls"].push_back(std::move(call));
+  }
+  return {{"index", index},
+          {"delta", std::move(json)},
+          {"logprobs", delta.tokens.empty() ? Json() : logprobs(delta.tokens)},
+          {"finish_reason", reason_or_null(delta.finish_reason)}};
+}
+
+Json CompletionShape::logprobs(const std::vector<AnswerToken>& tokens, size_t text_offset) const {
+  if (!logprobs_) return {};
+  Json result = {{"tokens", Json::array()},
+                 {"token_logprobs", Json::array()},
+                 {"top_logprobs", Json::array()},
+                 {"text_offset", Json::array()}};
+  for (const AnswerToken& token : tokens) {
+    const std::string piece = model_.piece(token.token, /*special=*/true);
+    Json top = Json::object();
+    for (const TokenLogprob& other : token.top) {
+      const std::string name = text::replace_invalid_utf8(model_.piece(other.token, true));
+      if (!top.contains(name)) top[name] = to_json(other.logprob);
+    }
+    result["tokens"].push_back(text::replace_invalid_utf8(piece));
+    result["token_logprobs"].push_back(to_json(token.logprob));
+    result["top_logprobs"].push_back(token.top.empty() ? Json() : std::move(top));
+    result["text_offset"].push_back(text_offset);
+    text_offset += piece.size();
+  }
+  return result;
+}
+
+Json CompletionShape::choice(const Choice& choice) const {
+  return {{"text", choice.text},
+          {"index", choice.index},
+          {"logprobs", logprobs(choice.tokens, 0)},
+          {"finish_reason", reason_or_null(choice.finish_reason)}};
+}
+
+Json CompletionShape::chunk(int64_t index, const Delta& delta) const {
+  return {{"text", delta.text},
+          {"index", index},
+          {"logprobs", delta.tokens.empty() ? Json() : logprobs(delta.tokens, delta.text_offset)},
+          {"finish_reason", reason_or_null(delta.finish_reason)}};
+}
+
+}  // namespace lazyllm::server

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lazyllm/scheduler.h"
+#include "server/json_body.h"
+
+namespace lazyllm::server {
+
+/// One choice as far as it is written.
+struct Choice {
+  int64_t index = 0;
+  std::string text;
+  std::vector<ToolCall> calls;
+  std::vector<AnswerToken> tokens;  ///< for log-probabilities only
+  std::optional<std::string> finish_reason;
+};
+
+/// What a chunk of a stream adds to a choice.
+struct Delta {
+  bool first = false;
+  std::string text;
+  std::vector<ToolCall> calls;
+  size_t first_call = 0;            ///< index of calls[0] within the answer
+  std::vector<AnswerToken> tokens;  ///< for log-probabilities only
+  size_t text_offset = 0;           ///< of `text` within the answer
+  std::optional<std::string> finish_reason;
+};
+
+/// How an endpoint writes answers: OpenAI's chat or plain completions.
+class AnswerShape {
+ public:
+  AnswerShape(const Model& model, bool with_logprobs) : model_(model), logprobs_(with_logprobs) {}
+  virtual ~AnswerShape() = default;
+
+  virtual const char* id_prefix() const = 0;
+  virtual const char* object() const = 0;
+  virtual const char* chunk_object() const = 0;
+  virtual Json choice(const Choice& choice) const = 0;
+  virtual Json chunk(int64_t index, const Delta& delta) const = 0;
+
+ protected:
+  const Model& model_;
+  bool logprobs_;
+};
+
+class ChatShape : public AnswerShape {
+ public:
+  using AnswerShape::AnswerShape;
+  const char* id_prefix() const override { return "chatcmpl-"; }
+  const char* object() const override { return "chat.completion"; }
+  const char* chunk_object() const override { return "chat.completion.chunk"; }
+  Json choice(const Choice& choice) const override;
+  Json chunk(int64_t index, const Delta& delta) const override;
+
+ private:
+  Json logprobs(const std::vector<AnswerToken>& tokens) const;
+};
+
+class CompletionShape : public AnswerShape {
+ public:
+  using AnswerShape::AnswerShape;
+  const char* id_prefix() const override { return "cmpl-"; }
+  const char* object() const override { return "text_completion"; }
+  const char* chunk_object() const override { return "text_completion"; }
+  Json choice(const Choice& choice) const override;
+  Json chunk(int64_t index, const Delta& delta) const override;
+
+ private:
+  Json logprobs(const std::vector<AnswerToken>& tokens, size_t text_offset) const;
+};
+
+}  // namespace lazyllm::server

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/chat_request.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/request_refusal_for_tests.h"
+
+namespace lazyllm::server {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+ChatRequest parse(const std::string& body, bool knows_tools = true) {
+  ModelInfo model;
+  model.has_chat_template = true;
+  model.chat_template_has_tools = knows_tools;
+  const Json json = parse_body(body);
+  return parse_chat(Fields(json), model);
+}
+
+std::string refusal(const std::string& body, bool knows_tools = true) {
+  return refusal_of([&] { parse(body, knows_tools); });
+}
+
+std::string with(const std::string& more) {
+  return R"({"messages": [{"role": "user", "content": "hi"}], "tools": [
+      {"type": "function", "function": {"name": "f", "parameters": {"type": "object",
+       "properties": {"x": {"type": "integer"}}}}},
+      {"type": "function", "function": {"name": "g"}}])" +
+         more + "}";
+}
+
+TEST(ParseChat, ReadsMessages) {
+  const ChatRequest chat = parse(R"({"messages": [
+      {"role": "system", "content": [{"type": "text", "text": "be "}, {"type": "text", "text": "brief"}]},
+      {"role": "assistant", "content": null, "tool_calls": [
+        {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]},
+      {"role": "tool", "tool_call_id": "1", "name": "f", "content": "7"}]})");
+  ASSERT_EQ(chat.messages.size(), 3u);
+  EXPECT_EQ(chat.messages[0].content, "be brief");
+  ASSERT_EQ(chat.messages[1].tool_calls.size(), 1u);
+  EXPECT_EQ(chat.messages[1].tool_calls[0].arguments, "{\"x\": 1}");
+  EXPECT_EQ(chat.messages[2].tool_call_id, "1");
+  EXPECT_TRUE(chat.options.tools.empty());
+  EXPECT_EQ(chat.tool_choice.mode, ToolChoice::Mode::none);
+}
+
+TEST(ParseChat, RefusesMessagesThatAreNone) {
+  EXPECT_THAT(refusal("{}"), StartsWith("400 missing_required_parameter messages"));
+  EXPECT_THAT(refusal(R"({"messages": []})"), HasSubstr("empty"));
+  EXPECT_THAT(refusal(R"({"messages": "hi"})"), StartsWith("400 invalid_type messages"));
+  EXPECT_THAT(refusal(R"({"messages": ["hi"]})"), StartsWith("400 invalid_type messages[0]"));
+  EXPECT_THAT(refusal(R"({"messages": [{"content": "hi"}]})"), HasSubstr("messages[0].role"));
+  EXPECT_THAT(refusal(R"({"messages": [{"role": "user"}]})"), HasSubstr("messages[0].content"));
+  EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "content": 5}]})"),
+              StartsWith("400 invalid_type messages[0].content"));
+  EXPECT_THAT(refusal(R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})"),
+              HasSubstr("reads text only"));
+  EXPECT_THAT(refusal(R"({"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]})"),
+              HasSubstr("messages[0].tool_calls[0].function"));
+}
+
+TEST(ParseChat, ReadsTheChoiceOfTools) {
+  using Mode = ToolChoice::Mode;
+  EXPECT_EQ(parse(with("")).tool_choice.mode, Mode::automatic);
+  EXPECT_EQ(parse(with(R"(, "tool_choice": "none")")).tool_choice.mode, Mode::none);
+  EXPECT_TRUE(parse(with(R"(, "tool_choice": "none")")).options.tools.empty());
+  const ChatRequest any = parse(with(R"(, "tool_choice": "required")"));
+  EXPECT_EQ(any.tool_choice.mode, Mode::required);
+  EXPECT_EQ(Json::parse(any.call_schema())["anyOf"].size(), 2u);
+  const ChatRequest named =
+      parse(with(R"(, "tool_choice": {"type": "function", "function": {"name": "f"}})"));
+  const Json schema = Json::parse(named.call_schema());
+  EXPECT_EQ(schema["properties"]["name"]["const"], "f");
+  EXPECT_EQ(schema["properties"]["arguments"]["properties"]["x"]["type"], "integer");
+}
+
+TEST(ParseChat, RefusesToolsThatCannotWork) {
+  EXPECT_THAT(refusal(with(""), false), HasSubstr("does not know tools"));
+  EXPECT_EQ(parse(with(R"(, "tool_choice": "none")"), false).messages.size(), 1u);
+  EXPECT_THAT(refusal(with(R"(, "tool_choice": "maybe")")),
+              StartsWith("400 invalid_value tool_choice"));
+  EXPECT_THAT(refusal(with(R"(, "tool_choice": {"function": {"name": "h"}})")), HasSubstr("\"h\""));
+  const std::string hi = R"({"messages": [{"role": "user", "content": "hi"}])";
+  EXPECT_THAT(refusal(hi + R"(, "tool_choice": "auto"})"), HasSubstr("without tools"));
+  EXPECT_THAT(refusal(hi + R"(, "tools": [{"type": "web_search"}]})"), HasSubstr("web_search"));
+  EXPECT_THAT(refusal(hi + R"(, "tools": [{"type": "function", "function": {}}]})"),
+              HasSubstr("tools[0].function.name"));
+}
+
+}  // namespace
+}  // namespace lazyllm::server

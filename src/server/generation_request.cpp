@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/generation_request.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <limits>
+
+#include "lazyllm/json_constraint.h"
+
+namespace lazyllm::server {
+namespace {
+
+constexpr int64_t kMostChoices = 16;
+constexpr size_t kMostStops = 16, kMostStopBytes = 1024;
+constexpr int64_t kMostTokens = int64_t{1} << 40;
+
+template <typename Target, typename Value>
+void assign(Target& target, const std::optional<Value>& value) {
+  if (value) target = static_cast<Target>(*value);
+}
+
+std::vector<std::string> parse_stop(const Json& json) {
+  if (json.is_string()) return {json.get<std::string>()};
+  if (!json.is_array()) {
+    throw invalid_request("stop", "stop must be a string or a list of strings", "invalid_type");
+  }
+  std::vector<std::string> stops;
+  for (const Json& item : json)
+    stops.push_back(to_text(item, fmt::format("stop[{}]", stops.size())));
+  return stops;
+}
+
+void check_stop(const std::vector<std::string>& stops) {
+  if (stops.size() > kMostStops) {
+    throw invalid_request(
+        "stop", fmt::format("stop has {} strings; give at most {}", stops.size(), kMostStops));
+  }
+  for (const std::string& stop : stops) {
+    if (stop.size() <= kMostStopBytes) continue;
+    throw invalid_request("stop", fmt::format("a stop string has {} bytes; give at most {}",
+                                              stop.size(), kMostStopBytes));
+  }
+}
+
+LogitBias parse_bias(int64_t token, const Json& value, const std::string& path,
+                     int64_t vocabulary) {
+  if (token < 0 || token >= vocabulary) {
+    throw invalid_request(path, fmt::format("{}: token {} is not in the vocabulary of {} tokens",
+                                            path, token, vocabulary));
+  }
+  // llama.cpp writes false for a token that must not come; OpenAI's -100 means the same.
+  if (value.is_boolean() && !value.get<bool>()) {
+    return {static_cast<int32_t>(token), -std::numeric_limits<float>::infinity()};
+  }
+  const double bias = to_number(value, path, -100.0, 100.0);
+  if (bias == -100.0) {
+    return {static_cast<int32_t>(token), -std::numeric_limits<float>::infinity()};
+  }
+  return {static_cast<int32_t>(token), static_cast<float>(bias)};
+}
+
+/// {"token": bias} as OpenAI writes it, or [[token, bias], ...] as llama.cpp does.
+std::vector<LogitBias> parse_logit_bias(const Json& json, int64_t vocabulary) {
+  std::vector<LogitBias> biases;
+  const std::string path = "logit_bias";
+  if (json.is_object()) {
+    for (const auto& [key, value] : json.items()) {
+      int64_t token = -1;
+      const auto parsed = std::from_chars(key.data(), key.data() + key.size(), token);
+      if (parsed.ec != std::errc() || parsed.ptr != key.data() + key.size()) token = -1;
+      biases.push_back(parse_bias(token, value, path, vocabulary));
+    }
+    return biases;
+  }
+  if (!json.is_array()) {
+    throw invalid_request(path, "logit_bias must be an object of token ids with numbers",
+                          "invalid_type");
+  }
+  for (const Json& pair : json) {
+    if (!pair.is_array() || pair.size() != 2) {
+      throw invalid_request(path, "logit_bias as a list must hold pairs [token, bias]",
+                            "invalid_type");
+    }
+    biases.push_back(
+        parse_bias(to_integer(pair[0], path, 0, vocabulary - 1), pair[1], path, vocabulary));
+  }
+  return biases;
+}
+
+void parse_sampling(const Fields& body, SamplingOptions& sampling, int64_t vocabulary) {
+  constexpr int64_t kMostInt = std::numeric_limits<int32_t>::max();
+  assign(sampling.temperature, body.number("temperature", 0.0, 100.0));
+  assign(sampling.top_p, body.number("top_p", 0.0, 1.0));
+  assign(sampling.min_p, body.number("min_p", 0.0, 1.0));
+  assign(sampling.top_k, body.integer("top_k", -1, kMostInt));
+  if (sampling.top_k < 0) sampling.top_k = 0;  // "off" as vLLM writes it
+  assign(sampling.repeat_penalty, body.number("repeat_penalty", 0.01, 100.0));
+  assign(sampling.repeat_last_n, body.integer("repeat_last_n", -1, kMostInt));
+  assign(sampling.presence_penalty, body.number("presence_penalty", -2.0, 2.0));
+  assign(sampling.frequency_penalty, body.number("frequency_penalty", -2.0, 2.0));
+  if (const Json* bias = body.find("logit_bias"))
+    sampling.logit_bias = parse_logit_bias(*bias, vocabulary);
+}
+
+RevivalBudget parse_revive_budget(const Json& json, const std::string& path) {
+  if (json.is_string()) {
+    if (json == "all") return {RevivalBudget::kAll};
+    if (json == "none") return {0};
+    throw invalid_request(path,
+                          fmt::format("{} must be a number of tokens, \"all\" or \"none\"", path));
+  }
+  return {to_integer(json, path, 0, kMostTokens)};
+}
+
+}  // namespace
+
+PruningOptions parse_pruning(const Fields& lazy, PruningOptions options) {
+  assign(options.policy, lazy.text("policy"));
+  assign(options.prune, lazy.text("prune"));
+  if (const auto value = lazy.text("score")) options.score = *value;
+  if (const auto value = lazy.integer("score_pool", 1, 1 << 20))
+    options.score_pool = static_cast<int>(*value);
+  if (const auto value = lazy.integer("protect_first", 0, kMostTokens))
+    options.protect_first = *value;
+  if (const auto value = lazy.integer("protect_last", 0, kMostTokens))
+    options.protect_last = *value;
+  if (const auto value = lazy.integer("min_prompt", 0, kMostTokens)) options.min_prompt = *value;
+  if (const Json* json = lazy.find("revive_budget")) {
+    options.revive_budget = parse_revive_budget(*json, lazy.path_of("revive_budget"));
+  }
+  return options;
+}
+
+GenerationRequest parse_generation(const Fields& body, const RequestDefaults& defaults,
+                                   int64_t vocabulary) {
+  GenerationRequest request;
+  AnswerRequest& answer = request.answer;
+  answer.generation = defaults.generation;
+  answer.pruning = defaults.pruning;
+  GenerationOptions& generation = answer.generation;
+  parse_sampling(body, generation.sampling, vocabulary);
+  if (const auto seed = body.integer("seed", std::numeric_limits<int64_t>::min(),
+                                     std::numeric_limits<int64_t>::max())) {
+    request.random_seed = *seed == -1;  // llama.cpp's way to write "any"
+    generation.sampling.seed = static_cast<uint64_t>(*seed);
+  }
+  assign(generation.max_tokens, body.integer("max_tokens", -1, kMostTokens));
+  assign(generation.max_tokens, body.integer("max_completion_tokens", -1, kMostTokens));
+  if (const Json* stop = body.find("stop")) generation.stop = parse_stop(*stop);
+  check_stop(generation.stop);
+  assign(generation.ignore_eos, body.boolean("ignore_eos"));
+  assign(answer.use_cache, body.boolean("cache_prompt"));
+
+  assign(request.choices, body.integer("n", 1, kMostChoices));
+  assign(request.stream, body.boolean("stream"));
+  assign(request.return_progress, body.boolean("return_progress"));
+  if (const auto options = body.object("stream_options")) {
+    assign(request.include_usage, options->boolean("include_usage"));
+  }
+  if (const auto lazy = body.object("lazy")) {
+    answer.pruning = parse_pruning(*lazy, answer.pruning);
+    if (const auto report = lazy->text("report")) {
+      if (*report != "tokens") {
+        throw invalid_request("lazy.report", "lazy.report can only be \"tokens\"");
+      }
+      answer.report_tokens = true;
+    }
+  }
+  answer.pruning.seed = generation.sampling.seed;
+  return request;
+}
+
+std::shared_ptr<TokenConstraint> parse_response_format(const Fields& body,
+                                                       const std::shared_ptr<const Model>& model) {
+  const auto format = body.object("response_format");
+  if (!format) return nullptr;
+  const std::string type = to_text(format->require("type"), "response_format.type");
+  if (type == "text") return nullptr;
+  try {
+    if (type == "json_object") return make_json_object_constraint(model);
+    if (type == "json_schema") {
+      const auto wrapper = format->object("json_schema");
+      if (!wrapper) {
+        throw invalid_request("response_format.json_schema",
+                              "response_format.json_schema is missing",
+                              "missing_required_parameter");
+      }
+      return make_json_schema_constraint(model, dump(wrapper->require("schema")));
+    }
+  } catch (const Error& error) {
+    throw invalid_request("response_format", error.what(), "invalid_schema");
+  }
+  throw invalid_request(
+      "response_format.type",
+      fmt::format(
+          "response_format.type \"{}\" is unknown; there are text, json_object and json_schema",
+          type));
+}
+
+void check_model_name(const Fields& body, const std::string& name) {
+  const auto wanted = body.text("model");
+  if (!wanted || wanted->empty() || *wanted == name) return;
+  throw RequestError(
+      404, "invalid_request_error", "model_not_found",
+      fmt::format("the model \"{}\" is not served here; write \"{}\" or leave it out",
+                  wanted->substr(0, 200), name),
+      "model");
+}
+
+}  // namespace lazyllm::server

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lazyllm/scheduler.h"
+#include "server/json_body.h"
+
+namespace lazyllm::server {
+
+/// What requests that say nothing get.
+struct RequestDefaults {
+  PruningOptions pruning;
+  GenerationOptions generation;
+};
+
+/// What chat and plain completions have in common, as far as it is the same for all choices.
+struct GenerationRequest {
+  AnswerRequest answer;  ///< without its prompt
+  int64_t choices = 1;
+  bool random_seed = true;  ///< none was given: each choice gets its own
+  bool stream = false;
+  bool include_usage = false;    ///< a last chunk with the usage
+  bool return_progress = false;  ///< chunks about the prefill
+};
+
+/// Reads the fields of sampling, stopping, streaming and pruning.
+/// `vocabulary`: number of tokens, for logit_bias. Errors: RequestError 400.
+GenerationRequest parse_generation(const Fields& body, const RequestDefaults& defaults,
+                                   int64_t vocabulary);
+
+/// The object "lazy" over `defaults`.
+PruningOptions parse_pruning(const Fields& lazy, PruningOptions defaults);
+
+/// The constraint that `response_format` asks for, or none.
+std::shared_ptr<TokenConstraint> parse_response_format(const Fields& body,
+                                                       const std::shared_ptr<const Model>& model);
+
+/// The request names this model, or none. Errors: RequestError 404.
+void check_model_name(const Fields& body, const std::string& name);
+
+}  // namespace lazyllm::server

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/native_endpoints.h"
+
+#include "lazyllm/policies.h"
+#include "lazyllm/version.h"
+#include "server/chat_request.h"
+#include "text/unicode.h"
+
+namespace lazyllm::server {
+namespace {
+
+void respond(Exchange& exchange, const Json& json) {
+  exchange.response->set_content(dump(json), "application/json; charset=utf-8");
+}
+
+/// As text where it is text, otherwise as bytes.
+Json piece_json(const std::string& piece) {
+  if (text::replace_invalid_utf8(piece) == piece) return piece;
+  Json bytes = Json::array();
+  for (const char c : piece) bytes.push_back(static_cast<unsigned char>(c));
+  return bytes;
+}
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+Json generation_json(const GenerationOptions& generation) {
+  const SamplingOptions& s = generation.sampling;
+  return {{"temperature", s.temperature},
+          {"top_k", s.top_k},
+          {"top_p", s.top_p},
+          {"min_p", s.min_p},
+          {"repeat_penalty", s.repeat_penalty},
+          {"repeat_last_n", s.repeat_last_n},
+          {"presence_penalty", s.presence_penalty},
+          {"frequency_penalty", s.frequency_penalty},
+          {"max_tokens", generation.max_tokens},
+          {"stop", generation.stop}};
+}
+
+Json budget_json(const RevivalBudget& budget) {
+  return budget.tokens == RevivalBudget::kAll ? Json("all") : Json(budget.tokens);
+}
+
+Json pruning_json(const PruningOptions& pruning) {
+  return {{"policy", pruning.policy},
+          {"prune", pruning.prune.empty() ? "conservative" : pruning.prune},
+          {"score", or_null(pruning.score)},
+          {"score_pool", or_null(pruning.score_pool)},
+          {"protect_first", or_null(pruning.protect_first)},
+          {"protect_last", or_null(pruning.protect_last)},
+          {"revive_budget", pruning.revive_budget ? budget_json(*pruning.revive_budget) : Json()},
+          {"min_prompt", or_null(pruning.min_prompt)}};
+}
+
+/// What a page needs to offer choices.
+Json lazy_choices() {
+  Json json = {{"policies", Json::array()}, {"presets", Json::array()}};
+  for (const PolicyInfo& policy : policies()) {
+    json["policies"].push_back({{"name", policy.name},
+                                {"summary", policy.summary},
+                                {"default_schedule", policy.default_schedule}});
+  }
+  for (const PresetInfo& preset : presets()) {
+    json["presets"].push_back({{"name", preset.name},
+                               {"summary", preset.summary},
+                               {"schedule", preset.schedule},
+                               {"score_pool", preset.score_pool},
+                               {"protect_first", preset.protect_first},
+                               {"protect_last", preset.protect_last},
+                               {"revive_budget", budget_json(preset.revive_budget)},
+                               {"min_prompt", preset.min_prompt}});
+  }
+  return json;
+}
+
+}  // namespace
+
+void list_models(ModelService& service, Exchange& exchange) {
+  const ModelInfo& info = service.info;
+  respond(exchange, {{"object", "list"},
+                     {"data",
+                      {{{"id", service.name},
+                        {"object", "model"},
+                        {"created", static_cast<int64_t>(service.created)},
+                        {"owned_by", "lazyllm"},
+                        {"meta",
+                         {{"architecture", info.architecture},
+                          {"n_vocab", info.vocabulary_size},
+                          {"n_ctx_train", info.context_length},
+                          {"n_ctx", service.scheduler->options().context},
+                          {"n_embd", info.hidden_size},
+                          {"n_layer", info.layers},
+                          {"n_params", info.parameters},
+                          {"size", info.file_bytes}}}}}}});
+}
+
+void tokenize(ModelService& service, Exchange& exchange) {
+  const Json json = parse_body(exchange.body);
+  const Fields body(json);
+  const std::vector<TokenId> tokens = service.model->tokenize(
+      to_text(body.require("content"), "content"), body.boolean("add_special").value_or(false),
+      body.boolean("parse_special").value_or(true));
+  if (!body.boolean("with_pieces").value_or(false)) return respond(exchange, {{"tokens", tokens}});
+  Json list = Json::array();
+  for (const TokenId token : tokens) {
+    list.push_back({{"id", token}, {"piece", piece_json(service.model->piece(token, true))}});
+  }
+  respond(exchange, {{"tokens", std::move(list)}});
+}
+
+void detokenize(ModelService& service, Exchange& exchange) {
+  const Json json = parse_body(exchange.body);
+  const Fields body(json);
+  body.require("tokens");
+  std::vector<TokenId> tokens;
+  for (const Json& token : *body.array("tokens")) {
+    tokens.push_back(
+        static_cast<TokenId>(to_integer(token, "tokens", 0, service.info.vocabulary_size - 1)));
+  }
+  respond(exchange, {{"content", service.model->detokenize(tokens, /*special=*/true)}});
+}
+
+void apply_template(ModelService& service, Exchange& exchange) {
+  const Json json = parse_body(exchange.body);
+  const ChatRequest chat = parse_chat(Fields(json), service.info);
+  respond(exchange, {{"prompt", service.model->render_chat_template(chat.messages, chat.options)}});
+}
+
+void show_properties(ModelService& service, Exchange& exchange) {
+  const SchedulerOptions& options = service.scheduler->options();
+  const ModelInfo& info = service.info;
+  respond(exchange, {{"model", service.name},
+                     {"build_info", "lazyllm " + version()},
+                     {"total_slots", options.parallel},
+                     {"n_ctx", options.context},
+                     {"architecture", info.architecture},
+                     {"layers", info.layers},
+                     {"threads", info.threads},
+                     {"isa", info.isa},
+                     {"chat_template", service.model->chat_template()},
+                     {"chat_template_has_tools", info.chat_template_has_tools},
+                     {"default_generation_settings", generation_json(service.defaults.generation)},
+                     {"default_lazy", pruning_json(service.defaults.pruning)},
+                     {"lazy", lazy_choices()},
+                     {"cache_bytes", options.cache_bytes},
+                     {"kv_bytes", options.kv_bytes}});
+}
+
+void show_slots(ModelService& service, Exchange& exchange) {
+  Json slots = Json::array();
+  for (const SlotInfo& slot : service.scheduler->slots()) {
+    slots.push_back({{"id", slot.id},
+                     {"is_processing", slot.busy},
+                     {"n_ctx", service.scheduler->options().context},
+                     {"n_prompt_tokens", slot.prompt_tokens},
+                     {"n_prompt_tokens_cache", slot.cached_tokens},
+                     {"n_decoded", slot.generated_tokens},
+                     {"prefill_share", slot.prefill_share}});
+  }
+  respond(exchange, slots);
+}
+
+void show_metrics(ModelService& service, Exchange& exchange) {
+  exchange.response->set_content(service.metrics->text(service.scheduler->metrics()),
+                                 "text/plain; version=0.0.4; charset=utf-8");
+}
+
+}  // namespace lazyllm::server

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lazyllm/server.h"
+
+#include "server/completion_endpoints.h"
+#include "server/http_server.h"
+#include "server/model_service.h"
+#include "server/native_endpoints.h"
+#include "server/page.h"
+
+namespace lazyllm {
+namespace {
+
+using server::Exchange;
+
+// For health checks, pages and clients that are about to be turned away.
+constexpr int kSpareThreads = 64;
+
+server::HttpOptions http_options(const ServerOptions& options) {
+  server::HttpOptions http;
+  http.host = options.host;
+  http.port = options.port;
+  http.api_keys = options.api_keys;
+  http.cors_origin = options.cors_origin;
+  http.limits.body_bytes = options.max_body_bytes;
+  http.limits.head = options.head_timeout;
+  http.limits.body = options.body_timeout;
+  const auto enough = options.scheduler.parallel + options.scheduler.max_queue + kSpareThreads;
+  http.threads = static_cast<size_t>(options.http_threads > 0 ? options.http_threads : enough);
+  return http;
+}
+
+}  // namespace
+
+struct Server::Implementation {
+  explicit Implementation(const ServerOptions& given);
+
+  using Endpoint = void (*)(server::ModelService&, Exchange&);
+  void route(const char* method, const char* path, Endpoint endpoint);
+  void show_health(Exchange& exchange);
+  /// Errors: RequestError 503 while there is no model.
+  std::shared_ptr<server::ModelService> service() const;
+
+  ServerOptions options;
+  server::Metrics metrics;
+  std::shared_ptr<server::ModelService> current;  // guarded by atomic access
+  std::atomic<bool> stopping{false};
+  std::unique_ptr<server::HttpServer> http;
+};
+
+Server::Implementation::Implementation(const ServerOptions& given) : options(given) {
+  server::HttpOptions http_settings = http_options(options);
+  http_settings.on_finished = [this](const std::string& path, int status, double seconds) {
+    metrics.count_response(path, status, seconds);
+  };
+  http = std::make_unique<server::HttpServer>(http_settings);
+  for (const char* path : {"/health", "/v1/health"}) {
+    http->route("GET", path,
+                {[this](Exchange& exchange) { show_health(exchange); }, /*open=*/true});
+  }
+  route("POST", "/v1/chat/completions", server::answer_chat);
+  route("POST", "/v1/completions", server::answer_completion);
+  route("GET", "/v1/models", server::list_models);
+  route("POST", "/tokenize", server::tokenize);
+  route("POST", "/detokenize", server::detokenize);
+  route("POST", "/apply-template", server::apply_template);
+  route("GET", "/props", server::show_properties);
+  route("GET", "/slots", server::show_slots);
+  route("GET", "/metrics", server::show_metrics);
+  if (options.page) server::add_page(*http);
+  http->start();
+}
+
+void Server::Implementation::route(const char* method, const char* path, Endpoint endpoint) {
+  http->route(method, path, {[this, endpoint](Exchange& exchange) {
+                const std::shared_ptr<server::ModelService> held = service();
+                endpoint(*held, exchange);
+              }});
+}
+
+std::shared_ptr<server::ModelService> Server::Implementation::service() const {
+  auto held = std::atomic_load(&current);
+  if (held != nullptr) return held;
+  throw server::RequestError(503, "unavailable_error", "loading_model", "Loading model");
+}
+
+void Server::Implementation::show_health(Exchange& exchange) {
+  service();
+  if (stopping)
+    throw server::RequestError(503, "unavailable_error", "stopping", "the server is stopping");
+  exchange.response->set_content("{\"status\":\"ok\"}", "application/json; charset=utf-8");
+}
+
+Server::Server(const ServerOptions& options)
+    : implementation_(std::make_unique<Implementation>(options)) {}
+
+Server::~Server() {
+  stop(std::chrono::milliseconds(0));
+}
+
+void Server::serve(std::shared_ptr<const Model> model) {
+  Implementation& self = *implementation_;
+  auto service = std::make_shared<server::ModelService>();
+  service->info = model->info();
+  service->name = self.options.model_name;
+  service->created = std::time(nullptr);
+  service->defaults = {self.options.pruning, self.options.generation};
+  service->ping_interval = self.options.ping_interval;
+  SchedulerOptions scheduler = self.options.scheduler;
+  scheduler.on_message = [](const std::string& text) {
+    server::write_log(server::LogLine("info", "scheduler").add("message", text));
+  };
+  service->scheduler = std::make_unique<Scheduler>(model, scheduler);
+  service->cost = std::make_unique<server::CostModel>(model);
+  service->metrics = &self.metrics;
+  service->model = std::move(model);
+  std::atomic_store(&self.current, service);
+}
+
+int Server::port() const {
+  return implementation_->http->port();
+}
+
+void Server::stop(std::chrono::milliseconds limit) {
+  implementation_->stopping = true;
+  // First the answers, then the connections that carry them.
+  if (const auto service = std::atomic_load(&implementation_->current)) {
+    service->scheduler->drain(limit);
+  }
+  implementation_->http->stop();
+}
+
+}  // namespace lazyllm

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/statistics_json.h"
+
+#include <algorithm>
+
+#include "text/unicode.h"
+
+namespace lazyllm::server {
+namespace {
+
+double per_second(int64_t tokens, double milliseconds) {
+  return milliseconds > 0.0 ? static_cast<double>(tokens) / milliseconds * 1e3 : 0.0;
+}
+
+}  // namespace
+
+double work_ttft_ms(const AnswerEnd& end) {
+  return std::max(end.statistics.ttft_ms - end.queue_ms, 0.0);
+}
+
+Json timings_json(const AnswerEnd& end) {
+  const Statistics& s = end.statistics;
+  const int64_t computed = s.prompt_tokens - end.cached_tokens;
+  const double predicted_ms = s.total_ms - s.ttft_ms;
+  // The first token comes out of the prefill, so one interval less than tokens.
+  const int64_t intervals = std::max<int64_t>(s.generated_tokens - 1, 0);
+  return {{"cache_n", end.cached_tokens},
+          {"prompt_n", computed},
+          {"prompt_ms", work_ttft_ms(end)},
+          {"prompt_per_second", per_second(computed, work_ttft_ms(end))},
+          {"predicted_n", s.generated_tokens},
+          {"predicted_ms", predicted_ms},
+          {"predicted_per_second", per_second(intervals, predicted_ms)},
+          {"queue_ms", end.queue_ms}};
+}
+
+Json lazy_json(const AnswerEnd& end, const ModelInfo& model, std::optional<double> dense_ttft_ms) {
+  const Statistics& s = end.statistics;
+  return {{"policy", s.policy},
+          {"schedule", s.schedule},
+          {"layers", model.layers},
+          {"computed_fraction", s.computed_fraction},
+          {"computed_fraction_end", s.computed_fraction_end},
+          {"kept_per_layer", s.kept_per_layer},
+          {"revived_tokens", s.revived_tokens},
+          {"ttft_ms", work_ttft_ms(end)},
+          {"dense_ttft_ms_estimate", dense_ttft_ms ? Json(*dense_ttft_ms) : Json()},
+          {"cached_tokens", end.cached_tokens}};
+}
+
+Json tokens_json(const Model& model, std::span<const TokenId> prompt, const TokenReport& report) {
+  Json revived = Json::array();
+  for (const TokenReport::Revival& revival : report.revivals) {
+    revived.push_back({revival.step, revival.token, revival.depth});
+  }
+  return {{"pieces", text_pieces(model, prompt)},
+          {"depths", report.depths},
+          {"revived", std::move(revived)}};
+}
+
+std::vector<std::string> text_pieces(const Model& model, std::span<const TokenId> tokens) {
+  std::vector<std::string> pieces;
+  pieces.reserve(tokens.size());
+  std::string pending;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    pending += model.piece(tokens[i], /*special=*/true);
+    const size_t held = i + 1 == tokens.size() ? 0 : text::incomplete_utf8_suffix(pending);
+    pieces.push_back(
+        text::replace_invalid_utf8(std::string_view(pending).substr(0, pending.size() - held)));
+    pending.erase(0, pending.size() - held);
+  }
+  return pieces;
+}
+
+}  // namespace lazyllm::server

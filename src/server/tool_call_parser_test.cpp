@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/tool_call_parser.h"
+
+#include <gtest/gtest.h>
+
+namespace lazyllm::server {
+namespace {
+
+using Form = ToolCallParser::Form;
+
+/// Text and calls as "text|name(arguments)|..." of an answer that comes in pieces of `size` bytes.
+std::string parsed(Form form, const std::string& answer, size_t size) {
+  ToolCallParser parser(form);
+  std::string text, calls;
+  const auto take = [&](const ToolCallParser::Output& output) {
+    text += output.text;
+    for (const ToolCall& call : output.calls) {
+      EXPECT_EQ(call.id.rfind("call_", 0), 0u);
+      calls += "|" + call.name + "(" + call.arguments + ")";
+    }
+  };
+  for (size_t at = 0; at < answer.size(); at += size) take(parser.push(answer.substr(at, size)));
+  take(parser.finish());
+  return text + calls;
+}
+
+std::string tagged(const std::string& answer) {
+  const std::string whole = parsed(Form::tagged, answer, answer.size() + 1);
+  for (size_t size = 1; size <= answer.size(); ++size) {
+    EXPECT_EQ(parsed(Form::tagged, answer, size), whole) << "in pieces of " << size;
+  }
+  return whole;
+}
+
+TEST(ToolCallParser, FindsCallsAmongText) {
+  EXPECT_EQ(tagged("no call < at all <tool_cal"), "no call < at all <tool_cal");
+  EXPECT_EQ(tagged("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>"),
+            "|f({\"x\":1})");
+  EXPECT_EQ(tagged("Well.\n<tool_call>{\"name\": \"f\"}</tool_call>\n<tool_call>{\"name\": \"g\", "
+                   "\"arguments\": \"{}\"}</tool_call>\n"),
+            "Well.\n|f({})|g({})");
+  EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\"}</tool_call> then <b>text"), "then <b>text|f({})");
+}
+
+TEST(ToolCallParser, WhatIsNoCallStaysText) {
+  for (const std::string answer :
+       {"<tool_call>not JSON</tool_call> rest", "<tool_call>[1]</tool_call>",
+        "<tool_call>{\"arguments\": {}}</tool_call>", "<tool_call>{\"name\": 5}</tool_call>",
+        "<tool_call>{\"name\": \"f\"", "a <tool_call"}) {
+    EXPECT_EQ(tagged(answer), answer);
+  }
+}
+
+TEST(ToolCallParser, AnAnswerMayEndBeforeTheClosingTag) {
+  EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\", \"arguments\": {}}"), "|f({})");
+}
+
+TEST(ToolCallParser, OtherForms) {
+  const std::string call = "{\"name\": \"f\", \"arguments\": {\"x\": [1]}}";
+  EXPECT_EQ(parsed(Form::bare, call, 3), "|f({\"x\":[1]})");
+  EXPECT_EQ(parsed(Form::bare, "{\"name\": \"f", 3), "{\"name\": \"f");
+  EXPECT_EQ(parsed(Form::none, "<tool_call>{}</tool_call>", 3), "<tool_call>{}</tool_call>");
+}
+
+}  // namespace
+}  // namespace lazyllm::server

@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lazyllm serve` driven by the real openai package and by clients that behave badly."""
+
+import concurrent.futures
+import json
+import math
+import subprocess
+import time
+import urllib.request
+
+import openai
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from serving import ServeProcess
+
+HI = [{"role": "user", "content": "Name three colours."}]
+WEATHER = {"type": "function", "function": {"name": "get_weather", "description": "The weather of a city.", "parameters": {
+    "type": "object", "properties": {"city": {"type": "string", "maxLength": 20}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "required": ["city", "days"], "additionalProperties": False}}}
+
+
+@pytest.fixture(scope="module")
+def chat(program, smollm2, root):
+    """The default model, with a template that knows tools."""
+    template = root / "tests" / "chat_template" / "family_tagged_tools.jinja"
+    with ServeProcess(program.path, "-m", smollm2, "--alias", "small", "--temp", 0, "-c", 4096, "--parallel", 4, "--chat-template-file", template) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stories(program, data):
+    """A model of 260,000 parameters without a chat template, behind keys, with short limits."""
+    keys = "--api-key", "first", "--api-key", "second"
+    with ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", *keys, "--parallel", 2, "--max-queue", 2,
+                      "--max-body", 1) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(chat):
+    return openai.OpenAI(base_url=chat.url + "/v1", api_key="none", max_retries=0)
+
+
+AUTH = {"Authorization": "Bearer second"}
+
+
+def complete(server, headers=AUTH, **body):
+    return server.ask("/v1/completions", {"prompt": "Once upon a time", "temperature": 0, **body}, headers=headers)
+
+
+# --- the real client ---
+
+
+def test_models(client):
+    assert [model.id for model in client.models.list()] == ["small"]
+
+
+def test_chat(client):
+    answer = client.chat.completions.create(model="small", messages=HI, max_tokens=24, seed=1)
+    choice = answer.choices[0]
+    assert answer.object == "chat.completion" and answer.id.startswith("chatcmpl-") and answer._request_id
+    assert choice.message.role == "assistant" and choice.message.content
+    assert choice.finish_reason in {"stop", "length"}
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+    again = client.chat.completions.create(model="small", messages=HI, max_tokens=24, seed=1)
+    assert again.choices[0].message.content == choice.message.content
+    assert answer.timings["prompt_n"] + answer.timings["cache_n"] == answer.usage.prompt_tokens
+    assert answer.timings["predicted_n"] == answer.usage.completion_tokens
+
+
+def test_stream_gives_the_same_answer(client):
+    whole = client.chat.completions.create(model="small", messages=HI, max_tokens=24)
+    chunks = list(client.chat.completions.create(model="small", messages=HI, max_tokens=24, stream=True,
+                                                 stream_options={"include_usage": True}))
+    assert chunks[0].choices[0].delta.role == "assistant"
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    reasons = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
+    assert reasons[-1] == whole.choices[0].finish_reason and not any(reasons[:-1])
+    assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens == whole.usage.total_tokens
+    assert chunks[-1].lazy["layers"] == 30
+
+
+def test_completion_continues_as_the_program_does(program, data, stories):
+    text = program.ok("run", "-m", data / "models" / "stories260K.gguf", "--no-chat", "-p", "Once upon a time", "-n", 40)
+    status, answer = complete(stories, max_tokens=40)
+    assert status == 200 and answer["choices"][0]["text"] == text.rstrip("\n")
+    assert answer["choices"][0]["finish_reason"] == "length"
+
+
+def test_choices_and_prompts(stories):
+    status, answer = complete(stories, prompt=["Once upon", "The cat"], n=2, max_tokens=4, temperature=1, seed=3)
+    assert status == 200
+    assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2, 3]
+    assert answer["usage"]["completion_tokens"] == 16
+    texts = [choice["text"] for choice in answer["choices"]]
+    assert len(set(texts)) >= 3
+    assert [c["text"] for c in complete(stories, prompt=["Once upon", "The cat"], n=2, max_tokens=4, temperature=1, seed=3)[1]["choices"]] == texts
+
+
+def test_chat_logprobs(client):
+    answer = client.chat.completions.create(model="small", messages=HI, max_tokens=5, logprobs=True, top_logprobs=3)
+    content = answer.choices[0].logprobs.content
+    assert len(content) == answer.usage.completion_tokens
+    for token in content:
+        assert bytes(token.bytes).decode(errors="replace") == token.token
+        assert len(token.top_logprobs) == 3
+        best = token.top_logprobs[0]
+        assert best.token == token.token and best.logprob == token.logprob  # greedy
+        assert sum(math.exp(other.logprob) for other in token.top_logprobs) <= 1 + 1e-4
+    streamed = list(client.chat.completions.create(model="small", messages=HI, max_tokens=5, logprobs=True, top_logprobs=3, stream=True))
+    tokens = [token.token for chunk in streamed if chunk.choices and chunk.choices[0].logprobs for token in chunk.choices[0].logprobs.content]
+    assert tokens == [token.token for token in content]
+
+
+def test_completion_logprobs_and_echo(stories):
+    _, answer = complete(stories, max_tokens=4, logprobs=2)
+    logprobs = answer["choices"][0]["logprobs"]
+    text = answer["choices"][0]["text"]
+    assert len(logprobs["tokens"]) == 4 and "".join(logprobs["tokens"]) == text
+    assert logprobs["text_offset"][0] == 0
+    # The same tokens as a prompt have the same log-probabilities.
+    _, echo = complete(stories, prompt="Once upon a time" + text, max_tokens=0, logprobs=2, echo=True)
+    choice = echo["choices"][0]
+    assert choice["text"] == "Once upon a time" + text
+    assert choice["logprobs"]["token_logprobs"][0] is None
+    assert choice["logprobs"]["token_logprobs"][-4:] == pytest.approx(logprobs["token_logprobs"], abs=2e-2)
+
+
+def test_sampling_fields_have_their_effect(stories):
+    plain = complete(stories, max_tokens=12)[1]["choices"][0]["text"]
+    stopped = complete(stories, max_tokens=12, stop="girl")[1]["choices"][0]
+    assert stopped["finish_reason"] == "stop" and plain.split("girl")[0] == stopped["text"]
+    tokens = stories.ask("/tokenize", {"content": ",", "add_special": False}, headers=AUTH)[1]["tokens"]
+    banned = complete(stories, max_tokens=12, logit_bias={str(tokens[-1]): -100})[1]["choices"][0]["text"]
+    assert "," in plain and "," not in banned
+    seeds = [complete(stories, max_tokens=12, temperature=1.5, seed=seed)[1]["choices"][0]["text"] for seed in (1, 1, 2)]
+    assert seeds[0] == seeds[1] != seeds[2]
+    assert complete(stories, max_tokens=12, temperature=1.5, top_k=1, seed=9)[1]["choices"][0]["text"] == plain
+    once = complete(stories, max_tokens=60, presence_penalty=2, frequency_penalty=2)[1]["choices"][0]["text"]
+    assert once != complete(stories, max_tokens=60)[1]["choices"][0]["text"]
+
+
+def test_a_schema_is_kept(client):
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = {"type": "object", "properties": {"colours": {"type": "array", "items": {"enum": ["red", "green", "blue"]}, "minItems": 2, "maxItems": 3}},
+              "required": ["colours"], "additionalProperties": False}
+    answer = client.chat.completions.create(model="small", messages=HI, max_tokens=100, response_format={
+        "type": "json_schema", "json_schema": {"name": "colours", "schema": schema, "strict": True}})
+    assert answer.choices[0].finish_reason == "stop"
+    jsonschema.validate(json.loads(answer.choices[0].message.content), schema)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model="small", messages=HI, response_format={
+            "type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "nonsense"}}})
+    assert refused.value.code == "invalid_schema"
+
+
+def test_a_required_tool_is_called(client):
+    jsonschema = pytest.importorskip("jsonschema")
+    question = [{"role": "user", "content": "How will the weather be in Paris for two days?"}]
+    for choice in ("required", {"type": "function", "function": {"name": "get_weather"}}):
+        answer = client.chat.completions.create(model="small", messages=question, tools=[WEATHER], tool_choice=choice, max_tokens=80)
+        assert answer.choices[0].finish_reason == "tool_calls" and answer.choices[0].message.content is None
+        call = answer.choices[0].message.tool_calls[0]
+        assert call.function.name == "get_weather" and call.id
+        jsonschema.validate(json.loads(call.function.arguments), WEATHER["function"]["parameters"])
+    # The next turn carries the call and its answer.
+    turn = question + [answer.choices[0].message.model_dump(exclude_none=True), {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
+    assert client.chat.completions.create(model="small", messages=turn, tools=[WEATHER], max_tokens=8).choices[0].message
+    streamed = list(client.chat.completions.create(model="small", messages=question, tools=[WEATHER], tool_choice="required", max_tokens=80, stream=True))
+    calls = [call for chunk in streamed for call in chunk.choices[0].delta.tool_calls or []]
+    assert len(calls) == 1 and calls[0].index == 0 and json.loads(calls[0].function.arguments)
+    assert streamed[-1].choices[0].finish_reason == "tool_calls"
+
+
+@pytest.mark.parametrize("change, error, code", [
+    ({"model": "gpt-9"}, openai.NotFoundError, "model_not_found"),
+    ({"temperature": -1}, openai.BadRequestError, "invalid_value"),
+    ({"messages": []}, openai.BadRequestError, "invalid_value"),
+    ({"messages": [{"role": "user", "content": "word " * 5000}]}, openai.BadRequestError, "context_length_exceeded"),
+    ({"extra_body": {"lazy": {"policy": "magic"}}}, openai.BadRequestError, "invalid_value"),
+    ({"extra_body": {"lazy": {"prune": "99:0.5"}}}, openai.BadRequestError, "invalid_value"),
+    ({"tools": [{"type": "function", "function": {}}]}, openai.BadRequestError, "missing_required_parameter"),
+])
+def test_errors_as_the_client_sees_them(client, change, error, code):
+    with pytest.raises(error) as refused:
+        client.chat.completions.create(**{"model": "small", "messages": HI, "max_tokens": 2, **change})
+    assert refused.value.code == code and refused.value.type == "invalid_request_error"
+    assert client.chat.completions.create(model="small", messages=HI, max_tokens=1).choices
+
+
+def test_keys(stories):
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer firs"}):
+        status, answer = complete(stories, headers=headers, max_tokens=1)
+        assert status == 401 and answer["error"]["type"] == "authentication_error"
+    for key in ("first", "second"):
+        assert openai.OpenAI(base_url=stories.url + "/v1", api_key=key).models.list().data[0].id == "stories260K"
+    assert stories.get("/health") == (200, {"status": "ok"})
+    assert stories.get("/metrics")[0] == 401
+
+
+def test_a_model_without_template(stories):
+    status, answer = stories.ask("/v1/chat/completions", {"messages": HI}, headers=AUTH)
+    assert status == 501 and "/v1/completions" in answer["error"]["message"]
+
+
+# --- lazy ---
+
+
+def long_chat(words: int = 600) -> list[dict]:
+    return [{"role": "system", "content": "You are \u00e9xact. \U0001f9a5"}, {"role": "user", "content": "The owl sat in the tree. " * (words // 6) + "Who sat?"}]
+
+
+def test_the_answer_tells_what_was_computed(chat):
+    lazy = {"policy": "lazy", "prune": "10:0.3,20:0.5", "min_prompt": 0, "report": "tokens"}
+    body = {"messages": long_chat(), "max_tokens": 6, "cache_prompt": False, "lazy": lazy}
+    status, answer = chat.ask("/v1/chat/completions", body)
+    assert status == 200
+    figures, n = answer["lazy"], answer["usage"]["prompt_tokens"]
+    assert figures["policy"] == "lazy" and figures["schedule"] == "10:0.3,20:0.5" and figures["layers"] == 30
+    kept = figures["kept_per_layer"]
+    assert kept[:10] == [n] * 10 and n > kept[10] > kept[20] and len(kept) == 30
+    assert 0 < figures["computed_fraction"] <= figures["computed_fraction_end"] < 1
+    assert figures["dense_ttft_ms_estimate"] > figures["ttft_ms"]
+    tokens = figures["tokens"]
+    prompt = chat.ask("/apply-template", {"messages": body["messages"]})[1]["prompt"]
+    assert "".join(tokens["pieces"]) == prompt and len(tokens["pieces"]) == len(tokens["depths"]) == n
+    assert sum(tokens["depths"]) == pytest.approx(figures["computed_fraction"] * n * 30)
+    assert len(tokens["revived"]) == figures["revived_tokens"]
+    for step, token, depth in tokens["revived"]:
+        assert 1 <= step <= 6 and 0 <= token < n and tokens["depths"][token] < depth <= 30
+    # The template and the system turn went through all layers.
+    pieces = tokens["pieces"]
+    system_end = pieces.index("<|im_end|>")
+    assert set(tokens["depths"][:system_end + 1]) == {30} and min(tokens["depths"]) == 10
+    assert all(tokens["depths"][i] == 30 for i, piece in enumerate(pieces) if piece.startswith("<|im_"))
+
+
+def test_policies_and_streams_agree(chat):
+    for policy in ("dense", "lazy", "static"):
+        body = {"messages": long_chat(300), "max_tokens": 4, "lazy": {"policy": policy, "min_prompt": 0}}
+        whole = chat.ask("/v1/chat/completions", body)[1]
+        events = chat.events("/v1/chat/completions", {**body, "stream": True, "return_progress": True})
+        assert events[-1] == "[DONE]"
+        assert whole["lazy"]["policy"] == events[-2]["lazy"]["policy"] == policy
+        text = "".join(event["choices"][0]["delta"].get("content", "") for event in events[:-1] if event["choices"])
+        assert text == whole["choices"][0]["message"]["content"]
+        progress = [event["prompt_progress"] for event in events[:-1] if "prompt_progress" in event]
+        assert all(p["total"] == whole["usage"]["prompt_tokens"] and p["cache"] <= p["processed"] <= p["total"] for p in progress)
+
+
+# --- llama-server's endpoints ---
+
+
+def test_tokenize_and_back(chat):
+    text = "Hello w\u00f6rld <|im_end|> \U0001f9a5"
+    tokens = chat.ask("/tokenize", {"content": text, "parse_special": False})[1]["tokens"]
+    assert chat.ask("/detokenize", {"tokens": tokens}) == (200, {"content": text})
+    pieces = chat.ask("/tokenize", {"content": text, "with_pieces": True})[1]["tokens"]
+    assert b"".join(p["piece"].encode() if isinstance(p["piece"], str) else bytes(p["piece"]) for p in pieces).decode() == text
+    assert len(pieces) < len(tokens)  # <|im_end|> became one token
+    assert chat.ask("/detokenize", {"tokens": [10**9]})[0] == 400
+    assert chat.ask("/apply-template", {"messages": HI})[1]["prompt"].endswith("<|im_start|>assistant\n")
+
+
+def test_health_properties_slots_metrics(chat):
+    assert chat.get("/health") == (200, {"status": "ok"}) == chat.get("/v1/health")
+    properties = chat.get("/props")[1]
+    assert properties["total_slots"] == 4 == len(chat.get("/slots")[1]) and properties["n_ctx"] == 4096
+    assert {policy["name"] for policy in properties["lazy"]["policies"]} >= {"dense", "lazy"}
+    with urllib.request.urlopen(chat.url + "/metrics") as response:
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        families = {family.name: family for family in text_string_to_metric_families(response.read().decode())}
+    assert families["lazyllm:tokens_predicted"].samples[0].value > 0
+    assert families["lazyllm:time_to_first_token_seconds"].type == "histogram"
+
+
+def test_page(chat):
+    with urllib.request.urlopen(chat.url + "/") as response:
+        assert response.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        assert b"lazyllm" in response.read()
+        tag = response.headers["ETag"]
+    with pytest.raises(urllib.error.HTTPError) as unchanged:
+        urllib.request.urlopen(urllib.request.Request(chat.url + "/", headers={"If-None-Match": tag}))
+    assert unchanged.value.code == 304
+
+
+# --- clients that behave badly ---
+
+
+@pytest.mark.parametrize("body, code", [
+    (b"", "invalid_json"), (b"{", "invalid_json"), (b"[]", "invalid_json"), (b'{"prompt": "\xff"}', "invalid_json"),
+    (b'{"prompt": "x", "temperature": NaN}', "invalid_json"), (b'{"prompt": "x", "temperature": 1e999}', "invalid_json"),
+    (b'{"a":' * 50000, "invalid_json"), (b'{"prompt": ' + b"[" * 100000 + b"}", "invalid_json"),
+    (b'{"prompt": 5}', "invalid_type"), (b'{"prompt": [1, "x"]}', "invalid_type"), (b'{"prompt": [99999999]}', "invalid_value"),
+    (b'{"prompt": ""}', None), (b"{}", "missing_required_parameter"), (b'{"prompt": "x", "n": 1e9}', "invalid_value"),
+])
+def test_bad_bodies(stories, body, code):
+    status, answer = stories.ask("/v1/completions", body, headers=AUTH)
+    if code is None:  # nothing but the BOS is a prompt of its own
+        assert status == 200
+    else:
+        assert status == 400 and answer["error"]["code"] == code and answer["error"]["message"]
+    assert complete(stories, max_tokens=1)[0] == 200
+
+
+def test_hostile_requests(stories):
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer first\r\n"
+    assert b" 431 " in stories.raw(b"GET /health HTTP/1.1\r\nX: " + b"x" * 10_000_000 + b"\r\n\r\n").split(b"\r\n")[0]
+    assert b" 413 " in stories.raw(head + b"Content-Length: 10000000\r\n\r\n", b"x" * 10_000_000).split(b"\r\n")[0]
+    assert b" 413 " in stories.raw(head + b"Content-Length: 10000000\r\nExpect: 100-continue\r\n\r\n").split(b"\r\n")[0]
+    assert b" 400 " in stories.raw(b"\x00\x01\x02\x03\r\n\r\n").split(b"\r\n")[0]
+    assert b" 404 " in stories.raw(b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").split(b"\r\n")[0]
+    assert b" 405 " in stories.raw(b"DELETE /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").split(b"\r\n")[0]
+    slow = stories.connect()
+    slow.sendall(b"GET /hea")
+    for _ in range(20):
+        assert complete(stories, max_tokens=1)[0] == 200
+    slow.close()
+
+
+def test_a_client_that_leaves_frees_its_slot(chat):
+    for stream in (True, False):
+        body = {"messages": HI, "max_tokens": 2000, "stream": stream, "ignore_eos": True}
+        client = chat.start_post("/v1/chat/completions", body)
+        if stream:
+            assert client.recv(10)
+        else:
+            time.sleep(0.5)
+        gone = chat.metric("clients_gone_total")
+        client.close()
+        assert chat.wait_until_idle() < 2
+        assert chat.metric("clients_gone_total") == gone + 1
+    # In the middle of a prefill too.
+    client = chat.start_post("/v1/chat/completions", {"messages": long_chat(2000), "lazy": {"policy": "dense"}, "cache_prompt": False})
+    time.sleep(0.4)
+    client.close()
+    assert chat.wait_until_idle() < 3
+
+
+def test_overload_is_told_at_once(stories):
+    def ask(_):
+        start = time.monotonic()
+        status, answer = complete(stories, max_tokens=400, ignore_eos=True)
+        return status, time.monotonic() - start, answer
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(ask, range(16)))
+    assert {status for status, _, _ in results} <= {200, 503}
+    refused = [(seconds, answer) for status, seconds, answer in results if status == 503]
+    assert refused, "16 requests fit into 2 slots and a queue of 2?"
+    assert all(answer["error"]["code"] == "overloaded" for _, answer in refused)
+    assert sum(status == 200 for status, _, _ in results) >= 4
+    request = urllib.request.Request(stories.url + "/health")
+    with urllib.request.urlopen(request) as response:
+        assert response.status == 200
+
+
+# --- operating ---
+
+
+def test_log_lines_tell_the_request_but_not_the_prompt(chat):
+    secret = "xylophone-in-the-prompt"
+    status, _ = chat.ask("/v1/chat/completions", {"messages": [{"role": "user", "content": secret}], "max_tokens": 3}, headers={"X-Request-Id": "my-id-1"})
+    assert status == 200
+    time.sleep(0.2)
+    line = next(line for line in chat.lines if "request=my-id-1" in line)
+    fields = dict(part.split("=", 1) for part in line.split(" "))
+    assert fields["path"] == "/v1/chat/completions" and fields["status"] == "200" and fields["generated_tokens"] == "3"
+    assert not any(secret in line for line in chat.lines)
+
+
+def test_a_signal_lets_running_answers_end(program, data):
+    server = ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", "--drain-seconds", 20)
+    client = server.start_post("/v1/completions", {"prompt": "Once", "max_tokens": 300, "ignore_eos": True, "stream": True})
+    received = client.recv(100)
+    assert server.stop() == 0
+    while more := client.recv(65536):
+        received += more
+    assert received.rstrip().endswith(b"data: [DONE]\n\n\r\n0") or b"[DONE]" in received
+
+
+def test_a_signal_cuts_what_does_not_end(program, smollm2):
+    server = ServeProcess(program.path, "-m", smollm2, "--drain-seconds", 0.3)
+    client = server.start_post("/v1/chat/completions", {"messages": HI, "max_tokens": 5000, "ignore_eos": True, "stream": True})
+    assert client.recv(100)
+    start = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - start < 5
+    received = b""
+    while more := client.recv(65536):
+        received += more
+    assert b"unavailable_error" in received and b"[DONE]" not in received
+
+
+@pytest.mark.parametrize("arguments, code, words", [
+    (["--port", "{port}"], 1, "is in use"),
+    (["--host", "not.an.address.invalid"], 1, "cannot listen"),
+    (["--port", "70000"], 2, "port"),
+    (["--policy", "magic"], 2, "magic"),
+    (["--prune", "soon", "--port", "0"], 2, "soon"),
+    (["--api-key", ""], 2, "key"),
+    (["--api-key-file", "/nonexistent"], 1, "nonexistent"),
+    (["-c", "100000000", "--port", "0"], 2, "ctx-size"),
+])
+def test_bad_flags(program, data, stories, arguments, code, words):
+    model = data / "models" / "stories260K.gguf"
+    result = program.run("serve", "-m", model, *[a.replace("{port}", str(stories.port)) for a in arguments], timeout=60)
+    assert result.returncode == code, result.stderr
+    assert words in result.stderr.decode() and result.stdout == b""
+
+
+def test_listening_elsewhere_without_a_key_warns(program, data):
+    with ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", "--host", "0.0.0.0") as server:
+        assert any(line.startswith("warning:") and "no key" in line for line in server.lines)
+
+
+def test_curl(chat):
+    result = subprocess.run(["curl", "-sS", "-N", chat.url + "/v1/chat/completions", "-d", json.dumps({"messages": HI, "max_tokens": 3, "stream": True})],
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("data: [DONE]\n\n")
