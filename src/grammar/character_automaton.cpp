@@ -4,20 +4,11 @@
 #include <algorithm>
 #include <map>
 
-#include "base/error.h"
+#include "grammar/pattern.h"
 
 namespace lazyllm::grammar {
 
-void AutomatonBudget::spend(size_t work) {
-  if (work > left) {
-    fail(ErrorCode::invalid_input,
-         "\"pattern\" (with \"minLength\" and \"maxLength\", where given) needs too large an "
-         "automaton; use smaller counts or a simpler pattern");
-  }
-  left -= work;
-}
-
-int32_t CharacterAutomaton::add_state(bool accepting, AutomatonBudget& budget) {
+int32_t CharacterAutomaton::add_state(bool accepting, PatternBudget& budget) {
   budget.spend(classes_ + 1);
   table_.resize(table_.size() + classes_, kDead);
   accepting_.push_back(accepting);
@@ -85,7 +76,7 @@ void CharacterAutomaton::trim() {
 }
 
 CharacterAutomaton CharacterAutomaton::of_length(uint32_t minimum, uint32_t maximum,
-                                                 AutomatonBudget& budget) {
+                                                 PatternBudget& budget) {
   CharacterAutomaton result;
   const CharacterSet all = CharacterSet::all();
   for (const CharacterRange& range : all.ranges()) result.append_range(range, 0);
@@ -104,13 +95,14 @@ CharacterAutomaton CharacterAutomaton::of_length(uint32_t minimum, uint32_t maxi
 }
 
 CharacterAutomaton CharacterAutomaton::both(const CharacterAutomaton& a,
-                                            const CharacterAutomaton& b, AutomatonBudget& budget) {
+                                            const CharacterAutomaton& b, PatternBudget& budget) {
   CharacterAutomaton result;
   std::map<std::pair<Class, Class>, Class> classes;
   for (size_t i = 0, j = 0; i < a.ranges_.size() && j < b.ranges_.size();) {
     const char32_t first = std::max(a.ranges_[i].first, b.ranges_[j].first);
     const char32_t last = std::min(a.ranges_[i].last, b.ranges_[j].last);
     if (first <= last) {
+      if (classes.size() >= kNoClass) budget.spend(SIZE_MAX);
       const auto pair = std::pair(a.range_class_[i], b.range_class_[j]);
       const auto c = classes.try_emplace(pair, static_cast<Class>(classes.size())).first->second;
       result.append_range({first, last}, c);

@@ -10,13 +10,7 @@
 namespace lazyllm::grammar {
 
 struct Pattern;
-
-/// What building automata may cost: steps, and entries of tables.
-struct AutomatonBudget {
-  size_t left = 10'000'000;
-  /// Errors: Error(invalid_input) when nothing is left.
-  void spend(size_t work);
-};
+struct PatternBudget;
 
 /// A deterministic automaton over characters that accepts a set of texts. From every one of its
 /// states an accepting one can be reached. Immutable.
@@ -26,12 +20,12 @@ class CharacterAutomaton {
 
   /// Texts in which the pattern occurs somewhere.
   /// Errors: Error(invalid_input) for one that grows too large; so below.
-  static CharacterAutomaton containing(const Pattern& pattern, AutomatonBudget& budget);
+  static CharacterAutomaton containing(const Pattern& pattern, PatternBudget& budget);
   /// Texts of minimum .. maximum characters; UINT32_MAX: no bound.
-  static CharacterAutomaton of_length(uint32_t minimum, uint32_t maximum, AutomatonBudget& budget);
+  static CharacterAutomaton of_length(uint32_t minimum, uint32_t maximum, PatternBudget& budget);
   /// Texts that both accept.
   static CharacterAutomaton both(const CharacterAutomaton& a, const CharacterAutomaton& b,
-                                 AutomatonBudget& budget);
+                                 PatternBudget& budget);
 
   /// kDead if it accepts nothing.
   int32_t start() const { return start_; }
@@ -52,7 +46,7 @@ class CharacterAutomaton {
   int32_t entry(int32_t state, Class c) const {
     return table_[static_cast<size_t>(state) * classes_ + c];
   }
-  int32_t add_state(bool accepting, AutomatonBudget& budget);
+  int32_t add_state(bool accepting, PatternBudget& budget);
   Class class_of(char32_t character) const;
   void append_range(CharacterRange range, Class c);
   /// Removes the states from which no accepting one can be reached.

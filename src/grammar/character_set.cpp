@@ -76,8 +76,9 @@ void CharacterSet::add(CharacterRange range) {
     if (range.last > kSurrogates.last) add({kSurrogates.last + 1, range.last});
     return;
   }
-  auto at = std::find_if(ranges_.begin(), ranges_.end(),
-                         [&](const CharacterRange& r) { return r.last + 1 >= range.first; });
+  auto at = std::lower_bound(ranges_.begin(), ranges_.end(), range.first,
+                             [](const CharacterRange& r, char32_t c) { return r.last + 1 < c; });
+  if (at != ranges_.end() && at->first <= range.first && at->last >= range.last) return;
   auto end = at;
   for (; end != ranges_.end() && end->first <= range.last + 1; ++end) {
     range.first = std::min(range.first, end->first);

@@ -11,12 +11,16 @@ namespace {
 
 constexpr int kDeepestGroup = 50;
 constexpr uint32_t kMostRepeats = 10000;
+constexpr size_t kLongestPattern = 10000;
 
 class PatternParser {
  public:
-  explicit PatternParser(std::string_view source) : source_(source) {}
+  PatternParser(std::string_view source, PatternBudget& budget) : source_(source), budget_(budget) {
+    budget_.spend(source.size());
+  }
 
   Pattern parse() {
+    if (source_.size() > kLongestPattern) refuse("it is longer than 10000 bytes");
     Pattern result = alternatives();
     if (!at_end()) refuse("there is a \")\" without its \"(\"");
     return result;
@@ -168,6 +172,7 @@ class PatternParser {
       case 'W':
       case 's':
       case 'S':
+        budget_.spend(class_escape(static_cast<char>(c)).possible.ranges().size());
         return class_escape(static_cast<char>(c));
       case 'n':
         return one('\n');
@@ -259,14 +264,24 @@ class PatternParser {
   }
 
   std::string_view source_;
+  PatternBudget& budget_;
   size_t at_ = 0;
   int depth_ = 0;
 };
 
 }  // namespace
 
-Pattern parse_pattern(std::string_view source) {
-  return PatternParser(source).parse();
+void PatternBudget::spend(size_t work) {
+  if (work > left) {
+    fail(ErrorCode::invalid_input,
+         "\"pattern\" (with \"minLength\" and \"maxLength\", where given) needs too large an "
+         "automaton; use smaller counts or a simpler pattern");
+  }
+  left -= work;
+}
+
+Pattern parse_pattern(std::string_view source, PatternBudget& budget) {
+  return PatternParser(source, budget).parse();
 }
 
 }  // namespace lazyllm::grammar

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,14 @@ struct Pattern {
   uint32_t minimum = 0, maximum = 0;
 };
 
+/// What patterns and their automata may cost in all: steps, and entries of tables.
+struct PatternBudget {
+  size_t left = 10'000'000;
+  /// Errors: Error(invalid_input) when nothing is left.
+  void spend(size_t work);
+};
+
 /// Errors: Error(invalid_input) saying what is not supported and what is.
-Pattern parse_pattern(std::string_view source);
+Pattern parse_pattern(std::string_view source, PatternBudget& budget);
 
 }  // namespace lazyllm::grammar

@@ -26,7 +26,7 @@ class NondeterministicAutomaton {
     std::vector<Edge> edges;
   };
 
-  NondeterministicAutomaton(const Pattern& pattern, AutomatonBudget& budget) : budget_(budget) {
+  NondeterministicAutomaton(const Pattern& pattern, PatternBudget& budget) : budget_(budget) {
     const uint32_t everything = set_number(CharacterSet::all());
     begin = add_state();
     states[begin].edges = {{everything, begin}, {kStartSymbol, begin}};
@@ -111,7 +111,7 @@ class NondeterministicAutomaton {
     return joined;
   }
 
-  AutomatonBudget& budget_;
+  PatternBudget& budget_;
 };
 
 using Subset = std::vector<uint32_t>;  // ascending
@@ -121,7 +121,7 @@ using Subset = std::vector<uint32_t>;  // ascending
 /// Subset construction over classes of characters that no set of the pattern tells apart.
 class Determiniser {
  public:
-  Determiniser(const Pattern& pattern, AutomatonBudget& budget)
+  Determiniser(const Pattern& pattern, PatternBudget& budget)
       : from_(pattern, budget), budget_(budget) {
     find_classes();
   }
@@ -133,12 +133,6 @@ class Determiniser {
       const Subset subset = pending_.back();
       pending_.pop_back();
       const int32_t state = numbers_.at(subset);
-      if (is_final(subset)) {  // whatever follows, the pattern has occurred
-        for (size_t c = 0; c < result_.classes_; ++c) {
-          result_.entry(state, static_cast<CharacterAutomaton::Class>(c)) = state;
-        }
-        continue;
-      }
       for (size_t c = 0; c < result_.classes_; ++c) {
         const int32_t target = state_of(step_class(subset, c));
         result_.entry(state, static_cast<CharacterAutomaton::Class>(c)) = target;
@@ -173,6 +167,7 @@ class Determiniser {
     std::map<std::vector<bool>, CharacterAutomaton::Class> numbers;
     for (size_t i = 0; i + 1 < cuts.size(); ++i) {
       if (std::find(members[i].begin(), members[i].end(), true) == members[i].end()) continue;
+      if (numbers.size() >= CharacterAutomaton::kNoClass) budget_.spend(SIZE_MAX);
       const auto next = static_cast<CharacterAutomaton::Class>(numbers.size());
       const auto [found, is_new] = numbers.try_emplace(members[i], next);
       if (is_new) class_members_.push_back(members[i]);
@@ -208,6 +203,7 @@ class Determiniser {
 
   template <typename Matches>
   Subset step_if(const Subset& subset, const Matches& matches) {
+    if (is_final(subset)) return subset;  // the pattern has occurred, whatever follows
     Subset next;
     for (const uint32_t state : subset) {
       for (const auto& edge : from_.states[state].edges) {
@@ -242,7 +238,7 @@ class Determiniser {
   }
 
   NondeterministicAutomaton from_;
-  AutomatonBudget& budget_;
+  PatternBudget& budget_;
   std::vector<std::vector<bool>> class_members_;  ///< [class][set]
   std::vector<bool> marked_ = std::vector<bool>(from_.states.size());
   std::map<Subset, int32_t> numbers_;
@@ -250,7 +246,7 @@ class Determiniser {
   CharacterAutomaton result_;
 };
 
-CharacterAutomaton CharacterAutomaton::containing(const Pattern& pattern, AutomatonBudget& budget) {
+CharacterAutomaton CharacterAutomaton::containing(const Pattern& pattern, PatternBudget& budget) {
   return Determiniser(pattern, budget).run();
 }
 

@@ -163,8 +163,9 @@ class SchemaCompiler {
     const auto& pattern = schema.at("pattern").get_ref<const std::string&>();
     const auto found = patterns_.find(pattern);
     if (found != patterns_.end()) return found->second;
-    auto automaton = with_place(
-        schema, [&] { return CharacterAutomaton::containing(parse_pattern(pattern), budget_); });
+    auto automaton = with_place(schema, [&] {
+      return CharacterAutomaton::containing(parse_pattern(pattern, budget_), budget_);
+    });
     return patterns_.emplace(pattern, std::move(automaton)).first->second;
   }
 
@@ -305,7 +306,7 @@ class SchemaCompiler {
   std::map<Schemas, SlotId> slots_;
   std::vector<std::pair<SlotId, Schemas>> pending_;
   std::map<std::string, CharacterAutomaton> patterns_;
-  AutomatonBudget budget_;
+  PatternBudget budget_;
 };
 
 }  // namespace

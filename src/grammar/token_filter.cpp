@@ -105,8 +105,8 @@ void TokenFilter::allow_by_threads() {
     free_characters = std::max(free_characters, recogniser_.free_characters(thread));
   }
   allow_in_string(free_characters);
-  const bool all_seen = walk(table_->closing_string(), separate.in_string) &&
-                        walk(table_->all(), separate.others);
+  const bool all_seen =
+      walk(table_->closing_string(), separate.in_string) && walk(table_->all(), separate.others);
   if (all_seen) return;
   // Half of the alternatives are given up, for this answer.
   threads_.resize((threads_.size() + 1) / 2);
