@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -102,6 +103,7 @@ ServerOptions server_options(const ServeOptions& given) {
   options.scheduler.cache_bytes = bytes_of(given.cache_ram_mib);
   options.pruning = session.pruning;
   options.generation = generation_options(given.common);
+  options.random_seed = given.common.seed < 0;
   return options;
 }
 

@@ -3,6 +3,7 @@
 
 // The whole public API.
 #include "lazyllm/error.h"
+#include "lazyllm/json_constraint.h"
 #include "lazyllm/machine.h"
 #include "lazyllm/metrics.h"
 #include "lazyllm/model.h"

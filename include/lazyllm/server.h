@@ -25,6 +25,7 @@ struct ServerOptions {
   SchedulerOptions scheduler;
   PruningOptions pruning;        ///< of requests that say nothing
   GenerationOptions generation;  ///< of requests that say nothing
+  bool random_seed = true;       ///< of requests that give none; false: the one in `generation`
 };
 
 /// An HTTP server that speaks OpenAI's protocol. Functions are thread-safe.

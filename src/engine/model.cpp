@@ -72,6 +72,14 @@ const model::Transformer& Model::Implementation::require_transformer() const {
   return *transformer;
 }
 
+std::shared_ptr<const grammar::TokenTable> Model::Implementation::require_token_table() const {
+  const std::lock_guard lock(token_table_mutex_);
+  if (token_table_ == nullptr) {
+    token_table_ = std::make_shared<const grammar::TokenTable>(require_tokenizer());
+  }
+  return token_table_;
+}
+
 Model::Model(std::unique_ptr<Implementation> implementation)
     : implementation_(std::move(implementation)) {}
 Model::~Model() = default;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
 #include "formats/model_file.h"
+#include "grammar/token_table.h"
 #include "kernels/backend.h"
 #include "lazyllm/model.h"
 #include "model/transformer.h"
@@ -26,6 +28,12 @@ struct Model::Implementation {
   const text::Tokenizer& require_tokenizer() const;
   const text::ChatTemplate& require_chat_template() const;
   const model::Transformer& require_transformer() const;
+  /// The vocabulary as constrained decoding needs it, sorted when first asked for. Thread-safe.
+  std::shared_ptr<const grammar::TokenTable> require_token_table() const;
+
+ private:
+  mutable std::mutex token_table_mutex_;
+  mutable std::shared_ptr<const grammar::TokenTable> token_table_;
 };
 
 }  // namespace lazyllm

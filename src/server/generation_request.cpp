@@ -139,6 +139,7 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
   answer.generation = defaults.generation;
   answer.pruning = defaults.pruning;
   GenerationOptions& generation = answer.generation;
+  request.random_seed = defaults.random_seed;
   parse_sampling(body, generation.sampling, vocabulary);
   if (const auto seed = body.integer("seed", std::numeric_limits<int64_t>::min(),
                                      std::numeric_limits<int64_t>::max())) {

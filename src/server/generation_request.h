@@ -13,6 +13,7 @@ namespace lazyllm::server {
 struct RequestDefaults {
   PruningOptions pruning;
   GenerationOptions generation;
+  bool random_seed = true;
 };
 
 /// What chat and plain completions have in common, as far as it is the same for all choices.

@@ -27,6 +27,7 @@ struct Current {
   Exchange* exchange = nullptr;
   const Route* route = nullptr;
   std::optional<RequestError> refusal;
+  bool leaves_body = false;  // unread, so that the connection cannot go on
 };
 thread_local Current current;
 
@@ -153,10 +154,11 @@ void HttpServer::serve(Connection& connection) {
     }
     const Clock::time_point start = Clock::now();
     Exchange exchange{connection, nullptr, nullptr, new_request_id()};
-    current = {&exchange, nullptr, {}};
+    current = {&exchange, nullptr, {}, false};
     bool close = false;
     const bool sent = process_request(connection, stopping_, close,
                                       [&](httplib::Request& request) { begin(exchange, request); });
+    close = close || current.leaves_body;
     finish(exchange, std::chrono::duration<double>(Clock::now() - start).count());
     current = {};
     if (!sent || close) return connection.close_gently(kLinger);
@@ -200,8 +202,8 @@ void HttpServer::begin(Exchange& exchange, httplib::Request& request) {
   } catch (const RequestError& error) {
     current.refusal = error;
   }
-  const bool leaves_body = has_body(request) && (current.refusal || request.method != "POST");
-  if (leaves_body) {
+  current.leaves_body = has_body(request) && (current.refusal || request.method != "POST");
+  if (current.leaves_body) {
     request.headers.erase("Connection");
     request.headers.emplace("Connection", "close");
   }
@@ -262,6 +264,8 @@ void HttpServer::read_body(Exchange& exchange, const httplib::ContentReader& rea
     return !too_large;
   });
   if (complete) return;
+  current.leaves_body = true;
+  exchange.response->set_header("Connection", "close");
   if (too_large || exchange.connection.body_too_large()) throw error_of_status(413);
   throw error_of_status(exchange.connection.body_too_slow() ? 408 : 400);
 }

@@ -103,7 +103,10 @@ void Server::serve(std::shared_ptr<const Model> model) {
   service->info = model->info();
   service->name = self.options.model_name;
   service->created = std::time(nullptr);
-  service->defaults = {self.options.pruning, self.options.generation};
+  service->defaults = {self.options.pruning, self.options.generation, self.options.random_seed};
+  SessionOptions probe;
+  probe.pruning = self.options.pruning;
+  const Session refuses_defaults_that_cannot_work(model, probe);
   service->ping_interval = self.options.ping_interval;
   SchedulerOptions scheduler = self.options.scheduler;
   scheduler.on_message = [](const std::string& text) {

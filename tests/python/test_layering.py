@@ -7,10 +7,11 @@ BELOW = {
     "base": set(),
     "formats": {"base"},
     "text": {"base"},
+    "grammar": {"base", "text"},
     "kernels": {"base"},
     "model": {"base", "formats", "kernels"},
     "lazy": {"base", "formats", "kernels", "model"},
-    "engine": {"base", "formats", "text", "kernels", "model", "lazy"},
+    "engine": {"base", "formats", "text", "grammar", "kernels", "model", "lazy"},
     "evaluation": {"base", "text"},
     "server": {"base", "text"},
 }

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "lazyllm/model.h"
+#include "lazyllm/scheduler.h"
+
+namespace lazyllm {
+
+/// Answers that are one JSON object with anything inside. Each answer needs a constraint of its
+/// own; the functions themselves are thread-safe. The first one for a model sorts its vocabulary
+/// (tens of milliseconds), further ones are quick.
+///
+/// A text that ends with an end-of-generation token is complete. One that was cut off before is
+/// the beginning of a complete one.
+///
+/// Errors: Error(unsupported) for a model without a tokenizer, without an end-of-generation token
+/// or without a token for each ASCII character.
+std::shared_ptr<TokenConstraint> make_json_object_constraint(std::shared_ptr<const Model> model);
+
+/// Answers that are valid against a JSON Schema. Properties come in the schema's order, additional
+/// ones behind them. docs/structured-output.md says which keywords are honoured.
+///
+/// Errors: as above, and Error(invalid_input) naming the place in the schema (a JSON pointer), what
+/// is not supported there and what is.
+std::shared_ptr<TokenConstraint> make_json_schema_constraint(std::shared_ptr<const Model> model,
+                                                             std::string_view schema_json);
+
+}  // namespace lazyllm

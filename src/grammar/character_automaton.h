@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "grammar/character_set.h"
+
+namespace lazyllm::grammar {
+
+struct Pattern;
+struct PatternBudget;
+
+/// A deterministic automaton over characters that accepts a set of texts. From every one of its
+/// states an accepting one can be reached. Immutable.
+class CharacterAutomaton {
+ public:
+  static constexpr int32_t kDead = -1;
+
+  /// Texts in which the pattern occurs somewhere.
+  /// Errors: Error(invalid_input) for one that grows too large; so below.
+  static CharacterAutomaton containing(const Pattern& pattern, PatternBudget& budget);
+  /// Texts of minimum .. maximum characters; UINT32_MAX: no bound.
+  static CharacterAutomaton of_length(uint32_t minimum, uint32_t maximum, PatternBudget& budget);
+  /// Texts that both accept.
+  static CharacterAutomaton both(const CharacterAutomaton& a, const CharacterAutomaton& b,
+                                 PatternBudget& budget);
+
+  /// kDead if it accepts nothing.
+  int32_t start() const { return start_; }
+  int32_t next(int32_t state, char32_t character) const;
+  bool accepts(int32_t state) const { return accepting_[static_cast<size_t>(state)]; }
+  /// True if some character of first .. last may come next.
+  bool continues(int32_t state, char32_t first, char32_t last) const;
+
+ private:
+  friend class Determiniser;
+  using Class = uint16_t;
+  static constexpr Class kNoClass = UINT16_MAX;
+
+  CharacterAutomaton() = default;
+  int32_t& entry(int32_t state, Class c) {
+    return table_[static_cast<size_t>(state) * classes_ + c];
+  }
+  int32_t entry(int32_t state, Class c) const {
+    return table_[static_cast<size_t>(state) * classes_ + c];
+  }
+  int32_t add_state(bool accepting, PatternBudget& budget);
+  Class class_of(char32_t character) const;
+  void append_range(CharacterRange range, Class c);
+  /// Removes the states from which no accepting one can be reached.
+  void trim();
+
+  std::vector<CharacterRange> ranges_;  ///< ascending, disjoint
+  std::vector<Class> range_class_;      ///< of each range
+  size_t classes_ = 0;
+  std::vector<int32_t> table_;  ///< [states][classes]
+  std::vector<bool> accepting_;
+  int32_t start_ = kDead;
+};
+
+}  // namespace lazyllm::grammar

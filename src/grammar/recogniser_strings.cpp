@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grammar/recogniser.h"
+
+namespace lazyllm::grammar {
+namespace {
+
+using Place = Thread::Place;
+
+/// Additional names in one object; it keeps the search for a used one short.
+constexpr uint32_t kMostNames = 1000;
+
+uint64_t extend_hash(uint64_t hash, char32_t character) {
+  hash = (hash ^ (character + 1)) * 0x9E3779B97F4A7C15;
+  return hash ^ (hash >> 29);
+}
+
+}  // namespace
+
+bool Recogniser::string_continues(const Thread& thread, char32_t first, char32_t last) const {
+  const Node& rule = node(thread.id);
+  switch (rule.kind) {
+    case Node::Kind::text:
+      return thread.words.length < rule.maximum;
+    case Node::Kind::matching:
+      return grammar_->automata[rule.index].continues(thread.state, first, last);
+    default:
+      return !grammar_->texts[rule.index].between(thread.words, first, last).empty();
+  }
+}
+
+bool Recogniser::string_may_end(const Thread& thread) const {
+  const Node& rule = node(thread.id);
+  switch (rule.kind) {
+    case Node::Kind::text:
+      return thread.words.length >= rule.minimum;
+    case Node::Kind::matching:
+      return grammar_->automata[rule.index].accepts(thread.state);
+    default:
+      return grammar_->texts[rule.index].ends(thread.words);
+  }
+}
+
+void Recogniser::push_string(Thread thread, uint8_t byte, std::vector<Thread>& out) {
+  const auto outcome = thread.decoder.push(
+      byte, [&](char32_t first, char32_t last) { return string_continues(thread, first, last); });
+  switch (outcome) {
+    case StringDecoder::Outcome::refused:
+      return;
+    case StringDecoder::Outcome::quote:
+      if (string_may_end(thread)) out.push_back(finish_value(thread.frame));
+      return;
+    case StringDecoder::Outcome::more:
+      out.push_back(thread);
+      return;
+    case StringDecoder::Outcome::character:
+      break;
+  }
+  const char32_t character = thread.decoder.bits;
+  thread.decoder.bits = 0;
+  const Node& rule = node(thread.id);
+  if (rule.kind == Node::Kind::matching) {
+    thread.state = grammar_->automata[rule.index].next(thread.state, character);
+  } else if (rule.kind == Node::Kind::one_of) {
+    thread.words = grammar_->texts[rule.index].next(thread.words, character);
+  } else if (rule.maximum != kUnbounded || thread.words.length < rule.minimum) {
+    ++thread.words.length;
+  }
+  out.push_back(thread);
+}
+
+uint32_t Recogniser::free_characters(const Thread& thread) const {
+  if (thread.decoder.phase != StringDecoder::Phase::plain) return 0;
+  if (thread.place == Place::name) {
+    const Frame& frame = frames_[thread.frame];
+    return additional_names(frame, object(frame)) ? kUnbounded : 0;
+  }
+  if (thread.place != Place::string || node(thread.id).kind != Node::Kind::text) return 0;
+  const uint32_t maximum = node(thread.id).maximum;
+  return maximum == kUnbounded ? kUnbounded : maximum - thread.words.length;
+}
+
+bool Recogniser::additional_names(const Frame& frame, const ObjectRule& rule) const {
+  return rule.additional != kNone && rule.next_required[frame.next] == rule.properties.size() &&
+         frame.names_count < kMostNames && fits(grammar_->slots[rule.additional].height, frame);
+}
+
+bool Recogniser::property_possible(const Frame& frame, const ObjectRule& rule,
+                                   uint32_t property) const {
+  return property >= frame.next && property <= rule.next_required[frame.next] &&
+         fits(grammar_->slots[rule.properties[property].slot].height, frame);
+}
+
+/// True if the name can become that of a property that may come now.
+bool Recogniser::name_possible(const Frame& frame, const ObjectRule& rule, WordRange words) const {
+  for (uint32_t i = words.first; i < words.last; ++i) {
+    if (property_possible(frame, rule, rule.property_of_name[i])) return true;
+  }
+  return false;
+}
+
+bool Recogniser::another_name(const Frame& frame) const {
+  const ObjectRule& rule = object(frame);
+  return additional_names(frame, rule) || name_possible(frame, rule, rule.names.all());
+}
+
+bool Recogniser::name_used(const Frame& frame, uint64_t hash) const {
+  for (uint32_t i = frame.names; i != kNone; i = names_[i].previous) {
+    if (names_[i].hash == hash) return true;
+  }
+  return false;
+}
+
+void Recogniser::push_name(Thread thread, uint8_t byte, std::vector<Thread>& out) {
+  const Frame& frame = frames_[thread.frame];
+  const ObjectRule& rule = object(frame);
+  const bool additional = additional_names(frame, rule);
+  const auto outcome = thread.decoder.push(byte, [&](char32_t first, char32_t last) {
+    return additional || name_possible(frame, rule, rule.names.between(thread.words, first, last));
+  });
+  switch (outcome) {
+    case StringDecoder::Outcome::refused:
+      return;
+    case StringDecoder::Outcome::quote:
+      return finish_name(thread, out);
+    case StringDecoder::Outcome::more:
+      out.push_back(thread);
+      return;
+    case StringDecoder::Outcome::character:
+      break;
+  }
+  const char32_t character = thread.decoder.bits;
+  thread.decoder.bits = 0;
+  if (!thread.words.empty()) thread.words = rule.names.next(thread.words, character);
+  if (thread.words.empty()) thread.words = {};  // no declared name: how it began is forgotten
+  if (additional) thread.name_hash = extend_hash(thread.name_hash, character);
+  out.push_back(thread);
+}
+
+void Recogniser::finish_name(Thread thread, std::vector<Thread>& out) {
+  Frame frame = frames_[thread.frame];
+  const ObjectRule& rule = object(frame);
+  SlotId slot = kNone;
+  if (rule.names.ends(thread.words)) {
+    const uint32_t property = rule.property_of_name[thread.words.first];
+    if (!property_possible(frame, rule, property)) return;
+    slot = rule.properties[property].slot;
+    frame.next = property + 1;
+  } else {
+    // Equal hashes of different names only forbid a name that would do: another one is found.
+    if (!additional_names(frame, rule) || name_used(frame, thread.name_hash)) return;
+    slot = rule.additional;
+    frame.next = static_cast<uint32_t>(rule.properties.size());
+    names_.push_back({thread.name_hash, frame.names});
+    frame.names = static_cast<uint32_t>(names_.size() - 1);
+    ++frame.names_count;
+  }
+  frames_.push_back(frame);
+  thread = {};
+  thread.place = Place::after_name;
+  thread.frame = static_cast<uint32_t>(frames_.size() - 1);
+  thread.id = slot;
+  out.push_back(thread);
+}
+
+}  // namespace lazyllm::grammar

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "grammar/grammar.h"
+#include "grammar/schema_document.h"
+
+namespace lazyllm::grammar {
+
+/// Kinds of values, one bit each. A "number" is an integer or a fraction.
+using Types = uint8_t;
+inline constexpr Types kNull = 1, kBoolean = 2, kInteger = 4, kFraction = 8, kString = 16,
+                       kArray = 32, kObject = 64;
+inline constexpr Types kNumber = kInteger | kFraction;
+inline constexpr Types kAllTypes = 127;
+
+/// Schemas that hold together, parts of one document: sorted, none twice. No schema: any value.
+using Schemas = std::vector<const Json*>;
+Schemas both(const Schemas& a, const Schemas& b);
+
+struct NumberBounds {
+  /// As the document has them, for comparing schemas.
+  double lower = -1.0 / 0.0, upper = 1.0 / 0.0;
+  bool lower_excluded = false, upper_excluded = false;
+  /// What fulfils them among 64-bit integers and among decimals, see NumberRule.
+  Int128 first_integer = INT64_MIN, last_integer = INT64_MAX;
+  Int128 first_decimal = -kLastDecimal, last_decimal = kLastDecimal;
+  Int128 step = 1;
+  bool bounded = false;  ///< from either side
+
+  static constexpr Int128 kLastDecimal = NumberRule::kUnit * NumberRule::kUnit - 1;
+
+  void set_lower(const Json& bound, bool excluded);
+  void set_upper(const Json& bound, bool excluded);
+  /// False if the common step grows too large.
+  bool set_step(Int128 other);
+  bool merge(const NumberBounds& other);
+};
+
+/// What one alternative of a schema demands: all of it holds.
+struct Form {
+  Types types = kAllTypes;
+  Types mentioned = 0;                               ///< types that its keywords speak of
+  std::optional<std::vector<const Json*>> literals;  ///< enum, const
+  NumberBounds number;
+
+  uint32_t shortest = 0, longest = kUnbounded;
+  std::vector<const Json*> patterns;  ///< the schemas that have them
+
+  std::vector<Schemas> first_items;
+  Schemas further_items;
+  uint32_t fewest_items = 0, most_items = kUnbounded;
+
+  std::vector<std::pair<std::string, Schemas>> properties;  ///< in order
+  std::unordered_map<std::string, size_t> property_index;
+  std::vector<std::string> required;
+  Schemas additional;
+
+  /// What the property must fulfil.
+  const Schemas& property(const std::string& name) const;
+  void add_property(const std::string& name, Schemas schemas);
+  void add_required(const std::string& name);
+  const Schemas& item(size_t index) const {
+    return index < first_items.size() ? first_items[index] : further_items;
+  }
+  /// About how much work it is to merge it.
+  size_t weight() const;
+
+ private:
+  std::unordered_set<std::string> required_names_;
+};
+
+/// Both together; nothing if no value can fulfil both.
+std::optional<Form> merge(const Form& a, const Form& b);
+
+/// The form of a schema's own keywords, without $ref, allOf, anyOf and oneOf.
+/// Errors: Error(invalid_input) for keywords that are not supported or malformed.
+Form read_form(const SchemaDocument& document, const Json& schema);
+
+/// The type of a JSON value.
+Types type_of(const Json& value);
+
+}  // namespace lazyllm::grammar

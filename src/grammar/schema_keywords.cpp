@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a schema's own keywords say.
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "grammar/schema_form.h"
+
+namespace lazyllm::grammar {
+namespace {
+
+constexpr std::array<std::string_view, 17> kRefused = {
+    "not",           "if",
+    "dependencies",  "dependentRequired",
+    "contains",      "dependentSchemas",
+    "maxProperties", "patternProperties",
+    "propertyNames", "unevaluatedProperties",
+    "$dynamicRef",   "unevaluatedItems",
+    "$recursiveRef", "uniqueItems",
+    "minProperties", "disallow",
+    "extends",
+};
+
+constexpr std::string_view kSupported =
+    "supported are type, properties, required, additionalProperties, items, prefixItems, minItems, "
+    "maxItems, enum, const, anyOf, oneOf, allOf, $ref, $defs, minLength, maxLength, pattern, "
+    "minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf and nullable";
+
+/// True if the keyword demands nothing as it stands.
+bool demands_nothing(std::string_view keyword, const Json& value) {
+  if (keyword == "uniqueItems" || keyword == "not") return value == false;
+  if (keyword == "minProperties") return value == 0;
+  if (keyword == "propertyNames" || keyword.starts_with("unevaluated")) return value == true;
+  return (keyword == "patternProperties" || keyword.starts_with("depend")) && value.empty();
+}
+
+class KeywordReader {
+ public:
+  KeywordReader(const SchemaDocument& document, const Json& schema)
+      : document_(document), schema_(schema) {}
+
+  Form read() {
+    check_keywords();
+    read_types();
+    read_literals();
+    read_numbers();
+    read_strings();
+    read_items();
+    read_properties();
+    return std::move(form_);
+  }
+
+ private:
+  template <typename... Arguments>
+  [[noreturn]] void refuse(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+    document_.refuse(schema_, format, std::forward<Arguments>(arguments)...);
+  }
+
+  void check_keywords() {
+    for (const auto& [keyword, value] : schema_.items()) {
+      const bool refused = std::find(kRefused.begin(), kRefused.end(), keyword) != kRefused.end();
+      if (refused && !demands_nothing(keyword, value)) {
+        refuse("\"{}\" is not supported; {}", keyword, kSupported);
+      }
+      if (keyword == "$id" && &schema_ != &document_.root()) {
+        refuse("\"$id\" below the root is not supported; use $defs and $ref");
+      }
+    }
+  }
+
+  const Json* find(const char* keyword, Types speaks_of) {
+    const auto found = schema_.find(keyword);
+    if (found == schema_.end()) return nullptr;
+    form_.mentioned |= speaks_of;
+    return &*found;
+  }
+
+  /// A place for values: a schema.
+  Schemas schemas(const Json& schema) {
+    if (schema.is_boolean() && schema.get<bool>()) return {};
+    if (!schema.is_object() && !schema.is_boolean()) {
+      document_.refuse(schema, "a schema must be an object, true or false");
+    }
+    return {&schema};
+  }
+
+  Types type_named(const Json& name) {
+    constexpr std::array<std::pair<std::string_view, Types>, 7> kNames = {{{"null", kNull},
+                                                                           {"boolean", kBoolean},
+                                                                           {"integer", kInteger},
+                                                                           {"number", kNumber},
+                                                                           {"string", kString},
+                                                                           {"array", kArray},
+                                                                           {"object", kObject}}};
+    for (const auto& [spelling, types] : kNames) {
+      if (name == spelling) return types;
+    }
+    refuse(
+        "\"type\" must be null, boolean, integer, number, string, array, object or a list of them");
+  }
+
+  void read_types() {
+    const Json* type = find("type", 0);
+    if (type == nullptr) return;
+    form_.types = 0;
+    if (type->is_array()) {
+      for (const Json& name : *type) form_.types |= type_named(name);
+    } else {
+      form_.types = type_named(*type);
+    }
+    const Json* nullable = find("nullable", 0);  // OpenAPI's
+    if (nullable != nullptr && *nullable == true) form_.types |= kNull;
+  }
+
+  void restrict_literals(std::vector<const Json*> values) {
+    if (form_.literals) {
+      std::erase_if(values, [&](const Json* value) {
+        return std::none_of(form_.literals->begin(), form_.literals->end(),
+                            [&](const Json* other) { return same_value(*value, *other); });
+      });
+    }
+    form_.literals = std::move(values);
+    Types types = 0;
+    for (const Json* value : *form_.literals) types |= type_of(*value);
+    form_.types &= types;
+  }
+
+  void read_literals() {
+    if (const Json* values = find("enum", 0)) {
+      if (!values->is_array()) refuse("\"enum\" must be a list");
+      std::vector<const Json*> list;
+      for (const Json& value : *values) list.push_back(&value);
+      restrict_literals(std::move(list));
+    }
+    if (const Json* value = find("const", 0)) restrict_literals({value});
+  }
+
+  const Json* number(const char* keyword) {
+    const Json* value = find(keyword, kNumber);
+    if (value != nullptr && !value->is_number()) refuse("\"{}\" must be a number", keyword);
+    return value;
+  }
+
+  void read_numbers() {
+    NumberBounds& bounds = form_.number;
+    if (const Json* value = number("minimum")) bounds.set_lower(*value, false);
+    if (const Json* value = number("maximum")) bounds.set_upper(*value, false);
+    if (const Json* value = number("exclusiveMinimum")) bounds.set_lower(*value, true);
+    if (const Json* value = number("exclusiveMaximum")) bounds.set_upper(*value, true);
+    const Json* step = number("multipleOf");
+    if (step == nullptr) return;
+    const double value = step->get<double>();
+    if (value != std::floor(value) || value < 1 || value > 1e15) {
+      refuse("\"multipleOf\" is supported for whole numbers from 1 to 10^15");
+    }
+    // Of a whole number only whole numbers are multiples.
+    form_.types &= static_cast<Types>(~kFraction);
+    bounds.set_step(static_cast<Int128>(value));
+  }
+
+  uint32_t count(const char* keyword, Types speaks_of, uint32_t otherwise) {
+    const Json* value = find(keyword, speaks_of);
+    if (value == nullptr) return otherwise;
+    const double number = value->is_number() ? value->get<double>() : -1;
+    if (number < 0 || number != std::floor(number)) {
+      refuse("\"{}\" must be a whole number of at least 0", keyword);
+    }
+    constexpr double kMost = kUnbounded - 1.0;
+    return static_cast<uint32_t>(std::min(number, kMost));
+  }
+
+  void read_strings() {
+    form_.shortest = count("minLength", kString, 0);
+    form_.longest = count("maxLength", kString, kUnbounded);
+    const Json* pattern = find("pattern", kString);
+    if (pattern == nullptr) return;
+    if (!pattern->is_string()) refuse("\"pattern\" must be a text");
+    form_.patterns.push_back(&schema_);
+  }
+
+  void read_items() {
+    const Json* first = find("prefixItems", kArray);
+    const Json* items = find("items", kArray);
+    if (first == nullptr && items != nullptr && items->is_array()) {  // before draft 2020-12
+      first = items;
+      items = find("additionalItems", kArray);
+    }
+    if (first != nullptr) {
+      if (!first->is_array()) refuse("\"prefixItems\" must be a list of schemas");
+      for (const Json& item : *first) form_.first_items.push_back(schemas(item));
+    }
+    if (items != nullptr) form_.further_items = schemas(*items);
+    form_.fewest_items = count("minItems", kArray, 0);
+    form_.most_items = count("maxItems", kArray, kUnbounded);
+  }
+
+  void read_properties() {
+    if (const Json* further = find("additionalProperties", kObject)) {
+      form_.additional = schemas(*further);
+    }
+    if (const Json* properties = find("properties", kObject)) {
+      if (!properties->is_object()) refuse("\"properties\" must be an object");
+      for (const auto& [name, schema] : properties->items()) {
+        form_.add_property(name, schemas(schema));
+      }
+    }
+    const Json* required = find("required", kObject);
+    if (required == nullptr) return;
+    if (!required->is_array()) refuse("\"required\" must be a list of names");
+    for (const Json& name : *required) {
+      if (!name.is_string()) refuse("\"required\" must be a list of names");
+      form_.add_required(name.get<std::string>());
+    }
+  }
+
+  const SchemaDocument& document_;
+  const Json& schema_;
+  Form form_;
+};
+
+}  // namespace
+
+Form read_form(const SchemaDocument& document, const Json& schema) {
+  return KeywordReader(document, schema).read();
+}
+
+}  // namespace lazyllm::grammar
