@@ -57,7 +57,7 @@ void serve(const EmbeddedFile& file, Exchange& exchange) {
 void add_page(HttpServer& server) {
   for (const EmbeddedFile& file : page_files()) {
     const Route route{[&file](Exchange& exchange) { serve(file, exchange); }, /*open=*/true};
-    server.route("GET", "/" + std::string(file.name), route);
+    server.route("GET", fmt::format("/{}", file.name), route);
     if (file.name == "index.html") server.route("GET", "/", route);
   }
 }
