@@ -54,7 +54,9 @@ std::string marked(const Model& model, const std::vector<ChatMessage>& messages,
   };
   for (const TokenRange& range : prompt.protected_ranges) {
     out += text(range.begin);
-    out += "[" + text(range.end) + "]";
+    out += '[';
+    out += text(range.end);
+    out += ']';
   }
   return out + text(static_cast<int64_t>(prompt.tokens.size()));
 }

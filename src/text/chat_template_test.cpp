@@ -36,7 +36,11 @@ std::string origins(const std::string& source, const ordered_json& extra = order
   char last = 0;
   for (const TextSegment& segment : ChatTemplate(source).render(conversation(), options)) {
     const char mark = segment.from_template ? 'T' : 'U';
-    if (mark != last) out += (last == 0 ? "" : "|") + std::string(1, mark) + ':';
+    if (mark != last) {
+      if (last != 0) out += '|';
+      out += mark;
+      out += ':';
+    }
     out += segment.text;
     last = mark;
   }
