@@ -61,6 +61,7 @@ HttpServer::HttpServer(const HttpOptions& options) : options_(options), keys_(op
   new_task_queue = [threads = options_.threads] { return new ConnectionThreads(threads); };
   set_socket_options(set_reusable_address);
   set_tcp_nodelay(true);
+  set_keep_alive_max_count(1000000);  // only for the header Keep-Alive: serve() does not count
   set_payload_max_length(options_.limits.body_bytes);
   set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
     current.exchange->request = &request;
