@@ -90,7 +90,7 @@ class Driver {
     for (const TokenId token : tokens) {
       if (pieces_[static_cast<size_t>(token)].size() == 1) single.push_back(token);
     }
-    for (const char byte : std::string("}]\":")) {
+    for (const char byte : std::string("\"}]:")) {
       for (const TokenId token : single) {
         if (pieces_[static_cast<size_t>(token)][0] == byte) return token;
       }

@@ -145,7 +145,7 @@ TEST(Recogniser, RandomWalksEnd) {
       ASSERT_TRUE(complete || !possible.empty()) << "stuck after " << text;
       if (possible.empty()) break;
       uint8_t byte = possible[random() % possible.size()];
-      for (const uint8_t end : {uint8_t{'}'}, uint8_t{']'}, uint8_t{'"'}}) {
+      for (const uint8_t end : {uint8_t{'"'}, uint8_t{'}'}, uint8_t{']'}}) {
         if (text.size() < 300 || std::find(possible.begin(), possible.end(), end) == possible.end())
           continue;
         byte = end;
