@@ -19,7 +19,7 @@ constexpr const char* kTemplate =
     "{% if tools %}[tools]{{ tools | tojson }}{% endif %}"
     "{% for m in messages %}<{{ m.role }}>{{ m.content | upper }}"
     "{% for c in m.tool_calls or [] %}!{{ c.function.name }}={{ c.function.arguments.x }}"
-    "{% endfor %}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+    "{% endfor %}{{ '\\n' }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
 
 std::shared_ptr<const Model> byte_model() {
   formats::GgufWriter writer;
