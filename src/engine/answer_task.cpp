@@ -79,8 +79,9 @@ uint64_t AnswerTask::most_bytes() const {
   return static_cast<uint64_t>(tokens) * (kv + hidden_rows * row);
 }
 
-lazy::StepRequest AnswerTask::step_request() const {
+lazy::StepRequest AnswerTask::step_request() {
   lazy::StepRequest step;
+  step.observer = this;
   step.protect_first = plan_.protect_first;
   const int64_t prompt = std::ssize(kept_);
   step.tail_begin = std::max<int64_t>(0, prompt - plan_.protect_last);
@@ -132,10 +133,8 @@ void AnswerTask::start(SnapshotCache& snapshots, lazy::Stepper& editor,
   part_.begin(sequence_, *policy_, step);
 }
 
-void AnswerTask::record(const lazy::StepRun& run) {
-  if (snapshot_ && run.at_layer_start() && run.layer() == snapshot_->depth()) {
-    snapshot_->record(sequence_);
-  }
+void AnswerTask::on_computed(int depth) {
+  if (snapshot_ && depth == snapshot_->depth()) snapshot_->record(sequence_);
 }
 
 void AnswerTask::tell_progress() {

@@ -25,8 +25,8 @@ namespace lazyllm::engine {
 ///   start() -> prefill steps -> finish_prefill() -> { begin_decode() -> step -> finish_decode() }
 ///   -> end()
 ///
-/// record() is due whenever a step of it enters a layer. One thread at a time.
-class AnswerTask {
+/// One thread at a time.
+class AnswerTask : private lazy::StepObserver {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -44,8 +44,6 @@ class AnswerTask {
   /// The prompt's step; begun by start().
   lazy::StepRun& prefill() { return prefill_; }
   lazy::StepPart& part() { return part_; }
-  /// Copies what a snapshot needs if `run` has just reached its depth.
-  void record(const lazy::StepRun& run);
   void tell_progress();
   void finish_prefill();
   void begin_decode();
@@ -62,11 +60,13 @@ class AnswerTask {
   const Statistics& statistics() const { return statistics_; }
 
  private:
+  /// Copies what a snapshot needs when a step has reached its depth.
+  void on_computed(int depth) override;
   void write_token();
   std::vector<TokenLogprob> best_tokens(double log_sum) const;
   double computed_fraction() const;
   int64_t last_position() const;
-  lazy::StepRequest step_request() const;
+  lazy::StepRequest step_request();
 
   std::shared_ptr<const Model> model_;
   const model::Transformer& transformer_;

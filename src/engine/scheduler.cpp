@@ -179,7 +179,8 @@ std::unique_ptr<Answer> Scheduler::Implementation::submit(AnswerRequest request)
       ++refused;
       fail(ErrorCode::overloaded, "the server is about to stop; try again in a moment");
     }
-    if (std::ssize(queue) >= options.max_queue) {
+    // Those that a free slot is about to take do not wait.
+    if (std::ssize(queue) >= options.max_queue + options.parallel - published.running) {
       ++refused;
       fail(ErrorCode::overloaded, "{} requests are waiting already; try again later", queue.size());
     }
@@ -265,6 +266,7 @@ void Scheduler::Implementation::admit() {
       slot.task = std::move(queue.front().task);
       slot.bytes = queue.front().bytes;
       queue.pop_front();
+      ++published.running;
     }
     slot.decoding = false;
     start(slot);
@@ -299,12 +301,7 @@ void Scheduler::Implementation::decode() {
     }
     if (decode_parts.empty()) return;
     stepper.begin(decode_run, decode_parts);
-    bool more = true;
-    while (more) {
-      more = stepper.advance(decode_run);
-      for (Slot& slot : slots) {
-        if (slot.task && slot.decoding) slot.task->record(decode_run);
-      }
+    while (stepper.advance(decode_run)) {
     }
   } catch (const std::exception& error) {
     for (Slot& slot : slots) {
@@ -362,7 +359,6 @@ void Scheduler::Implementation::advance_prefill(Slot& slot) {
       follow(prefill_row_seconds,
              seconds_since(begin) / static_cast<double>(task.prefill().last_tile_rows()));
     }
-    task.record(task.prefill());
     if (more) {
       task.tell_progress();
       return;

@@ -92,15 +92,17 @@ DivergenceSummary summarize(std::span<const Divergence> positions) {
   result.positions = static_cast<int64_t>(positions.size());
   const auto count = static_cast<double>(positions.size());
   std::vector<double> kl;
+  int64_t same_top = 0;
   for (const Divergence& position : positions) {
     kl.push_back(position.kl);
     result.kl_mean += position.kl / count;
-    result.same_top += (position.same_top ? 1.0 : 0.0) / count;
+    same_top += position.same_top ? 1 : 0;
     result.nll_dense += position.nll_dense / count;
     result.nll_other += position.nll_other / count;
     result.probability_change_rms +=
         position.probability_change * position.probability_change / count;
   }
+  result.same_top = static_cast<double>(same_top) / count;
   result.probability_change_rms = std::sqrt(result.probability_change_rms);
   result.kl_p50 = percentile(kl, 50.0);
   result.kl_p90 = percentile(kl, 90.0);

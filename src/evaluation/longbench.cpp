@@ -158,6 +158,7 @@ Task describe(const std::string& name, const std::filesystem::path& folder) {
       !is_one_of(kind, {"trec", "triviaqa", "samsum", "lsht", "lcc", "repobench-p"});
   task.first_line_only = is_one_of(kind, {"trec", "triviaqa", "samsum", "lsht"});
   task.stop_at_line_end = kind == "samsum";
+  task.cut_middle = true;
   return task;
 }
 

@@ -21,8 +21,9 @@ namespace lazyllm::lazy {
 ///   hidden  [tokens][hidden_size] at that depth; none if it is all layers
 ///   K,V     of layers 0 .. depth-1
 ///
-/// Filled beside a running sequence: record() whenever a step has just reached `depth`, since the
-/// sequence itself overwrites its rows; take() when the sequence is done. Not thread-safe.
+/// Filled beside a running sequence: record() whenever a step has just reached `depth` and has not
+/// selected yet (StepObserver::on_computed), since the sequence overwrites and drops its rows;
+/// take() when the sequence is done. Not thread-safe.
 class Snapshot {
  public:
   Snapshot(const model::Transformer& transformer, int depth);

@@ -24,6 +24,16 @@ struct Outcome {
   uint64_t computed_pairs = 0;
 };
 
+struct SnapshotRecorder : StepObserver {
+  SnapshotRecorder(Snapshot* its_snapshot, const Sequence& its_sequence)
+      : snapshot(its_snapshot), sequence(its_sequence) {}
+  void on_computed(int depth) override {
+    if (snapshot != nullptr && depth == snapshot->depth()) snapshot->record(sequence);
+  }
+  Snapshot* snapshot;
+  const Sequence& sequence;
+};
+
 /// A prompt and ten further tokens; leaves a snapshot if one is given to fill.
 Outcome answer(const TinyModel& model, Policy& policy, const std::vector<int32_t>& prompt,
                const Snapshot* from, int64_t taken, std::unique_ptr<Snapshot>* left = nullptr) {
@@ -43,17 +53,14 @@ Outcome answer(const TinyModel& model, Policy& policy, const std::vector<int32_t
     request.logits = [&](int64_t, std::span<const float> values) {
       outcome.logits.emplace_back(values.begin(), values.end());
     };
+    SnapshotRecorder recorder(left == nullptr ? nullptr : left->get(), sequence);
+    request.observer = &recorder;
     StepPart part(model.transformer());
     part.begin(sequence, policy, request);
     StepPart* const parts[] = {&part};
     StepRun run;
     stepper.begin(run, parts);
-    bool more = true;
-    while (more) {
-      more = stepper.advance(run);
-      if (left != nullptr && run.at_layer_start() && run.layer() == (*left)->depth()) {
-        (*left)->record(sequence);
-      }
+    while (stepper.advance(run)) {
     }
     outcome.computed_pairs += part.report().computed_pairs;
   }

@@ -107,6 +107,10 @@ bool Stepper::advance(StepRun& run) {
 }
 
 void Stepper::finish_layer(StepRun& run) {
+  for (StepPart* part : run.parts_) {
+    StepObserver* const observer = part->request().observer;
+    if (observer != nullptr) observer->on_computed(run.layer_ + 1);
+  }
   const bool selects = run.layers_ == h_.layers && run.layer_ + 1 < h_.layers;
   if (selects) {
     const PhaseTimer timer(run.seconds_, Phase::pruning);

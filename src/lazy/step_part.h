@@ -23,6 +23,8 @@ class StepObserver {
   virtual void on_layer(int layer, std::span<const int32_t> set, std::span<const int32_t> pending) {
     (void)layer, (void)set, (void)pending;
   }
+  /// All tokens of a layer are computed and stand at `depth`; selection comes next.
+  virtual void on_computed(int depth) { (void)depth; }
   /// After selection: the importance scores over `set`, and what stays of it.
   virtual void on_selection(int layer, std::span<const int32_t> set, std::span<const float> scores,
                             std::span<const int32_t> kept) {

@@ -48,7 +48,7 @@ def iter_common(one, other):
 
 
 def test_several_settings_of_one_policy(evaluate, tmp_path):
-    settings = ["lazy@2:0.5+min-prompt=0", "lazy@2:0.5+score-pool=7+min-prompt=0", "lazy@2:0.5+score=window:8+revive-budget=0+min-prompt=0", "lazy+min-prompt=0"]
+    settings = ["lazy@2:0.5+min-prompt=0", "lazy@2:0.5+score-pool=3+min-prompt=0", "lazy@2:0.5+score=window:8+revive-budget=0+min-prompt=0", "lazy+min-prompt=0"]
     arguments = ["--lengths", "400", "--depths", "50", "--tasks", "literal", "--prune", "3:0.4"] + [a for s in settings for a in ("--policy", s)]
     done = evaluate(*arguments)
     assert done.returncode == 0, done.stderr

@@ -223,7 +223,7 @@ def test_bad_input(evaluate, data, tmp_path):
     refused(2, "niah_single_9", more=["--tasks", "niah_single_9"])
     refused(2, "--haystack", more=["--tasks", "niah_single_2"])
     refused(2, "no room", more=["--tasks", "niah_single_1", "--max-length", 200])
-    refused(1, "niah_single_1-1500-0", "context", more=["--tasks", "niah_single_1", "--max-length", 1500])
+    refused(1, "niah_single_1-2500-0", "context", more=["--tasks", "niah_single_1", "--max-length", 2500])
     (tmp_path / "empty.txt").write_text(" \n")
     refused(1, "empty.txt", more=["--tasks", "niah_single_2", "--haystack", tmp_path / "empty.txt"])
     good = json.dumps({"index": 0, "input": "a b", "outputs": ["b"], "answer_prefix": " c"}) + "\n"
