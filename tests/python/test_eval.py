@@ -122,5 +122,6 @@ def test_bad_data(evaluate, folder, tmp_path):
     (tmp_path / "out").mkdir(exist_ok=True)
     (tmp_path / "out" / "samples.jsonl").write_text("not ours\n")
     refused(1, "samples.jsonl:1")
+    (tmp_path / "out" / "samples.jsonl").unlink()
     (folder / "dataset2prompt.json").unlink()
     refused(1, "dataset2prompt.json")

@@ -98,8 +98,8 @@ def test_bad_input(evaluate, data, tmp_path):
         for word in words:
             assert word in done.stderr.decode(), done.stderr
 
-    refused(2, "context of 512", more=["--max-length", 500])
-    refused(2, "context of 512", more=["--continuation", 600])
+    refused(2, "context of 2048", more=["--max-length", 2040])
+    refused(2, "context of 2048", more=["--continuation", 2100])
     short = tmp_path / "short.txt"
     short.write_text("Too short.")
     refused(1, "short.txt", "window", text=short)
