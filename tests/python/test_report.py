@@ -117,6 +117,11 @@ def test_known_answers(report):
     assert "few records" in result.markdown and "fewer than 5 records of hotpotqa (3), musique (2), lcc (4)" in result.markdown
 
 
+def test_the_paper_stands_beside_a_category_of_one_task(report):
+    result = report([line for line in three_tasks() if line["task"] != "musique"])
+    assert "22.31" in result.markdown and "53.30" in result.markdown and result.markdown.count("22.31") == 1
+
+
 def exact_interval_check(values, resampled):
     """`values`: the statistic over every possible resample, `resampled`: over random ones. Same distribution?"""
     values, resampled = numpy.sort(values), numpy.sort(resampled)

@@ -117,7 +117,8 @@ class SuiteReport:
     def build(self) -> None:
         self.add("", [tables.overview(self.rows(ALL), self.labels), self.able_table(),
                       self.plots.scores(self.name, self.panels(), self.labels)], [records_of(self.suite)])
-        one_each = len(self.suite.category_names) == len(self.suite.tasks)   # then categories tell nothing beside tasks
+        # Where each category is one task they tell the same; the paper speaks of categories.
+        one_each = not self.paper and len(self.suite.category_names) == len(self.suite.tasks)
         rows = self.rows("task ") if one_each else self.rows("category ")
         kind = "task" if one_each else "category"
         form = " (the form of the paper's Table 1)" if self.paper else ""
