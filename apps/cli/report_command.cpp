@@ -26,12 +26,13 @@ struct ReportOptions {
   std::vector<std::string> folders;
   std::string out, title = "lazyllm evaluation", able;
   int64_t resamples = 5000, seed = 0;
+  bool no_plots = false;
 };
 
 constexpr const char* kPythonVariable = "LAZYLLM_PYTHON";
 constexpr const char* kProbe =
     "import importlib.util, sys\n"
-    "sys.exit(any(importlib.util.find_spec(name) is None for name in ('numpy', 'matplotlib')))";
+    "sys.exit(any(importlib.util.find_spec(name) is None for name in sys.argv[1:]))";
 
 /// For exec and spawn; holds as long as `arguments` does.
 std::vector<char*> pointers(std::vector<std::string>& arguments) {
@@ -56,9 +57,10 @@ std::filesystem::path find_script() {
                           places[0].lexically_normal().string(), places[1].string()));
 }
 
-/// Whether this interpreter exists and finds NumPy and matplotlib.
-bool can_report(const std::string& python) {
-  std::vector<std::string> arguments = {python, "-c", kProbe};
+/// Whether this interpreter exists and finds NumPy and, with plots, matplotlib.
+bool can_report(const std::string& python, bool plots) {
+  std::vector<std::string> arguments = {python, "-c", kProbe, "numpy"};
+  if (plots) arguments.emplace_back("matplotlib");
   posix_spawn_file_actions_t silent;
   posix_spawn_file_actions_init(&silent);
   posix_spawn_file_actions_addopen(&silent, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
@@ -76,17 +78,17 @@ bool can_report(const std::string& python) {
 }
 
 /// Debian's own interpreter is tried as well: another one in the path often lacks its packages.
-std::string find_python() {
+std::string find_python(bool plots) {
   const char* chosen = std::getenv(kPythonVariable);
   if (chosen != nullptr && *chosen != '\0') {
-    if (can_report(chosen)) return chosen;
+    if (can_report(chosen, plots)) return chosen;
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}={}: no Python 3 with NumPy and matplotlib; unset it or install "
                             "them there",
                             kPythonVariable, chosen));
   }
   for (const char* python : {"python3", "/usr/bin/python3"}) {
-    if (can_report(python)) return python;
+    if (can_report(python, plots)) return python;
   }
   throw Error(ErrorCode::unsupported,
               fmt::format("the report needs Python 3 with NumPy and matplotlib; on Debian: apt-get "
@@ -97,7 +99,7 @@ std::string find_python() {
 
 [[noreturn]] void report(const ReportOptions& options) {
   const std::string script = find_script();
-  const std::string python = find_python();
+  const std::string python = find_python(!options.no_plots);
   std::vector<std::string> arguments = {python, "-B", script};
   const auto add = [&](const char* flag, const std::string& value) {
     if (!value.empty()) arguments.push_back(fmt::format("{}={}", flag, value));
@@ -107,7 +109,8 @@ std::string find_python() {
   add("--able", options.able);
   add("--resamples", std::to_string(options.resamples));
   add("--seed", std::to_string(options.seed));
-  arguments.push_back("--");  // a folder may begin with a dash
+  if (options.no_plots) arguments.emplace_back("--no-plots");
+  arguments.emplace_back("--");  // a folder may begin with a dash
   arguments.insert(arguments.end(), options.folders.begin(), options.folders.end());
   execvp(python.c_str(), pointers(arguments).data());
   throw Error(ErrorCode::io, fmt::format("cannot start {}: {}", python, std::strerror(errno)));
@@ -134,6 +137,7 @@ void add_report_command(CLI::App& app) {
   command->add_option("--seed", options->seed, "of the bootstrap")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_flag("--no-plots", options->no_plots, "tables only; does without matplotlib");
   command->footer(
       "Needs python3-numpy and python3-matplotlib.\n"
       "Example:\n"

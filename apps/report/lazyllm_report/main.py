@@ -13,7 +13,7 @@ from .sections import Builder, Report
 from .study import studies_of
 
 
-def arguments() -> argparse.Namespace:
+def arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="lazyllm report")
     parser.add_argument("folders", nargs="+", metavar="DIR", type=pathlib.Path, help="folder that lazyllm eval wrote")
     parser.add_argument("--out", type=pathlib.Path, help="folder for report.md, report.html, report.json and plots/ (default: the first DIR)")
@@ -21,7 +21,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--able", default="", help="tasks that the model can do, comma separated: averaged apart as well")
     parser.add_argument("--resamples", type=int, default=5000, help="of the bootstrap")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
-    options = parser.parse_args()
+    parser.add_argument("--no-plots", action="store_true", help="tables only; does without matplotlib")
+    options = parser.parse_args(words)
     if not 100 <= options.resamples <= 100_000:
         parser.error("--resamples must lie between 100 and 100000")
     if options.seed < 0:
@@ -35,7 +36,7 @@ def write(folder: pathlib.Path, report: Report, title: str) -> list[pathlib.Path
              "report.json": json.dumps({"format": 1, "title": title, "figures": report.figures}, indent=1, ensure_ascii=False) + "\n"}
     texts |= {f"plots/{plot.name}.svg": plot.file() for plot in report.plots}
     try:
-        (folder / "plots").mkdir(parents=True, exist_ok=True)
+        (folder / "plots" if report.plots else folder).mkdir(parents=True, exist_ok=True)
         for name, content in texts.items():
             (folder / name).write_text(content, encoding="utf-8", errors="replace")
     except OSError as error:
@@ -43,8 +44,8 @@ def write(folder: pathlib.Path, report: Report, title: str) -> list[pathlib.Path
     return [folder / name for name in ("report.md", "report.html", "report.json")]
 
 
-def main() -> int:
-    options = arguments()
+def main(words: list[str] | None = None) -> int:
+    options = arguments(words)
     try:
         folder = options.out or (options.folders[0] if options.folders[0].is_dir() else options.folders[0].parent)
         loaded = load(options.folders)
@@ -53,7 +54,11 @@ def main() -> int:
         if unknown:
             raise ReportError(f"--able {', '.join(unknown)}: no samples of such a task")
         resampler = Resampler(options.resamples, options.seed)
-        report = Builder(loaded, studies_of(loaded.samples), able, resampler).build()
+        if options.no_plots:
+            from .no_plots import NoPlots as Plots
+        else:
+            from .plots import Plots   # takes a second and needs matplotlib
+        report = Builder(loaded, studies_of(loaded.samples), able, resampler, Plots()).build()
         for file in write(folder, report, options.title):
             print(file, flush=True)
         if loaded.problems:

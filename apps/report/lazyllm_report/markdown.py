@@ -3,7 +3,7 @@
 
 import re
 
-from .figure import Plot
+from .picture import Plot
 from .sections import Report
 from .table import Cell, Table
 
@@ -16,6 +16,7 @@ def render(report: Report, title: str) -> str:
         if section.warnings:
             out.append("\n".join(f"- Note: {escape(warning)}" for warning in section.warnings) + "\n")
         out += [plot(part) if isinstance(part, Plot) else table(part) for part in section.parts]
+    out += ["## Columns\n", columns(report)]
     return "\n".join(out)
 
 
@@ -28,10 +29,19 @@ def table(part: Table) -> str:
              "| " + " | ".join(escape(f"{column.name} (paper)" if column.paper else column.name) for column in part.columns) + " |",
              "|" + "|".join("---:" if column.numeric else "---" for column in part.columns) + "|"]
     lines += ["| " + " | ".join(cell_text(cell) for cell in row) + " |" for row in part.rows]
-    hints = [f"{column.name}: {column.hint}" for column in part.columns if column.hint]
-    if part.note or hints:
-        lines.append("\n" + escape(" ".join(filter(None, [part.note, "; ".join(hints) + "." if hints else ""]))))
+    if part.note:
+        lines.append("\n" + escape(part.note))
     return "\n".join(lines) + "\n"
+
+
+def columns(report: Report) -> str:
+    """What the headings mean, each once."""
+    hints = {}
+    for section in report.sections:
+        for part in section.parts:
+            if isinstance(part, Table):
+                hints |= {f"{column.name}: {column.hint}": None for column in part.columns if column.hint}
+    return "\n".join(f"- {escape(hint)}" for hint in hints) + "\n"
 
 
 def cell_text(cell: Cell) -> str:

@@ -3,7 +3,7 @@
 
 import math
 
-from .figure import COLORS, Plot, escape
+from .picture import COLORS, Plot, escape
 from .sections import Report, Section
 from .style import SCRIPT, STYLE
 from .table import Cell, Column, Table

@@ -7,7 +7,8 @@ import matplotlib.pyplot as pyplot
 import numpy
 from matplotlib.lines import Line2D
 
-from .figure import LINE_STYLES, Plot, Tips, finish, legend_beside, plain, policy_color
+from .figure import LINE_STYLES, Tips, finish, legend_beside, plain, policy_color
+from .picture import Plot
 from .study import Arm, Suite
 from .text_suite import divergences
 

@@ -7,8 +7,9 @@ import math
 import matplotlib.pyplot as pyplot
 from matplotlib.patches import Rectangle
 
-from .figure import Plot, Tips, color, finish, grid, plain
+from .figure import Tips, color, finish, grid, plain
 from .load import Sample
+from .picture import Plot
 from .study import Arm, Suite
 
 MAP_COLUMNS = 4
@@ -52,7 +53,7 @@ def needle_plot(name: str, kind: str, arms: dict[Arm, list[Sample]], labels: dic
         axes_.set_xlabel("prompt tokens")
     count = {len(samples) for samples in arms.values()}
     n = f"{min(count)}" if len(count) == 1 else f"{min(count)} to {max(count)}"
-    return finish(figure, name, f"Needles found: {plain(kind)}",
+    return finish(figure, name, f"Needles found: {kind}",
                   f"Mean score in per cent by length of the prompt and depth of the needle; n {n} for each policy.", tips)
 
 

@@ -9,7 +9,8 @@ import matplotlib.pyplot as pyplot
 import numpy
 from matplotlib.lines import Line2D
 
-from .figure import LINE_STYLES, Plot, Tips, color, finish, legend, legend_beside, marker, plain, policy_color
+from .figure import LINE_STYLES, Tips, color, finish, legend, legend_beside, marker, plain, policy_color
+from .picture import Plot
 from .plot_trade import LOGLIK, SCORE
 from .study import Arm, Pair
 from .summary import Summary
@@ -63,7 +64,7 @@ def layer_plot(name: str, rows: list[Summary], scope: str) -> Plot | None:
     handles = [Line2D([], [], color=policy_color(policy), alpha=strength(i, keeps), marker=KEEP_MARKERS[i % len(KEEP_MARKERS)], label=f"keep {100 * keep:g} %")
                for i, keep in enumerate(keeps)]
     legend(figure, handles, 8)
-    return finish(figure, name, f"One pruning point, {plain(policy)}: layer and keep ratio",
+    return finish(figure, name, f"One pruning point, {policy}: layer and keep ratio",
                   f"The form of the paper's Fig. 6, over {scope}; dashed: dense. A curve falls where fewer tokens or an earlier layer cost quality.", tips)
 
 

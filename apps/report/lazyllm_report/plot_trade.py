@@ -9,7 +9,8 @@ import matplotlib.pyplot as pyplot
 from matplotlib.lines import Line2D
 
 from .bootstrap import Estimate
-from .figure import Plot, Tips, color, finish, grid, legend, marker, plain, policy_color
+from .figure import Tips, color, finish, grid, legend, marker, plain, policy_color
+from .picture import Plot
 from .study import Arm, order_of, POLICY_ORDER
 from .summary import Summary
 

@@ -5,12 +5,11 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 
-from . import notes, plot_needle, plot_schedule, plot_trade, tables
+from . import notes, tables
 from .bootstrap import Resampler
 from .equal_time import Comparison, compare_all
-from .figure import Plot
 from .load import Loaded
-from .plot_divergence import divergence_plot
+from .picture import Plot
 from .study import Arm, Study, Suite
 from .summary import Summaries, Summary
 from .table import Cell, Column, Table, words
@@ -41,8 +40,10 @@ class Report:
 
 
 class Builder:
-    def __init__(self, loaded: Loaded, studies: list[Study], able: list[str], resampler: Resampler):
+    def __init__(self, loaded: Loaded, studies: list[Study], able: list[str], resampler: Resampler, plots):
+        """`plots`: Plots or NoPlots."""
         self.loaded = loaded
+        self.plots = plots
         self.studies = studies
         self.able = able
         self.resampler = resampler
@@ -79,7 +80,7 @@ class Builder:
             if any(plot.name.startswith(f"{name}-") for section in self.sections for plot in section.parts if isinstance(plot, Plot)):
                 name = f"{name}-{len(self.sections)}"   # two suites may look alike as file names
             if is_text(suite):
-                plot = divergence_plot(f"{name}-divergence", suite, suite.labels())
+                plot = self.plots.divergence(name, suite, suite.labels())
                 self.sections.append(Section(f"{suite.name}: perplexity and divergence", 3, [records_of(suite)],
                                              parts=[text_table(suite, suite.labels(), self.resampler), *filter(None, [plot])]))
             else:
@@ -91,6 +92,7 @@ class SuiteReport:
 
     def __init__(self, builder: Builder, study: Study, suite: Suite, name: str):
         self.builder = builder
+        self.plots = builder.plots
         self.study = study
         self.suite = suite
         self.name = name
@@ -113,8 +115,10 @@ class SuiteReport:
         return found
 
     def build(self) -> None:
-        self.add("", [tables.overview(self.rows(ALL), self.labels), self.able_table(), self.score_plot()], [records_of(self.suite)])
-        one_each = len(self.suite.category_names) == len(self.suite.tasks)   # then categories tell nothing beside tasks
+        self.add("", [tables.overview(self.rows(ALL), self.labels), self.able_table(),
+                      self.plots.scores(self.name, self.panels(), self.labels)], [records_of(self.suite)])
+        # Where each category is one task they tell the same; the paper speaks of categories.
+        one_each = not self.paper and len(self.suite.category_names) == len(self.suite.tasks)
         rows = self.rows("task ") if one_each else self.rows("category ")
         kind = "task" if one_each else "category"
         form = " (the form of the paper's Table 1)" if self.paper else ""
@@ -123,12 +127,12 @@ class SuiteReport:
         form = " (the form of the paper's Table 2)" if self.paper else ""
         self.add("the whole answer", [tables.table_2(rows, self.labels, self.paper, f"By {kind}{form}", kind=kind), self.answer_lengths(), self.growth()])
         single = None if one_each else tables.likelihood_table(self.rows("task "), self.labels, "Single tasks", True, "task")
-        self.add("log-likelihood of the gold answer", [tables.likelihood_table(rows, self.labels, f"By {kind}", False, kind), self.loglik_plot(), single])
+        self.add("log-likelihood of the gold answer", [tables.likelihood_table(rows, self.labels, f"By {kind}", False, kind),
+                                                       self.plots.likelihoods(self.name, self.panels(), self.labels), single])
         comparisons = compare_all(self.suite, {ALL: self.suite.tasks} | ({ABLE: self.scopes[ABLE]} if ABLE in self.scopes else {}) |
                                   {category: self.suite.tasks_of(category) for category in self.suite.category_names if not one_each}, self.builder.resampler)
-        self.add("pruning layer and keep ratio", [plot_schedule.layer_plot(f"{self.name}-layers-{i}", rows, ALL)
-                                                  for i, rows in enumerate(plot_schedule.ablations(self.rows(ALL)), 1)])
-        self.add("needle maps", plot_needle.needle_plots(self.suite, self.labels, f"{self.name}-needle"))
+        self.add("pruning layer and keep ratio", self.plots.layers(self.name, self.rows(ALL), ALL))
+        self.add("needle maps", self.plots.needles(self.name, self.suite, self.labels))
         every = [] if self.suite.dense is None else [tables.interval_table([row for prefix in (ALL, ABLE, "category ") for row in self.rows_named(prefix)],
                                                                            self.labels)]
         self.add("comparisons and intervals", [tables.equal_time_table(comparisons, self.labels), *every])
@@ -156,19 +160,9 @@ class SuiteReport:
                 panels[category] = [rows[scope] for rows in self.by_arm.values() if (scope := f"category {category}") in rows]
         return panels
 
-    def score_plot(self) -> Plot | None:
-        return plot_trade.trade_plot(f"{self.name}-score", "Score kept against speed-up to the first token",
-                                     "The form of the paper's Fig. 5: the star is dense, up and to the right is better. The operating points of a policy are "
-                                     "joined; bars: 90 % intervals, cut off at the edge of the panel.", self.panels(), self.labels, plot_trade.SCORE)
-
-    def loglik_plot(self) -> Plot | None:
-        return plot_trade.trade_plot(f"{self.name}-loglik", "Log-likelihood of the gold answer against speed-up to the first token",
-                                     "Difference from dense in nats per token; below 0 the gold answer has become less likely. Bars: 90 % intervals.",
-                                     self.panels(), self.labels, plot_trade.LOGLIK)
-
     def growth(self) -> Plot | None:
         pairs = {arm: [pair for task in self.suite.tasks for pair in self.suite.pairs(arm, task)] for arm in self.suite.arms}
-        return plot_schedule.growth_plot(f"{self.name}-growth", pairs, self.labels)
+        return self.plots.growth(self.name, pairs, self.labels)
 
     def buckets(self) -> Table | None:
         """LongBench-E: scores by the record's length in words."""
