@@ -43,8 +43,8 @@ struct TokenRange {
 enum class CacheType : uint8_t { f16, f32, q8_0 };
 
 struct ModelOptions {
-  int threads = 0;  ///< 0: one per core
-  std::string isa;  ///< "": the best this processor has; see lazyllm::available_isas()
+  int threads = 0;            ///< 0: one per core
+  std::string isa;            ///< "": the best this processor has; see lazyllm::available_isas()
   std::string chat_template;  ///< Jinja source to use instead of the file's; empty: the file's
   /// Called while weights are repacked, with (layers done, layers in all).
   std::function<void(int, int)> on_progress;
