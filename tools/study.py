@@ -32,8 +32,8 @@ CURVES = {
     "random": ["0:0.8", "0:0.6", "0:0.4"],
     "compress": ["0:0.7", "0:0.5"],
 }
-PRESETS = ["lazy", "lazy@paper+profile=none", "lazy@conservative+profile=none", "lazy@balanced+profile=none", "lazy@aggressive+profile=none"]
-QUICK_POLICIES = ["lazy", "lazy@paper+profile=none", "lazy@conservative+profile=none", "tsp@{a}:0.3", "gem@{a}:0.3", "static@{a}:0.3", "random@0:0.6"]
+PRESETS = ["lazy", "lazy@paper", "lazy@conservative", "lazy@balanced", "lazy@aggressive"]
+QUICK_POLICIES = ["lazy", "lazy@paper", "lazy@conservative", "tsp@{a}:0.3", "gem@{a}:0.3", "static@{a}:0.3", "random@0:0.6"]
 COMPLETION_TASKS = ["trec", "triviaqa", "samsum", "lcc", "repobench-p"]
 NIAH = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multivalue", "niah_multiquery"]
 
@@ -51,9 +51,7 @@ def policies(model: Path, quick: bool, base: bool) -> list[str]:
     depth = layers(model)
     points = {"q": 6, "a": 6, "b": 12} if base and depth == 18 else {"q": depth // 4, "a": depth // 2, "b": (2 * depth) // 3}
     named = QUICK_POLICIES if quick else PRESETS + [f"{policy}@{point}" for policy, all_points in CURVES.items() for point in all_points]
-    plain = [policy.format(**points) for policy in named]
-    # The curves run bare: no profile's score or protection beside an explicit schedule.
-    return [p if p == "lazy" or "profile=none" in p or not p.startswith("lazy@") else p + "+profile=none" for p in plain]
+    return [policy.format(**points) for policy in named]
 
 
 def held_out(data: Path, out: Path) -> Path:
