@@ -85,8 +85,15 @@ void add_all() {
       {512, 576, 576}, {512, 576, 192}, {512, 576, 1536}, {512, 1536, 576}, {1, 576, 1536}};
   constexpr Shape kLarge[] = {{512, 2048, 5632}, {512, 5632, 2048}, {64, 2048, 5632},
                               {1, 2048, 5632},   {4, 2048, 5632},   {6, 2048, 5632}};
+  // More than the caches hold: what decoding and small revivals meet.
+  constexpr Shape kMemory[] = {{1, 2048, 98304}, {2, 2048, 98304},  {5, 2048, 98304},
+                               {9, 2048, 98304}, {12, 2048, 98304}, {18, 2048, 98304}};
   for (const Isa isa : detect_isas()) {
     for (const int threads : {1, 2}) {
+      for (const StorageType type :
+           {StorageType::q4_1, StorageType::q4_k, StorageType::q6_k, StorageType::q8_0}) {
+        for (const Shape& shape : kMemory) add(isa, type, shape, threads);
+      }
       for (const StorageType type : {StorageType::q4_1, StorageType::q8_0}) {
         for (const Shape& shape : kSmall) add(isa, type, shape, threads);
       }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // llama-bench's tests and names (ppN: a prompt of N tokens, tgN: N tokens generated one by one,
 // @dD: behind D tokens already held), and the lazy ones: ttftN, the time to the first token of
-// a prompt of N tokens, and tpotN@dD, the time of each of N further tokens behind it.
+// a prompt of N tokens, tpotN@dD, the time of each of N further tokens behind it, and totalN@dD,
+// the time of the prompt of D tokens and the N further ones together.
 #include <fmt/format.h>
 
 #include <memory>
@@ -20,6 +21,8 @@ struct BenchOptions {
   std::vector<std::string> models;
   std::vector<int64_t> prompts = {512}, generated = {16}, depths = {0};
   std::vector<std::string> policies;
+  bool lazy_only = false;
+  bool no_warmup = false;
   int repetitions = 3;
   std::string output = "md";
 };
@@ -36,14 +39,7 @@ class Bench {
         rows_(rows) {}
 
   void run() {
-    for (const int64_t depth : options_.depths) {
-      for (const int64_t tokens : options_.prompts) {
-        if (tokens > 0) measure_prompt(tokens, depth);
-      }
-      for (const int64_t tokens : options_.generated) {
-        if (tokens > 0) measure_generation(tokens, depth);
-      }
-    }
+    if (!options_.lazy_only) measure_dense();
     for (const std::string& policy : options_.policies) {
       if (policy == "dense") continue;
       for (const int64_t tokens : options_.prompts) {
@@ -53,6 +49,20 @@ class Bench {
   }
 
  private:
+  void measure_dense() {
+    for (const int64_t depth : options_.depths) {
+      for (const int64_t tokens : options_.prompts) {
+        if (tokens > 0) measure_prompt(tokens, depth);
+      }
+      for (const int64_t tokens : options_.generated) {
+        if (tokens > 0) measure_generation(tokens, depth);
+      }
+    }
+  }
+
+  /// The number of the first repetition: negative ones warm up and are not counted.
+  int first_repetition() const { return options_.no_warmup ? 0 : -1; }
+
   /// Any ids: what they are does not change the work.
   std::vector<TokenId> tokens(int64_t count) const {
     std::mt19937_64 random(42);
@@ -94,11 +104,11 @@ class Bench {
     return row;
   }
 
-  /// Calls body(repetition) once to warm up and then as often as asked for; gives the times.
+  /// Calls body() once to warm up and then as often as asked for; gives the times.
   template <typename Body>
   std::vector<double> repeat(const std::string& test, const Body& body) {
     std::vector<double> times;
-    for (int repetition = -1; repetition < options_.repetitions; ++repetition) {
+    for (int repetition = first_repetition(); repetition < options_.repetitions; ++repetition) {
       say(test, std::max(repetition, 0), options_.repetitions);
       const double milliseconds = body();
       if (repetition >= 0) times.push_back(milliseconds);
@@ -181,11 +191,11 @@ class Bench {
   void measure_lazy(const std::string& policy, int64_t count) {
     const int64_t further = options_.generated.empty() ? 0 : options_.generated.front();
     const auto prompt = tokens(count);
-    std::vector<double> ttft[2], tpot[2];
+    std::vector<double> ttft[2], tpot[2], total[2];
     Statistics last[2];
     double linear_ms = 0.0, attention_ms = 0.0;
     const std::string test = fmt::format("ttft{}", count);
-    for (int repetition = -1; repetition < options_.repetitions; ++repetition) {
+    for (int repetition = first_repetition(); repetition < options_.repetitions; ++repetition) {
       for (const int lazy : {0, 1}) {
         say(fmt::format("{} {}", test, lazy == 1 ? policy : "dense"), std::max(repetition, 0),
             options_.repetitions);
@@ -195,6 +205,7 @@ class Bench {
         if (repetition < 0) continue;
         ttft[lazy].push_back(s.ttft_ms);
         tpot[lazy].push_back(s.tpot_ms);
+        total[lazy].push_back(s.total_ms);
         if (lazy == 0) {
           linear_ms += s.linear_ms / options_.repetitions;
           attention_ms += s.attention_ms / options_.repetitions;
@@ -222,13 +233,18 @@ class Bench {
       finish_row(first, count, ttft[lazy],
                  shortest > 0.0 && !(lazy == 1 && edits) ? std::optional(shortest) : std::nullopt);
     }
-    for (const int lazy : {0, 1}) {
-      if (further == 0) break;
-      BenchRow next = row(fmt::format("tpot{}@d{}", further, count), last[lazy]);
-      next.computed_fraction_end = last[lazy].computed_fraction_end;
-      if (lazy == 1) next.speedup = measured(tpot[0]).mean / measured(tpot[1]).mean;
-      finish_row(next, 1, tpot[lazy], std::nullopt);
-    }
+    if (further == 0) return;
+    const auto after_prompt = [&](const char* name, int64_t tokens,
+                                  const std::vector<double>(&times)[2]) {
+      for (const int lazy : {0, 1}) {
+        BenchRow next = row(fmt::format("{}{}@d{}", name, further, count), last[lazy]);
+        next.computed_fraction_end = last[lazy].computed_fraction_end;
+        if (lazy == 1) next.speedup = measured(times[0]).mean / measured(times[1]).mean;
+        finish_row(next, tokens, times[lazy], std::nullopt);
+      }
+    };
+    after_prompt("tpot", 1, tpot);
+    after_prompt("total", count + further, total);
   }
 
   const BenchOptions& options_;
@@ -282,6 +298,9 @@ void add_bench_command(CLI::App& app) {
       ->add_option("--policy", options->policies,
                    "also the time to first token with these policies, beside dense")
       ->delimiter(',');
+  command->add_flag("--lazy-only", options->lazy_only,
+                    "only the policies beside dense, not the dense pp and tg tests");
+  command->add_flag("--no-warmup", options->no_warmup, "count the first run of each test too");
   CommonOptions& common = options->common;
   add_machine_flags(*command, common);
   add_cache_type_flags(*command, common);
@@ -289,7 +308,8 @@ void add_bench_command(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  lazyllm bench -m model.gguf -p 512,4096 -n 16 -d 0,4096\n"
-      "  lazyllm bench -m model.gguf -p 4096 --policy lazy --prune 19:0.1 -o json");
+      "  lazyllm bench -m model.gguf -p 4096 --policy lazy --prune 19:0.1 -o json\n"
+      "  lazyllm bench -m model.gguf -p 2500 -n 512 --policy lazy --revive-budget all --lazy-only");
   command->callback([options] { bench(*options); });
 }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
-#include <new>
 
 namespace lazyllm::kernels::cpu {
 namespace {
@@ -17,19 +16,6 @@ constexpr ExtraKind kExtraKinds[] = {{32, 0}, {32, 8}, {32, 16}, {32, 128},
                                      {16, 0}, {16, 4}, {16, 32}};
 
 }  // namespace
-
-void* Scratch::get_bytes(int64_t bytes) {
-  if (bytes > bytes_) {
-    constexpr int64_t kUnit = 4096;
-    const int64_t rounded = (bytes + kUnit - 1) / kUnit * kUnit;
-    data_.reset();
-    bytes_ = 0;
-    data_.reset(static_cast<std::byte*>(std::aligned_alloc(64, static_cast<size_t>(rounded))));
-    if (data_ == nullptr) throw std::bad_alloc();
-    bytes_ = rounded;
-  }
-  return data_.get();
-}
 
 int Activations::kind_of(const PackedFormat& format) {
   for (int kind = 0; kind < kKinds; ++kind) {

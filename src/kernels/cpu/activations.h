@@ -2,28 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "base/thread_pool.h"
 #include "kernels/backend.h"
 #include "kernels/cpu/matmul_kernels.h"
+#include "kernels/cpu/scratch.h"
 
 namespace lazyllm::kernels::cpu {
-
-/// Memory that only grows; contents are lost when it does. 64-byte aligned.
-class Scratch {
- public:
-  template <typename T>
-  T* get(int64_t count) {
-    return static_cast<T*>(get_bytes(count * static_cast<int64_t>(sizeof(T))));
-  }
-
- private:
-  void* get_bytes(int64_t bytes);
-  std::unique_ptr<std::byte[], FreeDeleter> data_;
-  int64_t bytes_ = 0;
-};
 
 /// The activations of one matmul call in the form that kernels read, made once for all
 /// its targets: panels of 6 rows (the last one may have fewer), quantised for quantised

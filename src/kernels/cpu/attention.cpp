@@ -146,7 +146,8 @@ void Attention::attend(const AttentionInput& input, FloatRows out) {
   while (lanes > kMinTileLanes && pairs / lanes < kTasksPerThread * pool_.threads()) lanes /= 2;
   const Call call(input, lanes, ScoreKind::probability);
   const int64_t tasks = call.tiles * input.cache.layout.kv_heads;
-  if (tasks < 2 * int64_t{pool_.threads()} && pool_.threads() > 1 && call.work >= kInlineWork) {
+  if (tasks < kTasksPerThread * pool_.threads() && pool_.threads() > 1 &&
+      call.work >= kInlineWork) {
     attend_chunks(call, out);
   } else {
     attend_tiles(call, out);

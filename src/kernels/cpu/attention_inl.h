@@ -177,6 +177,64 @@ void load_values(const AttentionTile& tile, const AttentionScratch& scratch, int
   decode_rows(tile.v_type, rows, tile.head_dim, tile.padded_dim, scratch.rows);
 }
 
+// Few lanes (decoding) do not pay for a block of float32 keys and values: keys are transposed as
+// halves, and both are converted inside the product, in registers. The bits are the same.
+constexpr int kFewLanes = 2 * kTileRows;
+
+LAZYLLM_SIMD_INLINE bool few_lanes(const AttentionTile& tile, CacheType type) {
+  return tile.rows * tile.group <= kFewLanes && type == CacheType::f16 &&
+         tile.head_dim % (2 * kWidth) == 0;
+}
+
+LAZYLLM_SIMD_INLINE void prefetch_row(const std::byte* row, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i);
+}
+
+/// What stands in place of a row that is not visible.
+LAZYLLM_SIMD_INLINE const std::byte* zero_row(const AttentionTile& tile,
+                                              const AttentionScratch& scratch) {
+  clear(scratch.rows, tile.padded_dim);
+  return reinterpret_cast<const std::byte*>(scratch.rows);
+}
+
+struct HalfPointers {
+  const std::byte* const* rows;
+  int d;
+  LAZYLLM_SIMD_INLINE const uint16_t* operator()(int i) const {
+    return reinterpret_cast<const uint16_t*>(rows[i]) + d;
+  }
+};
+
+/// A block's keys, as halves: keys[d][key]; 0 where not visible. Their values, wanted soon, are on
+/// their way to the cache.
+void load_key_halves(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
+                     uint64_t mask, uint16_t* keys) {
+  const std::byte* rows[kBlockKeys];
+  const std::byte* unseen = mask == ~uint64_t{0} ? nullptr : zero_row(tile, scratch);
+  for (int key = 0; key < kBlockKeys; ++key) {
+    if ((mask >> key & 1) == 0) {
+      rows[key] = unseen;
+      continue;
+    }
+    rows[key] = key_row(tile, block_key + key);
+    prefetch_row(value_row(tile, block_key + key), tile.v_row_bytes);
+  }
+  for (int key = 0; key < kBlockKeys; key += kWidth) {
+    for (int d = 0; d < tile.head_dim; d += 2 * kWidth) {
+      transpose_halves(HalfPointers{rows + key, d}, keys + d * kBlockKeys + key, kBlockKeys);
+    }
+  }
+}
+
+/// Where a block's values stand; a row of zeros where not visible.
+LAZYLLM_SIMD_INLINE void find_values(const AttentionTile& tile, const AttentionScratch& scratch,
+                                     int64_t block_key, uint64_t mask, const std::byte** rows) {
+  const std::byte* unseen = mask == ~uint64_t{0} ? nullptr : zero_row(tile, scratch);
+  for (int key = 0; key < kBlockKeys; ++key) {
+    rows[key] = (mask >> key & 1) != 0 ? value_row(tile, block_key + key) : unseen;
+  }
+}
+
 void prepare(const AttentionTile& tile, const AttentionScratch& scratch) {
   float* out = scratch.queries;
   for (int row = 0; row < tile.rows; ++row) {
@@ -195,23 +253,40 @@ LAZYLLM_SIMD_INLINE float power(float x) {
   return lanes[0];
 }
 
+/// Products of all lanes with the visible keys of a block.
+template <typename Keys>
+LAZYLLM_SIMD_INLINE void score_block(const AttentionTile& tile, const AttentionScratch& scratch,
+                                     int64_t block_key, const Keys& keys, float* scores,
+                                     int64_t stride) {
+  const int lanes = tile.rows * tile.group;
+  for (int lane = 0; lane < lanes; lane += kTileRows) {
+    const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
+    const Range range = visible_to_lanes(tile, lane, count, block_key);
+    if (range.empty()) continue;
+    const int first = range.first / kWidth * kWidth;
+    const int vectors = (range.end - first + kWidth - 1) / kWidth;
+    product<false>(count, scratch.queries + int64_t{lane} * tile.padded_dim, tile.padded_dim,
+                   Keys{keys.data + first, keys.stride}, tile.head_dim, vectors,
+                   scores + lane * stride + first, stride);
+  }
+}
+
 /// Products of all lanes with the visible keys of a chunk; others stay undefined.
 LAZYLLM_SIMD_INLINE void score_chunk(const AttentionTile& tile, const AttentionScratch& scratch,
                                      int64_t chunk_key, float* scores, int64_t stride) {
-  const int lanes = tile.rows * tile.group;
+  const bool few = few_lanes(tile, tile.k_type);
+  auto* halves = reinterpret_cast<uint16_t*>(scratch.keys);
   for (int block = 0; block < kChunkKeys; block += kBlockKeys) {
-    const uint64_t mask = visible_mask(tile, chunk_key + block);
+    const int64_t block_key = chunk_key + block;
+    const uint64_t mask = visible_mask(tile, block_key);
     if (mask == 0) continue;
-    load_keys(tile, scratch, chunk_key + block, mask);
-    for (int lane = 0; lane < lanes; lane += kTileRows) {
-      const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
-      const Range range = visible_to_lanes(tile, lane, count, chunk_key + block);
-      if (range.empty()) continue;
-      const int first = range.first / kWidth;
-      const int end = (range.end + kWidth - 1) / kWidth;
-      product<false>(count, scratch.queries + int64_t{lane} * tile.padded_dim, tile.padded_dim,
-                     scratch.keys + first * kWidth, kBlockKeys, tile.head_dim, end - first,
-                     scores + lane * stride + block + first * kWidth, stride);
+    if (few) {
+      load_key_halves(tile, scratch, block_key, mask, halves);
+      score_block(tile, scratch, block_key, HalfMatrix{halves, kBlockKeys}, scores + block, stride);
+    } else {
+      load_keys(tile, scratch, block_key, mask);
+      score_block(tile, scratch, block_key, FloatMatrix{scratch.keys, kBlockKeys}, scores + block,
+                  stride);
     }
   }
 }
@@ -274,6 +349,47 @@ LAZYLLM_SIMD_INLINE void softmax(float soft_cap, Range range, float* scores, flo
   fill(out, end, kChunkKeys, 0.0f);
 }
 
+/// out.values += weights of a block's keys, from scores[lane * kChunkKeys] on, times their values.
+template <typename Values>
+LAZYLLM_SIMD_INLINE void add_block(const AttentionTile& tile, int64_t block_key,
+                                   const float* weights, const Values& values,
+                                   const AttentionPartial& out) {
+  const int lanes = tile.rows * tile.group;
+  for (int lane = 0; lane < lanes; lane += kTileRows) {
+    const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
+    const Range range = visible_to_lanes(tile, lane, count, block_key);
+    if (range.empty()) continue;
+    product<true>(count, weights + int64_t{lane} * kChunkKeys + range.first, kChunkKeys,
+                  values(range.first), range.end - range.first, tile.padded_dim / kWidth,
+                  out.values + int64_t{lane} * tile.padded_dim, tile.padded_dim);
+  }
+}
+
+/// out.values = weights in scratch.scores times the values of a chunk's visible keys.
+LAZYLLM_SIMD_INLINE void add_values(const AttentionTile& tile, const AttentionScratch& scratch,
+                                    int64_t chunk_key, const AttentionPartial& out) {
+  const bool few = few_lanes(tile, tile.v_type);
+  clear(out.values, int64_t{tile.rows} * tile.group * tile.padded_dim);
+  for (int block = 0; block < kChunkKeys; block += kBlockKeys) {
+    const int64_t block_key = chunk_key + block;
+    const uint64_t mask = visible_mask(tile, block_key);
+    if (mask == 0) continue;
+    const float* weights = scratch.scores + block;
+    if (few) {
+      const std::byte* rows[kBlockKeys];
+      find_values(tile, scratch, block_key, mask, rows);
+      const auto from = [&](int key) { return HalfRowList{rows + key}; };
+      add_block(tile, block_key, weights, from, out);
+    } else {
+      load_values(tile, scratch, block_key, mask);
+      const auto from = [&](int key) {
+        return FloatMatrix{scratch.rows + int64_t{key} * tile.padded_dim, tile.padded_dim};
+      };
+      add_block(tile, block_key, weights, from, out);
+    }
+  }
+}
+
 void chunk(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk_index,
            const AttentionPartial& out) {
   const int lanes = tile.rows * tile.group;
@@ -290,21 +406,7 @@ void chunk(const AttentionTile& tile, const AttentionScratch& scratch, int64_t c
       softmax(tile.soft_cap, range, scores, scores, out.maximum[lane], out.sum[lane]);
     }
   }
-  clear(out.values, int64_t{lanes} * tile.padded_dim);
-  for (int block = 0; block < kChunkKeys; block += kBlockKeys) {
-    const uint64_t mask = visible_mask(tile, chunk_key + block);
-    if (mask == 0) continue;
-    load_values(tile, scratch, chunk_key + block, mask);
-    for (int lane = 0; lane < lanes; lane += kTileRows) {
-      const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
-      const Range range = visible_to_lanes(tile, lane, count, chunk_key + block);
-      if (range.empty()) continue;
-      product<true>(count, scratch.scores + int64_t{lane} * kChunkKeys + block + range.first,
-                    kChunkKeys, scratch.rows + int64_t{range.first} * tile.padded_dim,
-                    tile.padded_dim, range.end - range.first, tile.padded_dim / kWidth,
-                    out.values + int64_t{lane} * tile.padded_dim, tile.padded_dim);
-    }
-  }
+  add_values(tile, scratch, chunk_key, out);
 }
 
 void fold(int64_t lanes, int padded_dim, const AttentionPartial& next,

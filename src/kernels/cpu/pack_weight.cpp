@@ -2,13 +2,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <new>
 
 #include "base/error.h"
 #include "base/file_mapping.h"
 #include "base/float16.h"
 #include "kernels/block_codes.h"
 #include "kernels/cpu/packed_weight.h"
+#include "kernels/cpu/weight_memory.h"
 #include "kernels/dequantize.h"
 
 namespace lazyllm::kernels::cpu {
@@ -32,50 +32,55 @@ bool half_is_finite(uint16_t bits) {
   return (bits & 0x7c00u) != 0x7c00u;
 }
 
-/// Puts the 32 quants of a group of one output into the zeroed planes of the group, the
-/// four of a k-step at once.
+/// The 32 quants of a group of 16 outputs, four (a k-step) in a number.
+using GroupSteps = uint32_t[kGroupSteps][kTileOutputs];
+
+/// planes[vector] |= the wanted bits of a k-step, moved up by `shift`.
+void put_step(uint8_t* planes, int vector, int shift, uint32_t bits, int right,
+              const uint32_t* step) {
+  uint32_t values[kTileOutputs];
+  uint8_t* const target = planes + vector * kStepBytes;
+  std::memcpy(values, target, sizeof values);
+  for (int o = 0; o < kTileOutputs; ++o) values[o] |= ((step[o] >> right) & bits) << shift;
+  std::memcpy(target, values, sizeof values);
+}
+
+/// Fills the zeroed planes of a group.
 template <int kBits>
-void put_group(uint8_t* planes, int output, const uint8_t* quants) {
-  const auto put = [planes, output](int vector, int shift, uint32_t four) {
-    uint8_t* target = planes + vector * kStepBytes + output * 4;
-    uint32_t old;
-    std::memcpy(&old, target, 4);
-    old |= four << shift;
-    std::memcpy(target, &old, 4);
-  };
+void put_group(uint8_t* planes, const GroupSteps& steps) {
   constexpr int kLowBits = kBits >= 4 ? 4 : 2;
-  for (int step = 0; step < kGroupSteps; ++step) {
-    uint32_t q;
-    std::memcpy(&q, quants + 4 * step, 4);
+  for (int i = 0; i < kGroupSteps; ++i) {
+    const uint32_t* const step = steps[i];
     if constexpr (kBits == 8) {
-      put(step, 0, q);
+      put_step(planes, i, 0, 0xffffffffu, 0, step);
     } else {
-      if constexpr (kLowBits == 4) put(step / 2, 4 * (step % 2), q & 0x0f0f0f0fu);
-      if constexpr (kLowBits == 2) put(step / 4, 2 * (step % 4), q & 0x03030303u);
+      if constexpr (kLowBits == 4) put_step(planes, i / 2, 4 * (i % 2), 0x0f0f0f0fu, 0, step);
+      if constexpr (kLowBits == 2) put_step(planes, i / 4, 2 * (i % 4), 0x03030303u, 0, step);
       // The planes of the lower bits are as many vectors as they have bits.
-      const uint32_t high = q >> kLowBits;
-      if constexpr (kBits - kLowBits == 1) put(kLowBits, step, high & 0x01010101u);
+      if constexpr (kBits - kLowBits == 1) {
+        put_step(planes, kLowBits, i, 0x01010101u, kLowBits, step);
+      }
       if constexpr (kBits - kLowBits == 2) {
-        put(kLowBits + step / 4, 2 * (step % 4), high & 0x03030303u);
+        put_step(planes, kLowBits + i / 4, 2 * (i % 4), 0x03030303u, kLowBits, step);
       }
     }
   }
 }
 
-void put_group(int bits, uint8_t* planes, int output, const uint8_t* quants) {
+void put_group(int bits, uint8_t* planes, const GroupSteps& steps) {
   switch (bits) {
     case 2:
-      return put_group<2>(planes, output, quants);
+      return put_group<2>(planes, steps);
     case 3:
-      return put_group<3>(planes, output, quants);
+      return put_group<3>(planes, steps);
     case 4:
-      return put_group<4>(planes, output, quants);
+      return put_group<4>(planes, steps);
     case 5:
-      return put_group<5>(planes, output, quants);
+      return put_group<5>(planes, steps);
     case 6:
-      return put_group<6>(planes, output, quants);
+      return put_group<6>(planes, steps);
     default:
-      return put_group<8>(planes, output, quants);
+      return put_group<8>(planes, steps);
   }
 }
 
@@ -104,37 +109,50 @@ ScaleBlock scale_block(const PackedFormat& f, uint8_t* scales, int64_t block) {
   return s;
 }
 
-void pack_quantised_row(const WeightSource& source, const PackedMatrix& matrix, int64_t row) {
-  auto* tile =
-      reinterpret_cast<uint8_t*>(matrix.data.get() + row / kTileOutputs * matrix.tile_bytes);
+void put_scales(const PackedFormat& f, const ScaleBlock& s, int output, const BlockCodes& codes) {
+  s.scales[output] = codes.scale;
+  if (f.minimum) s.minimums[output] = codes.minimum;
+  if (!f.super) return;
+  for (int g = 0; g < kSuperColumns / f.scale_columns; ++g) {
+    uint8_t& small = s.small[g * kTileOutputs + output];
+    small = static_cast<uint8_t>(codes.scales[g]);
+    if (f.nibble_scales()) {
+      small = static_cast<uint8_t>(small | codes.minimums[g] << 4);
+    } else if (f.minimum) {
+      s.small_minimums[g * kTileOutputs + output] = codes.minimums[g];
+    }
+  }
+}
+
+/// Block by block, all outputs of the tile at once.
+void pack_quantised_tile(const WeightSource& source, const PackedMatrix& matrix, int64_t tile) {
   const PackedFormat& f = matrix.format;
   const StorageTypeTraits& t = traits(source.type);
-  const int output = static_cast<int>(row % kTileOutputs);
-  const std::byte* bytes = source.data.data() + row * row_bytes(source.type, source.columns);
+  auto* const out = reinterpret_cast<uint8_t*>(matrix.data.get() + tile * matrix.tile_bytes);
+  const int64_t first = tile * kTileOutputs;
+  const int outputs = static_cast<int>(std::min<int64_t>(kTileOutputs, source.rows - first));
+  const int64_t bytes = row_bytes(source.type, source.columns);
+  const int64_t groups = t.block_values / kGroupColumns;  // of a block
+  GroupSteps steps[kSuperColumns / kGroupColumns] = {};   // outputs that are not there stay 0
   BlockCodes codes;
   for (int64_t block = 0; block < source.columns / t.block_values; ++block) {
-    read_block(source.type, bytes + block * t.block_bytes, codes);
-    if (!half_is_finite(codes.scale) || (f.minimum && !half_is_finite(codes.minimum))) {
-      fail_not_finite(source, row);
-    }
-    const ScaleBlock s = scale_block(f, tile, block);
-    s.scales[output] = codes.scale;
-    if (f.minimum) s.minimums[output] = codes.minimum;
-    if (f.super) {
-      for (int g = 0; g < kSuperColumns / f.scale_columns; ++g) {
-        uint8_t& small = s.small[g * kTileOutputs + output];
-        small = static_cast<uint8_t>(codes.scales[g]);
-        if (f.nibble_scales()) {
-          small = static_cast<uint8_t>(small | codes.minimums[g] << 4);
-        } else if (f.minimum) {
-          s.small_minimums[g * kTileOutputs + output] = codes.minimums[g];
+    const ScaleBlock scales = scale_block(f, out, block);
+    for (int o = 0; o < outputs; ++o) {
+      read_block(source.type, source.data.data() + (first + o) * bytes + block * t.block_bytes,
+                 codes);
+      if (!half_is_finite(codes.scale) || (f.minimum && !half_is_finite(codes.minimum))) {
+        fail_not_finite(source, first + o);
+      }
+      put_scales(f, scales, o, codes);
+      for (int64_t g = 0; g < groups; ++g) {
+        for (int i = 0; i < kGroupSteps; ++i) {
+          std::memcpy(&steps[g][i][o], codes.quants + kGroupColumns * g + 4 * i, 4);
         }
       }
     }
-    for (int64_t i = 0; i < t.block_values; i += kGroupColumns) {
-      const int64_t group = (block * t.block_values + i) / kGroupColumns;
-      put_group(f.bits, tile + matrix.scale_bytes + group * matrix.group_bytes(), output,
-                codes.quants + i);
+    for (int64_t g = 0; g < groups; ++g) {
+      put_group(f.bits, out + matrix.scale_bytes + (block * groups + g) * matrix.group_bytes(),
+                steps[g]);
     }
   }
 }
@@ -177,10 +195,7 @@ void pack_tile(const WeightSource& source, const PackedMatrix& matrix, int64_t t
     default:
       break;
   }
-  const int64_t end = std::min((tile + 1) * kTileOutputs, source.rows);
-  for (int64_t row = tile * kTileOutputs; row < end; ++row) {
-    pack_quantised_row(source, matrix, row);
-  }
+  pack_quantised_tile(source, matrix, tile);
 }
 
 PackedMatrix empty_matrix(const WeightSource& source) {
@@ -197,9 +212,7 @@ PackedMatrix empty_matrix(const WeightSource& source) {
     matrix.scale_bytes = round_up(blocks * scale_block_bytes(matrix.format), kStepBytes);
     matrix.tile_bytes = matrix.scale_bytes + matrix.groups() * matrix.group_bytes();
   }
-  const auto bytes = static_cast<size_t>(matrix.tiles() * matrix.tile_bytes);
-  matrix.data.reset(static_cast<std::byte*>(std::aligned_alloc(kStepBytes, bytes)));
-  if (matrix.data == nullptr) throw std::bad_alloc();
+  matrix.data = allocate_weight_memory(static_cast<size_t>(matrix.tiles() * matrix.tile_bytes));
   return matrix;
 }
 
@@ -213,8 +226,6 @@ PackedMatrix pack_matrix(const WeightSource& source, bool drop_source, ThreadPoo
   pool.parallel_for(slices, [&](int64_t slice, int) {
     const int64_t first = slice * slice_tiles;
     const int64_t end = std::min(first + slice_tiles, matrix.tiles());
-    std::memset(matrix.data.get() + first * matrix.tile_bytes, 0,
-                static_cast<size_t>((end - first) * matrix.tile_bytes));
     const int64_t first_row = first * kTileOutputs;
     const int64_t end_row = std::min(end * kTileOutputs, source.rows);
     for (int64_t tile = first; tile < end; ++tile) pack_tile(source, matrix, tile);

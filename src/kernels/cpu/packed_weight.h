@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <span>
 #include <vector>
@@ -36,10 +35,6 @@ struct PackedFormat {
 };
 const PackedFormat& packed_format(StorageType type);
 
-struct FreeDeleter {
-  void operator()(std::byte* memory) const { std::free(memory); }
-};
-
 /// One matrix of a weight, in tiles of 16 outputs. A tile of a quantised type is
 ///   scales, padded to 64 bytes:
 ///     simple: per group    f16 scale[16], (f16 minimum[16])
@@ -62,7 +57,7 @@ struct PackedMatrix {
   int64_t columns = 0;
   int64_t scale_bytes = 0;  ///< of a tile
   int64_t tile_bytes = 0;
-  std::unique_ptr<std::byte[], FreeDeleter> data;  ///< [tiles()][tile_bytes], 64-byte aligned
+  std::shared_ptr<std::byte> data;  ///< [tiles()][tile_bytes], 64-byte aligned
 
   int64_t tiles() const { return (rows + kTileOutputs - 1) / kTileOutputs; }
   int64_t groups() const { return columns / kGroupColumns; }

@@ -7,11 +7,38 @@
 namespace lazyllm::kernels::cpu::LAZYLLM_ISA {
 namespace {
 
-/// One register tile of c (+)= a * b. The sum over `depth` is sequential for every
-/// element, so that the tile's shape has no influence on the bits.
-template <int kRows, int kVectors, bool kAccumulate>
-LAZYLLM_SIMD_INLINE void product_tile(const float* a, int64_t a_stride, const float* b,
-                                      int64_t b_stride, int depth, float* c, int64_t c_stride) {
+// The forms in which a product takes its right-hand matrix: vector j of row k as floats.
+
+struct FloatMatrix {
+  const float* data;
+  int64_t stride;
+  LAZYLLM_SIMD_INLINE Vec operator()(int k, int j) const {
+    return load(data + k * stride + j * kWidth);
+  }
+};
+
+struct HalfMatrix {
+  const uint16_t* data;
+  int64_t stride;
+  LAZYLLM_SIMD_INLINE Vec operator()(int k, int j) const {
+    return load_f16(data + k * stride + j * kWidth);
+  }
+};
+
+/// Rows of halves wherever they lie.
+struct HalfRowList {
+  const std::byte* const* rows;
+  LAZYLLM_SIMD_INLINE Vec operator()(int k, int j) const {
+    return load_f16(reinterpret_cast<const uint16_t*>(rows[k]) + j * kWidth);
+  }
+};
+
+/// One register tile of c (+)= a * b, from vector `first` of b and c on. The sum over `depth`
+/// is sequential for every element, so that the tile's shape has no influence on the bits.
+template <int kRows, int kVectors, bool kAccumulate, typename Matrix>
+LAZYLLM_SIMD_INLINE void product_tile(const float* a, int64_t a_stride, const Matrix& b, int first,
+                                      int depth, float* c, int64_t c_stride) {
+  c += first * kWidth;
   Vec sums[kRows][kVectors];
   LAZYLLM_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -23,7 +50,7 @@ LAZYLLM_SIMD_INLINE void product_tile(const float* a, int64_t a_stride, const fl
   for (int k = 0; k < depth; ++k) {
     Vec columns[kVectors];
     LAZYLLM_UNROLL
-    for (int j = 0; j < kVectors; ++j) columns[j] = load(b + k * b_stride + j * kWidth);
+    for (int j = 0; j < kVectors; ++j) columns[j] = b(k, first + j);
     LAZYLLM_UNROLL
     for (int r = 0; r < kRows; ++r) {
       const Vec x = broadcast(a[r * a_stride + k]);
@@ -38,51 +65,46 @@ LAZYLLM_SIMD_INLINE void product_tile(const float* a, int64_t a_stride, const fl
   }
 }
 
-template <int kRows, bool kAccumulate>
-[[gnu::noinline]] void product_rows(const float* a, int64_t a_stride, const float* b,
-                                    int64_t b_stride, int depth, int vectors, float* c,
-                                    int64_t c_stride) {
+template <int kRows, bool kAccumulate, typename Matrix>
+[[gnu::noinline]] void product_rows(const float* a, int64_t a_stride, const Matrix& b, int depth,
+                                    int vectors, float* c, int64_t c_stride) {
   int j = 0;
   for (; j + kTileVectors <= vectors; j += kTileVectors) {
-    product_tile<kRows, kTileVectors, kAccumulate>(a, a_stride, b + j * kWidth, b_stride, depth,
-                                                   c + j * kWidth, c_stride);
+    product_tile<kRows, kTileVectors, kAccumulate>(a, a_stride, b, j, depth, c, c_stride);
   }
   if constexpr (kTileVectors > 2) {
     if (j + 2 <= vectors) {
-      product_tile<kRows, 2, kAccumulate>(a, a_stride, b + j * kWidth, b_stride, depth,
-                                          c + j * kWidth, c_stride);
+      product_tile<kRows, 2, kAccumulate>(a, a_stride, b, j, depth, c, c_stride);
       j += 2;
     }
   }
   for (; j < vectors; ++j) {
-    product_tile<kRows, 1, kAccumulate>(a, a_stride, b + j * kWidth, b_stride, depth,
-                                        c + j * kWidth, c_stride);
+    product_tile<kRows, 1, kAccumulate>(a, a_stride, b, j, depth, c, c_stride);
   }
 }
 
 /// c (+)= a * b: a [rows][depth], b [depth][vectors * kWidth], c [rows][vectors * kWidth];
 /// 1 <= rows <= kTileRows.
-template <bool kAccumulate>
-LAZYLLM_SIMD_INLINE void product(int rows, const float* a, int64_t a_stride, const float* b,
-                                 int64_t b_stride, int depth, int vectors, float* c,
-                                 int64_t c_stride) {
+template <bool kAccumulate, typename Matrix>
+LAZYLLM_SIMD_INLINE void product(int rows, const float* a, int64_t a_stride, const Matrix& b,
+                                 int depth, int vectors, float* c, int64_t c_stride) {
   switch (rows) {
     case 1:
-      return product_rows<1, kAccumulate>(a, a_stride, b, b_stride, depth, vectors, c, c_stride);
+      return product_rows<1, kAccumulate>(a, a_stride, b, depth, vectors, c, c_stride);
     case 2:
-      return product_rows<2, kAccumulate>(a, a_stride, b, b_stride, depth, vectors, c, c_stride);
+      return product_rows<2, kAccumulate>(a, a_stride, b, depth, vectors, c, c_stride);
     case 3:
-      return product_rows<3, kAccumulate>(a, a_stride, b, b_stride, depth, vectors, c, c_stride);
+      return product_rows<3, kAccumulate>(a, a_stride, b, depth, vectors, c, c_stride);
     case 4:
-      return product_rows<4, kAccumulate>(a, a_stride, b, b_stride, depth, vectors, c, c_stride);
+      return product_rows<4, kAccumulate>(a, a_stride, b, depth, vectors, c, c_stride);
     case 5:
       if constexpr (kTileRows >= 5) {
-        product_rows<5, kAccumulate>(a, a_stride, b, b_stride, depth, vectors, c, c_stride);
+        product_rows<5, kAccumulate>(a, a_stride, b, depth, vectors, c, c_stride);
       }
       return;
     default:
       if constexpr (kTileRows >= 6) {
-        product_rows<6, kAccumulate>(a, a_stride, b, b_stride, depth, vectors, c, c_stride);
+        product_rows<6, kAccumulate>(a, a_stride, b, depth, vectors, c, c_stride);
       }
       return;
   }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 
@@ -13,38 +16,47 @@ struct FreeMemory {
   void operator()(void* data) const { std::free(data); }
 };
 
-/// 64-byte aligned memory. Errors: Error(io) when the system has none left.
+/// 64-byte aligned memory; large pieces lie in huge pages where the system has them.
+/// Errors: Error(io) when the system has none left.
 inline std::unique_ptr<void, FreeMemory> allocate_aligned(size_t bytes) {
-  constexpr size_t kAlignment = 64;
+  constexpr size_t kHugePage = size_t{2} << 20;
   if (bytes == 0) bytes = 1;
+  const size_t alignment = bytes >= kHugePage ? kHugePage : 64;
   void* data = nullptr;
-  if (bytes <= SIZE_MAX - kAlignment) {
-    data = std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  if (bytes <= SIZE_MAX - alignment) {
+    data = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
   }
   if (data == nullptr) {
     fail(ErrorCode::io, "out of memory: the system refused {} MiB; use a smaller context or model",
          bytes >> 20);
   }
+#if defined(MADV_HUGEPAGE)
+  // Whole huge pages only; a refusal costs time, not correctness.
+  if (alignment == kHugePage) ::madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
   return std::unique_ptr<void, FreeMemory>(data);
 }
 
-/// Working memory that is kept between calls and only grows.
+/// Working memory that is kept between calls and only grows. 64-byte aligned; contents undefined
+/// at first, and after it grew.
 class Scratch {
  public:
-  /// At least `count` floats, 64-byte aligned; contents undefined.
-  float* floats(size_t count) {
-    if (count > count_) {
+  template <typename T>
+  T* get(int64_t count) {
+    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
+    if (bytes > bytes_) {
       data_.reset();
-      count_ = 0;
-      data_ = allocate_aligned(count * sizeof(float));
-      count_ = count;
+      bytes_ = 0;
+      data_ = allocate_aligned(bytes);
+      bytes_ = bytes;
     }
-    return static_cast<float*>(data_.get());
+    return static_cast<T*>(data_.get());
   }
+  float* floats(size_t count) { return get<float>(static_cast<int64_t>(count)); }
 
  private:
   std::unique_ptr<void, FreeMemory> data_;
-  size_t count_ = 0;
+  size_t bytes_ = 0;
 };
 
 }  // namespace lazyllm::kernels::cpu

@@ -141,4 +141,35 @@ LAZYLLM_SIMD_INLINE void transpose(const Rows& in, float* out, int64_t out_strid
   }
 }
 
+template <typename Rows>
+LAZYLLM_SIMD_INLINE void transpose_halves(const Rows& in, uint16_t* out, int64_t out_stride) {
+  __m256i pairs[8];  // [2 * i + half]: rows 2i, 2i + 1 of four columns of each 128-bit part
+  LAZYLLM_UNROLL
+  for (int i = 0; i < 4; ++i) {
+    const __m256i even = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in(2 * i)));
+    const __m256i odd = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(in(2 * i + 1)));
+    pairs[2 * i] = _mm256_unpacklo_epi16(even, odd);
+    pairs[2 * i + 1] = _mm256_unpackhi_epi16(even, odd);
+  }
+  LAZYLLM_UNROLL
+  for (int quarter = 0; quarter < 4; ++quarter) {  // two columns of each part
+    const int half = quarter / 2;
+    const auto fours = [&](int i) {
+      return quarter % 2 == 0 ? _mm256_unpacklo_epi32(pairs[4 * i + half], pairs[4 * i + 2 + half])
+                              : _mm256_unpackhi_epi32(pairs[4 * i + half], pairs[4 * i + 2 + half]);
+    };
+    const __m256i first = fours(0);
+    const __m256i last = fours(1);
+    const __m256i columns[2] = {_mm256_unpacklo_epi64(first, last),
+                                _mm256_unpackhi_epi64(first, last)};
+    LAZYLLM_UNROLL
+    for (int c = 0; c < 2; ++c) {
+      uint16_t* to = out + (2 * quarter + c) * out_stride;
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_castsi256_si128(columns[c]));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + 8 * out_stride),
+                       _mm256_extracti128_si256(columns[c], 1));
+    }
+  }
+}
+
 }  // namespace lazyllm::kernels::cpu::avx2

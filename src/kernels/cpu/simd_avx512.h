@@ -146,4 +146,47 @@ LAZYLLM_SIMD_INLINE void transpose(const Rows& in, float* out, int64_t out_strid
   }
 }
 
+template <typename Rows>
+LAZYLLM_SIMD_INLINE void transpose_halves(const Rows& in, uint16_t* out, int64_t out_stride) {
+  // Eight rows of all 32 columns: part p of eights[g][c] is column 8p + c of rows 8g .. 8g + 7.
+  __m512i eights[2][8];
+  LAZYLLM_UNROLL
+  for (int g = 0; g < 2; ++g) {
+    __m512i pairs[8];  // [2 * i + half]: rows 2i, 2i + 1 of four columns of each part
+    LAZYLLM_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      const __m512i even = _mm512_loadu_si512(in(8 * g + 2 * i));
+      const __m512i odd = _mm512_loadu_si512(in(8 * g + 2 * i + 1));
+      pairs[2 * i] = _mm512_unpacklo_epi16(even, odd);
+      pairs[2 * i + 1] = _mm512_unpackhi_epi16(even, odd);
+    }
+    LAZYLLM_UNROLL
+    for (int half = 0; half < 2; ++half) {
+      const __m512i low0 = _mm512_unpacklo_epi32(pairs[half], pairs[2 + half]);
+      const __m512i high0 = _mm512_unpackhi_epi32(pairs[half], pairs[2 + half]);
+      const __m512i low1 = _mm512_unpacklo_epi32(pairs[4 + half], pairs[6 + half]);
+      const __m512i high1 = _mm512_unpackhi_epi32(pairs[4 + half], pairs[6 + half]);
+      eights[g][4 * half] = _mm512_unpacklo_epi64(low0, low1);
+      eights[g][4 * half + 1] = _mm512_unpackhi_epi64(low0, low1);
+      eights[g][4 * half + 2] = _mm512_unpacklo_epi64(high0, high1);
+      eights[g][4 * half + 3] = _mm512_unpackhi_epi64(high0, high1);
+    }
+  }
+  // Parts 0 and 1, then 2 and 3, of both halves of the rows side by side.
+  const __m512i front = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+  const __m512i back = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  LAZYLLM_UNROLL
+  for (int c = 0; c < 8; ++c) {
+    const __m512i low = _mm512_permutex2var_epi64(eights[0][c], front, eights[1][c]);
+    const __m512i high = _mm512_permutex2var_epi64(eights[0][c], back, eights[1][c]);
+    const auto put = [&](int column, __m256i halves) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + column * out_stride), halves);
+    };
+    put(c, _mm512_castsi512_si256(low));
+    put(8 + c, _mm512_extracti64x4_epi64(low, 1));
+    put(16 + c, _mm512_castsi512_si256(high));
+    put(24 + c, _mm512_extracti64x4_epi64(high, 1));
+  }
+}
+
 }  // namespace lazyllm::kernels::cpu::avx512

@@ -127,4 +127,13 @@ LAZYLLM_SIMD_INLINE void transpose(const Rows& in, float* out, int64_t out_strid
   }
 }
 
+/// out[c][r] = in(r)[c] for 2 * kWidth halves of each of kWidth rows.
+template <typename Rows>
+LAZYLLM_SIMD_INLINE void transpose_halves(const Rows& in, uint16_t* out, int64_t out_stride) {
+  for (int r = 0; r < kWidth; ++r) {
+    const uint16_t* row = in(r);
+    for (int c = 0; c < 2 * kWidth; ++c) out[c * out_stride + r] = row[c];
+  }
+}
+
 }  // namespace lazyllm::kernels::cpu::generic
