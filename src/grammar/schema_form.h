@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -27,7 +28,8 @@ Schemas both(const Schemas& a, const Schemas& b);
 
 struct NumberBounds {
   /// As the document has them, for comparing schemas.
-  double lower = -1.0 / 0.0, upper = 1.0 / 0.0;
+  double lower = -std::numeric_limits<double>::infinity();
+  double upper = std::numeric_limits<double>::infinity();
   bool lower_excluded = false, upper_excluded = false;
   /// What fulfils them among 64-bit integers and among decimals, see NumberRule.
   Int128 first_integer = INT64_MIN, last_integer = INT64_MAX;
