@@ -3,7 +3,7 @@
 // reads one JSON request a line and writes one JSON answer a line.
 //   {"schema": S, "samples": N, "seed": I, "limit": T}
 //       N texts of random allowed tokens: {"texts": [...], "tokens": [...]} or {"error": "..."}.
-//       After T tokens the sampler heads for the end.
+//       After T tokens the sampler heads for the end; "hints": characters that patterns want.
 //   {"schema": S, "documents": [TEXT...]}
 //       whether each is accepted: {"accepted": [-1 or the byte where it leaves the schema]}.
 //   {"schema": S, "time": N, "seed": I}  microseconds: {"compile": t, "restrict": [t...]}
@@ -84,20 +84,37 @@ class Driver {
     return tokens[random() % tokens.size()];
   }
 
-  /// Single bytes that close what is open, if one may come; else any token.
-  TokenId pick_ending(const std::vector<TokenId>& tokens, std::mt19937_64& random) {
+  /// Whether a quotation mark is open in a JSON text.
+  static bool in_string(const std::string& text) {
+    bool open = false;
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '"') open = !open;
+      if (text[i] == '\\') ++i;
+    }
+    return open;
+  }
+
+  /// Single bytes that close what is open, if one may come. A string may not close while its
+  /// pattern wants something else: often a hint then, else any token.
+  TokenId pick_ending(const std::vector<TokenId>& tokens, const std::string& text,
+                      std::mt19937_64& random) {
     std::vector<TokenId> single;
     for (const TokenId token : tokens) {
       if (pieces_[static_cast<size_t>(token)].size() == 1) single.push_back(token);
     }
-    // Now and then any, for strings that may only close when a pattern has been met.
-    const bool closes = random() % 4 != 0;
-    for (const char byte : std::string("\"}]:")) {
-      if (byte != '"' && !closes) break;
+    const bool string = in_string(text);
+    for (const char byte : std::string(string ? "\"" : "\"}]:")) {
       for (const TokenId token : single) {
         if (pieces_[static_cast<size_t>(token)][0] == byte) return token;
       }
     }
+    std::vector<TokenId> hinted;
+    for (const TokenId token : single) {
+      if (hints_.find(pieces_[static_cast<size_t>(token)]) != std::string::npos) {
+        hinted.push_back(token);
+      }
+    }
+    if (string && !hinted.empty() && random() % 4 != 0) return pick(hinted, false, random);
     std::erase_if(single, [&](TokenId token) {
       return std::string(" \n\t\\,").find(pieces_[static_cast<size_t>(token)][0]) !=
              std::string::npos;
@@ -108,6 +125,7 @@ class Driver {
   ordered_json sample(const ordered_json& request) {
     ordered_json texts = ordered_json::array(), counts = ordered_json::array();
     std::mt19937_64 random(request.value("seed", 0));
+    hints_ = request.value("hints", "");
     for (int i = 0; i < request.value("samples", 1); ++i) {
       const auto one = constraint(request);
       const bool by_first_byte = i % 2 == 0;
@@ -123,7 +141,7 @@ class Driver {
         const bool may_end = tokens.size() < all;
         if (tokens.empty() || (may_end && (ending || random() % 4 == 0))) break;
         const TokenId token =
-            ending ? pick_ending(tokens, random) : pick(tokens, by_first_byte, random);
+            ending ? pick_ending(tokens, text, random) : pick(tokens, by_first_byte, random);
         text += pieces_[static_cast<size_t>(token)];
         one->accept(token);
       }
@@ -182,6 +200,7 @@ class Driver {
   std::shared_ptr<const lazyllm::Model> model_;
   std::vector<float> logits_;
   std::vector<std::string> pieces_;
+  std::string hints_;
 };
 
 }  // namespace
