@@ -329,7 +329,6 @@ def test_contrast_in_light_and_dark(page, document, dark):
         assert poor == {}
 
 
-@pytest.mark.xfail(reason="at 360 px something in the open reading view is wider than the screen", strict=False)
 def test_fits_a_phone(page, document):
     page.open(width=360, height=740)
     assert page.fits()
