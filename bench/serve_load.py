@@ -5,7 +5,8 @@
     bench/serve_load.py mixed --pid PID --requests 10000        good, bad and broken-off requests
     bench/serve_load.py parallel --clients 4 --prompt 128 --answer 256
     bench/serve_load.py beside --prompt 7000                     a long prefill beside another client's tokens
-    bench/serve_load.py repeat --prompt 7000                     the second question about a document
+    bench/serve_load.py repeat --prompt 7000                     the second question about a document, and the next turn
+    bench/serve_load.py overhead --program lazyllm -m MODEL      time to first token and of further ones beside `lazyllm run`
 
 `mixed` fails (exit code 1) if a request gets an answer that its kind cannot get, the server dies, a slot stays busy, or memory grows by
 more than --growth MiB after the first quarter. The others print one JSON object with what they measured. `parallel` also works with other
@@ -19,7 +20,9 @@ import pathlib
 import random
 import socket
 import statistics
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -272,6 +275,12 @@ def intervals(times: list[float]) -> list[float]:
     return [b - a for a, b in zip(times, times[1:])]
 
 
+def milliseconds(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(1e3 * s for s in seconds)
+    at = {"median": 0.5, "p95": 0.95, "p99": 0.99, "worst": 1.0}
+    return {name: round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 2) for name, share in at.items()}
+
+
 def run_beside(target: Target, options) -> int:
     """Time between tokens of one client, quiet and while another's long prompt is read."""
     short = {"prompt": prompt_of(target, 32, options.seed), "max_tokens": 64, "ignore_eos": True, "temperature": 0, "logprobs": 0}
@@ -290,10 +299,11 @@ def run_beside(target: Target, options) -> int:
     times, _ = stream(target, {**short, "max_tokens": 1500})
     reader.join()
     during = [b - a for a, b in zip(times, times[1:]) if begin + a > window["begin"] and begin + b < window["end"]]
-    q, d = statistics.median(quiet), statistics.median(during) if during else float("nan")
-    print(json.dumps({"prompt_tokens": options.prompt, "quiet_ms": round(q * 1e3, 2), "during_prefill_ms": round(d * 1e3, 2),
-                      "during_prefill_worst_ms": round(max(during, default=0) * 1e3, 2), "tokens_during_prefill": len(during),
-                      "prefill_s": round(window["end"] - window["begin"], 2), "ratio": round(d / q, 2)}))
+    assert during, "the prompt was read between two tokens; use a longer one"
+    before, beside = milliseconds(quiet), milliseconds(during)
+    print(json.dumps({"prompt_tokens": options.prompt, "quiet_ms": before, "during_prefill_ms": beside, "tokens_during_prefill": len(during),
+                      "prefill_s": round(window["end"] - window["begin"], 2),
+                      "ratio": {name: round(beside[name] / before[name], 2) for name in ("median", "p95", "p99")}}))
     return 0
 
 
@@ -309,19 +319,52 @@ def run_repeat(target: Target, options) -> int:
         times, last = stream(target, {**body, "prompt": prompt, "cache_prompt": cache, "lazy": {"policy": policy}})
         return times[0], last
 
-    dense, _ = ask(questions[0], False, "dense")
-    first, _ = ask(questions[0], True, options.policy)
+    dense, whole = ask(questions[0], False, "dense")
+    first, answer = ask(questions[0], True, options.policy)
     second, last = ask(questions[1], True, options.policy)
     fresh, without = ask(questions[1], False, options.policy)
     print(json.dumps({"prompt_tokens": options.prompt, "policy": options.policy, "dense_ttft_s": round(dense, 3), "first_ttft_s": round(first, 3),
                       "second_ttft_s": round(second, 3), "second_without_cache_ttft_s": round(fresh, 3), "second_over_dense": round(second / dense, 3),
-                      "cached_tokens": last["timings"]["cache_n"], "same_tokens_kept": last["lazy"]["kept_per_layer"] == without["lazy"]["kept_per_layer"]}))
+                      "second_over_cost_model": round(second / expected_seconds(last, whole), 3), "cached_tokens": last["timings"]["cache_n"],
+                      "same_tokens_kept": last["lazy"]["kept_per_layer"] == without["lazy"]["kept_per_layer"]}))
+    return 0
+
+
+def expected_seconds(run: dict, dense: dict) -> float:
+    """Cost model: the run's operations at the speed that a dense run of the same prompt had."""
+    work, speed = run["lazy"]["prefill"], dense["lazy"]["prefill"]
+    return sum(work[f"{kind}_operations"] * speed[f"{kind}_ms"] / speed[f"{kind}_operations"] for kind in ("linear", "attention")) / 1e3
+
+
+def run_overhead(target: Target, options) -> int:
+    """The same greedy prompts through the server and through `lazyllm run`, by turns."""
+    ours: dict[str, list[float]] = {"ttft": [], "tpot": []}
+    program: dict[str, list[float]] = {"ttft": [], "tpot": []}
+    for turn in range(options.rounds + 1):
+        prompt = text(options.prompt * 3 // 4, options.seed + turn)
+        body = {"prompt": prompt, "max_tokens": options.answer, "ignore_eos": True, "temperature": 0, "logprobs": 0, "cache_prompt": False}
+        times, _ = stream(target, body)
+        with tempfile.TemporaryDirectory() as folder:
+            figures = pathlib.Path(folder) / "figures.json"
+            subprocess.run([options.program, "run", "-m", options.model, "-p", prompt, "-n", str(options.answer), "--ignore-eos", "--no-chat", "--temp", "0",
+                            "--stats-json", figures], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            run = json.loads(figures.read_text())
+        if turn == 0:
+            continue  # warm
+        ours["ttft"].append(times[0])
+        ours["tpot"].append((times[-1] - times[0]) / (len(times) - 1))
+        program["ttft"].append(run["ttft_ms"] / 1e3)
+        program["tpot"].append(run["tpot_ms"] / 1e3)
+    ratios = {name: [a / b for a, b in zip(ours[name], program[name])] for name in ours}
+    print(json.dumps({"prompt_words": options.prompt * 3 // 4, "answer_tokens": options.answer, "rounds": options.rounds,
+                      **{f"{name}_ms": {"server": round(1e3 * statistics.median(ours[name]), 2), "run": round(1e3 * statistics.median(program[name]), 2)} for name in ours},
+                      "ratio": {name: round(statistics.median(ratios[name]), 4) for name in ratios}}))
     return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["mixed", "parallel", "beside", "repeat"])
+    parser.add_argument("mode", choices=["mixed", "parallel", "beside", "repeat", "overhead"])
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--key", default="")
     parser.add_argument("--seed", type=int, default=1)
@@ -332,11 +375,14 @@ def main() -> int:
     parser.add_argument("--prompt", type=int, default=None, help="tokens (default: parallel 128, others 7000)")
     parser.add_argument("--answer", type=int, default=256, help="tokens")
     parser.add_argument("--policy", default="lazy")
+    parser.add_argument("--program", type=pathlib.Path, help="lazyllm, for overhead")
+    parser.add_argument("-m", "--model", type=pathlib.Path, help="the server's model, for overhead")
+    parser.add_argument("--rounds", type=int, default=5, help="of overhead")
     options = parser.parse_args()
     options.clients = options.clients or (16 if options.mode == "mixed" else 4)
     options.prompt = options.prompt or (128 if options.mode == "parallel" else 7000)
     target = Target(options.url, options.key)
-    return {"mixed": run_mixed, "parallel": run_parallel, "beside": run_beside, "repeat": run_repeat}[options.mode](target, options)
+    return {"mixed": run_mixed, "parallel": run_parallel, "beside": run_beside, "repeat": run_repeat, "overhead": run_overhead}[options.mode](target, options)
 
 
 if __name__ == "__main__":

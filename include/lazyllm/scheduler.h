@@ -97,7 +97,7 @@ struct SchedulerOptions {
   std::filesystem::path cache_folder = {};
   std::function<void(const std::string&)> on_message = {};  ///< what an operator may want to know
   int64_t max_queue = 64;                                   ///< requests that may wait
-  /// Most time a prefill may take between two steps of answers under way; 0: twice such a step.
+  /// Most time a prefill may take between two steps of answers under way; 0: 1.5 times such a step.
   double prefill_slice_ms = 0.0;
 };
 

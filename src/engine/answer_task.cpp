@@ -121,6 +121,7 @@ void AnswerTask::start(SnapshotCache& snapshots, lazy::Stepper& editor,
       cached_pairs_ = match.tokens * match.snapshot->depth();
     }
     snapshot_ = std::make_unique<lazy::Snapshot>(transformer_, depth);
+    if (match.snapshot != nullptr) snapshot_->inherit(*match.snapshot, match.tokens);
   }
 
   lazy::StepRequest step = step_request();

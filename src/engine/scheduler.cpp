@@ -323,12 +323,15 @@ void Scheduler::Implementation::decode() {
   counters.decode_seconds += seconds_since(begin);
 }
 
+/// Prefill between two decode steps, in such steps. More makes prompts sooner and answers slower.
+constexpr double kSliceSteps = 1.5;
+
 /// One slice: the prefills take turns, tile by tile. With nobody decoding a tile is a slice.
 void Scheduler::Implementation::prefill() {
   const bool others_decode = std::any_of(
       slots.begin(), slots.end(), [](const Slot& slot) { return slot.task && slot.decoding; });
-  const double most_seconds =
-      options.prefill_slice_ms > 0.0 ? options.prefill_slice_ms / 1e3 : 2.0 * decode_step_seconds;
+  const double most_seconds = options.prefill_slice_ms > 0.0 ? options.prefill_slice_ms / 1e3
+                                                             : kSliceSteps * decode_step_seconds;
   const Clock::time_point begin = Clock::now();
   for (size_t tried = 0; tried < slots.size();) {
     Slot& slot = slots[next_prefill++ % slots.size()];

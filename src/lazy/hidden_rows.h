@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels/backend.h"
@@ -11,25 +12,31 @@ namespace lazyllm::lazy {
 /// The Aux Cache: at most one row of hidden_size float32 values per token, kept while
 /// 0 < depth < L (paper, section 3.2; there one buffer per layer, here one row,
 /// because a token waits at exactly one depth).
-/// Memory comes in chunks of neighbouring tokens and goes when a chunk is empty.
+/// Memory comes in chunks of neighbouring tokens and goes when a chunk is empty. Several may share
+/// a chunk; who writes into such a chunk takes a copy first.
 class HiddenRows {
  public:
   HiddenRows(const kernels::Backend& backend, int hidden_size);
 
   bool has(int64_t token) const;
-  /// The token's row; made if absent, contents undefined then.
+  /// The token's row, to be written; made if absent, contents undefined then.
   float* acquire(int64_t token);
   /// The token's row, which must exist.
   float* row(int64_t token) const;
   void release(int64_t token);
+  /// Takes over the rows of the first `tokens` tokens, which must exist. This one must be empty.
+  void share_prefix(const HiddenRows& other, int64_t tokens);
+  /// Shared chunks count in each.
   size_t bytes() const { return bytes_; }
 
  private:
   static constexpr int64_t kChunkRows = 64;
   struct Chunk {
-    kernels::Buffer buffer;
+    std::shared_ptr<kernels::Buffer> buffer;
     uint64_t used = 0;  // one bit per row
   };
+
+  std::shared_ptr<kernels::Buffer> allocate() const;
 
   const kernels::Backend& backend_;
   int64_t hidden_size_;

@@ -16,28 +16,41 @@ int32_t KvCache::acquire(int64_t token) {
   }
   int32_t& slot = slot_of_[static_cast<size_t>(token)];
   if (slot != kNoSlot) return slot;
+  slot = next_slot();
+  own_block(static_cast<size_t>(slot / kernels::kKvBlockSlots));
+  return slot;
+}
+
+int32_t KvCache::next_slot() {
   if (!free_slots_.empty()) {
-    slot = free_slots_.back();
+    const int32_t slot = free_slots_.back();
     free_slots_.pop_back();
     return slot;
   }
   if (slots_ % kernels::kKvBlockSlots == 0) {
-    blocks_.push_back(backend_.allocate(layout_.block_bytes()));
-    pointers_.push_back(static_cast<std::byte*>(blocks_.back().data()));
+    blocks_.push_back(std::make_shared<kernels::Buffer>(backend_.allocate(layout_.block_bytes())));
+    pointers_.push_back(static_cast<std::byte*>(blocks_.back()->data()));
   }
-  slot = slots_++;
-  return slot;
+  return slots_++;
 }
 
-void KvCache::copy_prefix(const KvCache& other, int64_t tokens) {
-  LAZYLLM_CHECK(slots_ == 0);
-  for (int64_t token = 0; token < tokens; ++token) {
-    LAZYLLM_CHECK(other.slot(token) == token);
-    acquire(token);
-  }
-  for (size_t block = 0; block < blocks_.size(); ++block) {
-    backend_.copy(other.blocks_[block], blocks_[block]);
-  }
+void KvCache::own_block(size_t block) {
+  std::shared_ptr<kernels::Buffer>& shared = blocks_[block];
+  if (shared.use_count() == 1) return;
+  auto own = std::make_shared<kernels::Buffer>(backend_.allocate(layout_.block_bytes()));
+  backend_.copy(*shared, *own);
+  shared = std::move(own);
+  pointers_[block] = static_cast<std::byte*>(shared->data());
+}
+
+void KvCache::share_prefix(const KvCache& other, int64_t tokens) {
+  LAZYLLM_CHECK(slots_ == 0 && tokens <= std::ssize(other.slot_of_));
+  slots_ = static_cast<int32_t>(tokens);
+  slot_of_.assign(other.slot_of_.begin(), other.slot_of_.begin() + tokens);
+  for (int64_t token = 0; token < tokens; ++token) LAZYLLM_CHECK(slot(token) == token);
+  const auto blocks = (tokens + kernels::kKvBlockSlots - 1) / kernels::kKvBlockSlots;
+  blocks_.assign(other.blocks_.begin(), other.blocks_.begin() + blocks);
+  pointers_.assign(other.pointers_.begin(), other.pointers_.begin() + blocks);
 }
 
 void KvCache::truncate(int64_t first) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -11,7 +12,8 @@ namespace lazyllm::lazy {
 
 /// Keys and values of one layer, only for the tokens that were computed there.
 /// A token gets a slot when it is first computed; memory grows by blocks of
-/// kernels::kKvBlockSlots slots.
+/// kernels::kKvBlockSlots slots. Caches may share blocks; one that writes into such a block takes a
+/// copy first.
 class KvCache {
  public:
   KvCache(const kernels::Backend& backend, const kernels::KvLayout& layout);
@@ -23,25 +25,30 @@ class KvCache {
     return token < static_cast<int64_t>(slot_of_.size()) ? slot_of_[static_cast<size_t>(token)]
                                                          : kNoSlot;
   }
-  /// The token's slot; given out if it has none.
+  /// The token's slot; given out, to be written once, if it has none.
   int32_t acquire(int64_t token);
-  /// Copies the first `tokens` tokens of a cache that holds them in slots of their own number, as
-  /// every cache does below the first pruning layer. This one must be empty.
-  void copy_prefix(const KvCache& other, int64_t tokens);
+  /// Takes over the first `tokens` tokens of a cache that holds them in slots of their own number,
+  /// as every cache does below the first pruning layer. This one must be empty.
+  void share_prefix(const KvCache& other, int64_t tokens);
   /// Forgets the tokens from `first` on and gives back blocks that became empty at the end.
   void truncate(int64_t first);
 
   kernels::KvLayerView view() const { return {layout_, pointers_}; }
-  std::span<const kernels::Buffer> blocks() const { return blocks_; }
+  /// The memory in order, for storing and loading.
+  std::span<const std::shared_ptr<kernels::Buffer>> blocks() const { return blocks_; }
+  /// Shared blocks count in each cache.
   size_t bytes() const { return blocks_.size() * layout_.block_bytes(); }
 
  private:
+  int32_t next_slot();
+  void own_block(size_t block);
+
   const kernels::Backend& backend_;
   kernels::KvLayout layout_;
   std::vector<int32_t> slot_of_;     // by token
   std::vector<int32_t> free_slots_;  // below slots_, from truncated tokens
   int32_t slots_ = 0;                // slots ever given out
-  std::vector<kernels::Buffer> blocks_;
+  std::vector<std::shared_ptr<kernels::Buffer>> blocks_;
   std::vector<std::byte*> pointers_;
 };
 

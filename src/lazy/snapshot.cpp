@@ -10,6 +10,12 @@ Snapshot::Snapshot(const model::Transformer& transformer, int depth)
       depth_(depth),
       hidden_(transformer.backend(), transformer.hyperparameters().hidden_size) {}
 
+void Snapshot::inherit(const Snapshot& other, int64_t count) {
+  LAZYLLM_CHECK(size() == 0 && count <= other.size() && depth_ == other.depth_);
+  tokens_.assign(other.tokens_.begin(), other.tokens_.begin() + count);
+  if (has_hidden()) hidden_.share_prefix(other.hidden_, count);
+}
+
 void Snapshot::record(const Sequence& sequence) {
   const int64_t hidden_size = transformer_.hyperparameters().hidden_size;
   for (int64_t token = size(); token < sequence.size(); ++token) {
@@ -38,17 +44,10 @@ void Snapshot::restore(int64_t count, Sequence& sequence) const {
   LAZYLLM_CHECK(sequence.size() == 0 && count <= size() && std::ssize(kv_) == depth_);
   sequence.append(std::span(tokens_).first(static_cast<size_t>(count)));
   for (int layer = 0; layer < depth_; ++layer) {
-    sequence.kv(layer).copy_prefix(kv_[static_cast<size_t>(layer)], count);
+    sequence.kv(layer).share_prefix(kv_[static_cast<size_t>(layer)], count);
   }
-  const int64_t hidden_size = transformer_.hyperparameters().hidden_size;
-  for (int64_t token = 0; token < count; ++token) {
-    if (has_hidden()) {
-      const float* const from[] = {hidden_.row(token)};
-      float* const to = sequence.hidden().acquire(token);
-      transformer_.backend().gather(from, {to, 1, hidden_size, hidden_size});
-    }
-    sequence.place(token, depth_);
-  }
+  if (has_hidden()) sequence.hidden().share_prefix(hidden_, count);
+  for (int64_t token = 0; token < count; ++token) sequence.place(token, depth_);
 }
 
 void Snapshot::store(const std::function<void(std::span<const std::byte>)>& sink) const {
@@ -64,8 +63,8 @@ void Snapshot::store(const std::function<void(std::span<const std::byte>)>& sink
     send(hidden_.row(token), hidden_size);
   }
   for (const KvCache& cache : kv_) {
-    for (const kernels::Buffer& block : cache.blocks()) {
-      send(block.floats(), block.bytes() / sizeof(float));
+    for (const auto& block : cache.blocks()) {
+      send(block->floats(), block->bytes() / sizeof(float));
     }
   }
 }
@@ -89,8 +88,8 @@ void Snapshot::load(std::span<const int32_t> tokens, CacheTypes cache_types,
   for (int layer = 0; layer < depth_; ++layer) {
     KvCache& cache = sequence.kv(layer);
     for (int64_t token = 0; token < size(); ++token) cache.acquire(token);
-    for (const kernels::Buffer& block : cache.blocks()) {
-      receive(block.floats(), block.bytes() / sizeof(float));
+    for (const auto& block : cache.blocks()) {
+      receive(block->floats(), block->bytes() / sizeof(float));
     }
     kv_.push_back(std::move(cache));
   }

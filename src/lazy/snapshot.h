@@ -23,11 +23,15 @@ namespace lazyllm::lazy {
 ///
 /// Filled beside a running sequence: record() whenever a step has just reached `depth` and has not
 /// selected yet (StepObserver::on_computed), since the sequence overwrites and drops its rows;
-/// take() when the sequence is done. Not thread-safe.
+/// take() when the sequence is done. Sequences and snapshots share the memory of what they have in
+/// common. Not thread-safe.
 class Snapshot {
  public:
   Snapshot(const model::Transformer& transformer, int depth);
 
+  /// Begins, empty, with the rows of the first `count` tokens of another one of the same depth,
+  /// from which the sequence was restored.
+  void inherit(const Snapshot& other, int64_t count);
   /// Copies the rows of the tokens that are new since the last call; they must stand at `depth`.
   void record(const Sequence& sequence);
   /// Takes the exact layers of a sequence that is not needed any more. Tokens that were not

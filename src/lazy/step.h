@@ -15,8 +15,6 @@ class StepRun {
  public:
   /// The layer whose tokens come next, 0-based; the number of layers when all is done.
   int layer() const { return layer_; }
-  /// Nothing of layer() is computed yet, and all layers before it are done.
-  bool at_layer_start() const { return next_row_ == 0; }
   bool done() const { return layer_ == layers_; }
   /// Of the work, 0 .. 1, all layers counted alike.
   double share() const {

@@ -172,9 +172,7 @@ void Answering::add_figures(Json& json) {
   const Running& first = running_.front();
   const AnswerEnd& end = *first.end;
   json["timings"] = timings_json(end);
-  json["lazy"] =
-      lazy_json(end, service_.info,
-                service_.cost->dense_ttft_ms(end.statistics, work_ttft_ms(end), end.cached_tokens));
+  json["lazy"] = lazy_json(end, service_.info, *service_.cost);
   if (end.tokens) {
     json["lazy"]["tokens"] =
         tokens_json(*service_.model, job_.prompts[first.prompt].tokens, *end.tokens);

@@ -34,8 +34,11 @@ Json timings_json(const AnswerEnd& end) {
           {"queue_ms", end.queue_ms}};
 }
 
-Json lazy_json(const AnswerEnd& end, const ModelInfo& model, std::optional<double> dense_ttft_ms) {
+Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost) {
   const Statistics& s = end.statistics;
+  const std::optional<double> dense_ttft_ms =
+      cost.dense_ttft_ms(s, work_ttft_ms(end), end.cached_tokens);
+  const RunWork work = cost.work(s, end.cached_tokens);
   return {{"policy", s.policy},
           {"schedule", s.schedule},
           {"layers", model.layers},
@@ -45,7 +48,14 @@ Json lazy_json(const AnswerEnd& end, const ModelInfo& model, std::optional<doubl
           {"revived_tokens", s.revived_tokens},
           {"ttft_ms", work_ttft_ms(end)},
           {"dense_ttft_ms_estimate", dense_ttft_ms ? Json(*dense_ttft_ms) : Json()},
-          {"cached_tokens", end.cached_tokens}};
+          {"cached_tokens", end.cached_tokens},
+          {"prefill",
+           {{"linear_operations", work.linear},
+            {"attention_operations", work.attention},
+            {"linear_ms", s.linear_ms},
+            {"attention_ms", s.attention_ms},
+            {"pruning_ms", s.pruning_ms},
+            {"head_ms", s.head_ms}}}};
 }
 
 Json tokens_json(const Model& model, std::span<const TokenId> prompt, const TokenReport& report) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <optional>
 #include <span>
 
 #include "lazyllm/scheduler.h"
+#include "server/cost_model.h"
 #include "server/json_body.h"
 
 namespace lazyllm::server {
@@ -15,8 +15,8 @@ double work_ttft_ms(const AnswerEnd& end);
 /// llama-server's object "timings".
 Json timings_json(const AnswerEnd& end);
 
-/// The object "lazy": what was computed, kept and revived.
-Json lazy_json(const AnswerEnd& end, const ModelInfo& model, std::optional<double> dense_ttft_ms);
+/// The object "lazy": what was computed, kept and revived, and what it would have cost dense.
+Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost);
 
 /// Its member "tokens": text and depth of each token of the prompt.
 Json tokens_json(const Model& model, std::span<const TokenId> prompt, const TokenReport& report);
