@@ -5,7 +5,7 @@
     bench/serve_load.py mixed --pid PID --requests 10000        good, bad and broken-off requests
     bench/serve_load.py parallel --clients 4 --prompt 128 --answer 256
     bench/serve_load.py beside --prompt 7000                     a long prefill beside another client's tokens
-    bench/serve_load.py repeat --prompt 7000                     the second question about a document, and the next turn
+    bench/serve_load.py repeat --prompt 7000                     further questions about a document
     bench/serve_load.py overhead --program lazyllm -m MODEL      time to first token and of further ones beside `lazyllm run`
 
 `mixed` fails (exit code 1) if a request gets an answer that its kind cannot get, the server dies, a slot stays busy, or memory grows by
@@ -307,25 +307,32 @@ def run_beside(target: Target, options) -> int:
     return 0
 
 
+QUESTIONS = ("Who sat in the tree?", "What did the children carry?", "Where is the old mill?", "What did the brothers keep?", "How long are the roads?", "Is there rain?")
+
+
 def run_repeat(target: Target, options) -> int:
-    """First and second question about one document, and the second without any cache."""
+    """The first and further questions about one document beside dense runs before and after, and one further question without any cache."""
     document = prompt_of(target, options.prompt, options.seed)
-    questions = [json.loads(target.post("/tokenize", {"content": f"\n\nQuestion: {q}\nAnswer:", "add_special": False})[1])["tokens"]
-                 for q in ("Who sat in the tree?", "What did the children carry?")]
-    body = {"max_tokens": 16, "temperature": 0, "logprobs": 0}
+    questions = [json.loads(target.post("/tokenize", {"content": f"\n\nQuestion: {q}\nAnswer:", "add_special": False})[1])["tokens"] for q in QUESTIONS]
 
     def ask(question, cache, policy):
-        prompt = document + question
-        times, last = stream(target, {**body, "prompt": prompt, "cache_prompt": cache, "lazy": {"policy": policy}})
+        body = {"max_tokens": 16, "temperature": 0, "logprobs": 0, "prompt": document + question, "cache_prompt": cache, "lazy": {"policy": policy}}
+        times, last = stream(target, body)
         return times[0], last
 
-    dense, whole = ask(questions[0], False, "dense")
-    first, answer = ask(questions[0], True, options.policy)
-    second, last = ask(questions[1], True, options.policy)
-    fresh, without = ask(questions[1], False, options.policy)
-    print(json.dumps({"prompt_tokens": options.prompt, "policy": options.policy, "dense_ttft_s": round(dense, 3), "first_ttft_s": round(first, 3),
-                      "second_ttft_s": round(second, 3), "second_without_cache_ttft_s": round(fresh, 3), "second_over_dense": round(second / dense, 3),
-                      "second_over_cost_model": round(second / expected_seconds(last, whole), 3), "cached_tokens": last["timings"]["cache_n"],
+    dense_before, whole = ask(questions[0], False, "dense")
+    first, _ = ask(questions[0], True, options.policy)
+    further = [ask(question, True, options.policy) for question in questions[1:]]
+    fresh, without = ask(questions[-1], False, options.policy)
+    dense_after, whole_after = ask(questions[0], False, "dense")
+    dense = (dense_before + dense_after) / 2
+    second = statistics.median(seconds for seconds, _ in further)
+    expected = statistics.median((expected_seconds(last, whole) + expected_seconds(last, whole_after)) / 2 for _, last in further)
+    last = further[-1][1]
+    print(json.dumps({"prompt_tokens": options.prompt, "policy": options.policy, "dense_ttft_s": [round(dense_before, 3), round(dense_after, 3)],
+                      "first_ttft_s": round(first, 3), "further_ttft_s": [round(seconds, 3) for seconds, _ in further],
+                      "further_without_cache_ttft_s": round(fresh, 3), "cost_model_s": round(expected, 3), "further_over_cost_model": round(second / expected, 3),
+                      "further_over_dense": round(second / dense, 3), "cached_tokens": last["timings"]["cache_n"],
                       "same_tokens_kept": last["lazy"]["kept_per_layer"] == without["lazy"]["kept_per_layer"]}))
     return 0
 
@@ -342,8 +349,8 @@ def run_overhead(target: Target, options) -> int:
     program: dict[str, list[float]] = {"ttft": [], "tpot": []}
     for turn in range(options.rounds + 1):
         prompt = text(options.prompt * 3 // 4, options.seed + turn)
-        body = {"prompt": prompt, "max_tokens": options.answer, "ignore_eos": True, "temperature": 0, "logprobs": 0, "cache_prompt": False}
-        times, _ = stream(target, body)
+        body = {"prompt": prompt, "max_tokens": options.answer, "ignore_eos": True, "temperature": 0, "cache_prompt": False}
+        times, last = stream(target, body)
         with tempfile.TemporaryDirectory() as folder:
             figures = pathlib.Path(folder) / "figures.json"
             subprocess.run([options.program, "run", "-m", options.model, "-p", prompt, "-n", str(options.answer), "--ignore-eos", "--no-chat", "--temp", "0",
@@ -351,8 +358,9 @@ def run_overhead(target: Target, options) -> int:
             run = json.loads(figures.read_text())
         if turn == 0:
             continue  # warm
+        assert last["timings"]["predicted_n"] == options.answer == run["generated_tokens"]
         ours["ttft"].append(times[0])
-        ours["tpot"].append((times[-1] - times[0]) / (len(times) - 1))
+        ours["tpot"].append((times[-1] - times[0]) / (last["timings"]["predicted_n"] - 1))  # a chunk may hold several tokens
         program["ttft"].append(run["ttft_ms"] / 1e3)
         program["tpot"].append(run["tpot_ms"] / 1e3)
     ratios = {name: [a / b for a, b in zip(ours[name], program[name])] for name in ours}

@@ -211,6 +211,7 @@ void AnswerTask::write_token() {
 
 std::vector<TokenLogprob> AnswerTask::best_tokens(double log_sum) const {
   const auto count = std::min(static_cast<size_t>(request_.top_logprobs), logits_.size());
+  if (count == 0) return {};
   std::vector<int32_t> order(logits_.size());
   std::iota(order.begin(), order.end(), 0);
   const auto better = [&](int32_t a, int32_t b) {
