@@ -123,6 +123,7 @@ class Maker {
   }
 
   void add_needles() {
+    if (options_.needles == 0) return;
     evaluation::NeedleOptions needles;
     needles.kinds = {evaluation::NeedleKind::literal, evaluation::NeedleKind::paraphrased};
     needles.lengths = {options_.tokens, options_.tokens / kShorter};
