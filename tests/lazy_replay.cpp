@@ -2,6 +2,7 @@
 // Replays a run of the independent reference model (tests/golden/lazy_*.json, made by
 // tools/make_lazy_golden.py) with the engine's step and compares set by set, depth by
 // depth and logit by logit.  Usage: lazy_replay MODEL SCENARIO.json
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -73,7 +74,7 @@ void compare_scores(size_t step, const json& selections, const Recorder& recorde
   }
 }
 
-lazy::PruningPlan plan_of(const json& scenario) {
+lazy::PruningPlan plan_of(const json& scenario, int query_heads) {
   lazy::PruningPlan plan;
   plan.policy_name = "lazy";
   for (const json& point : scenario.at("schedule")) {
@@ -81,6 +82,21 @@ lazy::PruningPlan plan_of(const json& scenario) {
   }
   plan.score = {.window = scenario.at("score_window").get<int>(),
                 .pool = scenario.at("score_pool").get<int>()};
+  for (const json& head : scenario.value("score_heads", json::array())) {
+    plan.score.kind = lazy::ImportanceScore::Kind::heads;
+    plan.score.heads.push_back(
+        {head.at("layer").get<int>(), head.at("head").get<int>(), head.at("weight").get<float>()});
+  }
+  plan.score.layers = scenario.value("score_layers", 1);
+  if (plan.score.layers > 1) {
+    plan.score.kind = lazy::ImportanceScore::Kind::accumulate;
+  }
+  if (const int ahead = scenario.value("score_ahead", 0); ahead > 0) {
+    plan.score.kind = lazy::ImportanceScore::Kind::ahead;
+    plan.score.layers = std::min(ahead, lazy::ImportanceScore::kAllLayers);
+  }
+  plan.keep_mass = scenario.value("keep_mass", 0.0);
+  plan.query_heads = query_heads;
   plan.protect_first = scenario.at("protect_first").get<int64_t>();
   plan.protect_last = scenario.at("protect_last").get<int64_t>();
   const json& budget = scenario.at("revive_budget");
@@ -89,7 +105,7 @@ lazy::PruningPlan plan_of(const json& scenario) {
 }
 
 void replay(const model::Transformer& transformer, const json& scenario) {
-  const lazy::PruningPlan plan = plan_of(scenario);
+  const lazy::PruningPlan plan = plan_of(scenario, transformer.hyperparameters().heads);
   const auto policy = lazy::create_policy(plan);
   lazy::Stepper stepper(transformer);
   lazy::Sequence sequence(transformer, {kernels::CacheType::f32, kernels::CacheType::f32});

@@ -19,6 +19,13 @@ Definitions where the paper is silent (all of them also in ``tests/golden/README
   the next layer and is not in flight. Going down the ranking, the first N such tokens of the step are revived; each further one
   inside the first k is refused and leaves S, and its place goes to the best token beyond the first k whose
   K,V stand in the next layer (a token in flight there does not qualify), if there is one.
+* Scores beyond the paper, each per token and before pooling. ``heads``: the sum over the chosen heads of the pruning layer and all layers before it,
+  each head's row times its weight. ``accumulate N``: mean over those of the last N layers (the pruning layer included) of their scores.
+* ``ahead N``: in a step of a prompt, if no token of S has K,V behind the pruning layer: the last token alone passes the next N layers (or all that are
+  left), the K,V of all others there made from their hidden states behind the pruning layer; the score is its attention in these layers, mean over heads
+  and layers. In any other step: the pruning layer's own.
+* ``keep_mass`` M: k is at most the number of must-keep tokens plus the fewest others, by descending score, that together have the share M of the
+  scores of all others.
 * A revived token attends to the tokens of S at or before its own position.
 
     tools/lazy_reference.py --model DIR --ids 5,17,99,... --prune 2:0.5,4:0.3 --decode 20 [--score window:8] ...
@@ -51,6 +58,10 @@ class Options:
     protect_first: int = 0
     protect_last: int = 0  # the prompt's tail: last tokens of the most recent step of more than one token
     budget: int | None = None  # None is the paper: unlimited
+    heads: tuple[tuple[int, int, float], ...] = ()  # (1-based layer, 1-based head, weight); empty: all heads alike
+    layers: int = 1  # 1 is the paper: the pruning layer alone
+    ahead: int = 0  # layers to look ahead; 0: off
+    mass: float = 0.0  # 0: off
 
 
 @dataclass
@@ -187,13 +198,42 @@ class Llama:
         return self.norm(h, "model.norm.weight") @ self.weights[head].T
 
 
-def importance(probabilities: np.ndarray, pool: int) -> np.ndarray:
-    """Mean of the map [heads, queries, keys] over heads and queries, then over ``pool`` neighbours."""
-    score = probabilities.mean(axis=(0, 1))
+def layer_score(probabilities: np.ndarray, weights: dict[int, float] | None) -> np.ndarray:
+    """Mean of the map [heads, queries, keys] over queries and heads, or the sum over heads by ``weights`` (1-based head -> weight)."""
+    rows = probabilities.mean(axis=1)
+    if weights is None:
+        return rows.mean(axis=0)
+    return sum((rows[head - 1] * rows.dtype.type(weight) for head, weight in weights.items()), np.zeros_like(rows[0]))
+
+
+def importance(by_layer: list[dict[int, float]], selected: list[int], options: Options) -> np.ndarray:
+    """Scores of the tokens in ``selected`` from those of every layer so far (token -> score, the pruning layer's last), pooled."""
+    if options.heads:
+        rows = by_layer
+    else:
+        rows = by_layer[-options.layers :]
+    table = np.array([[row[i] for i in selected] for row in rows])
+    if options.heads:
+        score = table.sum(axis=0)
+    else:
+        score = table.mean(axis=0)
+    pool = options.pool
     if pool <= 1:
         return score
     half = pool // 2
     return np.array([score[max(0, i - half) : i + half + 1].mean() for i in range(len(score))], dtype=score.dtype)
+
+
+def look_ahead(model: Llama, rows: np.ndarray, selected: list[int], first: int, layers: int) -> np.ndarray:
+    """Attention of the last token of ``selected`` in the layers from ``first`` on, all others standing still at ``rows``; mean over heads and layers."""
+    total, last = np.zeros(len(selected), dtype=rows.dtype), rows[-1:]
+    end = min(model.layers, first + layers)
+    for layer in range(first, end):
+        q, k, v = model.qkv(layer, np.concatenate([rows[:-1], last]), selected)
+        probabilities = model.probabilities(q[-1:], k, selected[-1:], selected)
+        total += probabilities[:, 0].mean(axis=0)
+        last = model.block_rest(layer, last, probabilities, v)
+    return total / rows.dtype.type(end - first)
 
 
 def choose(order: list[int], k: int, must: set[int], in_next_kv: set[int], in_flight: set[int],
@@ -239,6 +279,7 @@ class LazySequence:
         selected = list(range(len(self.ids)))  # S: starts full at every step
         flight: dict[int, np.ndarray] = dict(zip(range(first_new, last + 1), model.embed(new_ids)))
         result = StepResult(list(new_ids), np.empty(0), [], [], [], [], [], [])
+        by_layer: list[dict[int, float]] = []  # scores of every layer, by token
         for layer in range(model.layers):
             cache = self.kv[layer]
             revived = [] if layer == 0 else [i for i in selected if i in self.aux[layer - 1] and i not in cache.k]
@@ -265,9 +306,13 @@ class LazySequence:
                 break
 
             next_kv = set(self.kv[layer + 1].k)
+            queries = [row for row, i in enumerate(computed) if i in new][-options.window :]
+            weights = {head: weight for at, head, weight in options.heads if at == layer + 1} if options.heads else None
+            by_layer.append(dict(zip(selected, layer_score(attention[:, queries, :], weights))))
             if layer + 1 in options.schedule:
-                queries = [row for row, i in enumerate(computed) if i in new][-options.window :]
-                score = importance(attention[:, queries, :], options.pool)
+                if options.ahead and len(new_ids) > 1 and all(i in flight for i in selected):
+                    by_layer[-1] = dict(zip(selected, look_ahead(model, np.stack([flight[i] for i in selected]), selected, layer + 1, options.ahead)))
+                score = importance(by_layer, selected, options)
                 kept = self._select(layer, selected, score, must, next_kv, set(flight), budget, result)
             else:
                 kept = set(selected)
@@ -290,6 +335,10 @@ class LazySequence:
         """Ranks S, chooses, and measures how far the choice is from being another one."""
         value = dict(zip(selected, score.tolist()))
         k = max(1, math.ceil(self.options.schedule[layer + 1] * len(selected)))
+        if self.options.mass:
+            others = sorted((value[i] for i in selected if i not in must), reverse=True)
+            enough = np.nonzero(np.cumsum([0.0] + others) >= self.options.mass * sum(others) * (1 - 1e-9))[0]
+            k = min(k, len(selected) - len(others) + int(enough[0]))
         front = [i for i in selected if i in must]
         ranked = sorted((i for i in selected if i not in must), key=lambda i: (value[i], i), reverse=True)
         in_must = set(front)
@@ -324,22 +373,46 @@ def parse_schedule(text: str) -> dict[int, float]:
     return {int(layer): float(keep) for layer, keep in (part.split(":") for part in text.split(",") if part)}
 
 
+def parse_score(text: str) -> dict[str, object]:
+    """``heads:3.1=0.5,4.2`` and the like as members of Options."""
+    if text == "last":
+        return {}
+    name, _, rest = text.partition(":")
+    rest, _, window = (rest, "", "1") if name != "window" and "@" not in rest else (rest, "", rest) if name == "window" else rest.partition("@")
+    members: dict[str, object] = {"window": int(window)}
+    if name == "heads":
+        heads = []
+        for part in rest.split(","):
+            place, _, weight = part.partition("=")
+            layer, head = place.split(".")
+            heads.append((int(layer), int(head), float(weight or 1)))
+        members["heads"] = tuple(heads)
+    elif name == "ahead":
+        members["ahead"] = int(rest or 10**6)
+    elif name == "accumulate":
+        members["layers"] = int(rest)
+    elif name != "window":
+        raise ValueError(f"score {text}")
+    return members
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="Hugging Face folder, llama, F32")
     parser.add_argument("--ids", required=True, help="prompt token ids, separated by commas")
     parser.add_argument("--prune", type=parse_schedule, default={}, metavar="LAYER:KEEP,...")
     parser.add_argument("--decode", type=int, default=20, help="greedy steps (default %(default)s)")
-    parser.add_argument("--score", default="last", help="last or window:W")
+    parser.add_argument("--score", default="last", help="last, window:W, heads:LAYER.HEAD=WEIGHT,..., accumulate:N or ahead[:N]")
+    parser.add_argument("--keep-mass", type=float, default=0.0)
     parser.add_argument("--score-pool", type=int, default=1)
     parser.add_argument("--protect-first", type=int, default=0)
     parser.add_argument("--protect-last", type=int, default=0)
     parser.add_argument("--revive-budget", default="all", help="N, all or none")
     parser.add_argument("--float64", action="store_true")
     args = parser.parse_args()
-    options = Options(args.prune, 1 if args.score == "last" else int(args.score.removeprefix("window:")), args.score_pool, args.protect_first,
-                      args.protect_last, {"all": None, "none": 0}.get(args.revive_budget, None) if args.revive_budget in ("all", "none")
-                      else int(args.revive_budget))
+    budget = {"all": None, "none": 0}[args.revive_budget] if args.revive_budget in ("all", "none") else int(args.revive_budget)
+    options = Options(args.prune, pool=args.score_pool, protect_first=args.protect_first, protect_last=args.protect_last, budget=budget,
+                      mass=args.keep_mass, **parse_score(args.score))
     model = Llama(args.model, np.float64 if args.float64 else np.float32)
     sequence, results = run(model, options, [int(i) for i in args.ids.split(",")], args.decode)
     prompt, layers = len(results[0].tokens), model.layers

@@ -50,6 +50,13 @@ SCENARIOS = [
     Scenario("frozen", "llama-rope3", 60, Options({1: 0.6, 2: 0.6, 3: 0.6}, budget=0)),
     Scenario("budget", "llama-rope3", 96, Options({1: 0.5, 2: 0.5, 3: 0.5}, budget=4)),
     Scenario("turn", "llama-bias", 48, Options({1: 0.6, 2: 0.4}, window=4, pool=3, protect_first=1, protect_last=4, budget=2), decode=10, turn=9),
+    Scenario("heads", "llama-gqa", 72, Options({2: 0.6, 4: 0.4}, pool=3, protect_first=2, protect_last=4, budget=4,
+                                                heads=((1, 2, 0.5), (2, 1, 1.0), (2, 3, 0.25), (4, 4, 2.0)))),
+    Scenario("heads_window", "llama-odd", 64, Options({2: 0.5, 3: 0.7}, window=4, protect_last=6, budget=2, heads=((1, 1, 1.0), (2, 2, 0.5)))),
+    Scenario("accumulate", "llama-rope3", 64, Options({2: 0.6, 3: 0.5}, pool=3, protect_last=4, layers=3, budget=4)),
+    Scenario("ahead", "llama-gqa", 64, Options({2: 0.5, 4: 0.5}, pool=3, protect_first=2, protect_last=4, ahead=10**6, budget=4), decode=12, turn=9),
+    Scenario("ahead_two", "llama-odd", 64, Options({1: 0.7, 2: 0.5}, protect_last=4, ahead=2, mass=0.8), decode=8),
+    Scenario("mass", "llama-gqa", 64, Options({2: 0.9, 4: 0.8}, pool=3, protect_first=2, protect_last=4, mass=0.5, budget=4)),
     Scenario("few", "llama-mha", 48, Options({2: 0.3, 3: 0.1}, protect_first=4, protect_last=4, budget=1)),
 ]
 
@@ -109,6 +116,15 @@ def check(sequence: LazySequence, results: list[StepResult]) -> None:
     assert sum(len(tokens) for result in results for tokens in result.computed) == len(sequence.pairs_computed), "computed twice"
 
 
+def beyond_the_paper(o: Options) -> dict[str, object]:
+    """What a scenario has of the scores that the paper does not know."""
+    every = {
+        "score_heads": [{"layer": at, "head": head, "weight": weight} for at, head, weight in o.heads],
+        "score_layers": o.layers if o.layers > 1 else 0, "score_ahead": o.ahead, "keep_mass": o.mass,
+    }
+    return {key: value for key, value in every.items() if value}
+
+
 def make(scenario: Scenario, models: Path) -> dict[str, object]:
     """One golden file."""
     exact, single = (Llama(models / scenario.model, dtype) for dtype in (np.float64, np.float32))
@@ -131,7 +147,7 @@ def make(scenario: Scenario, models: Path) -> dict[str, object]:
     return {
         "format": 1, "scenario": scenario.name, "model": scenario.model,
         "schedule": [{"after_layer": layer, "keep": keep} for layer, keep in sorted(o.schedule.items())],
-        "score_window": o.window, "score_pool": o.pool, "protect_first": o.protect_first, "protect_last": o.protect_last,
+        "score_window": o.window, "score_pool": o.pool, **beyond_the_paper(o), "protect_first": o.protect_first, "protect_last": o.protect_last,
         "revive_budget": "all" if o.budget is None else o.budget,
         "layers": exact.layers, "vocab": exact.config["vocab_size"],
         "computed_fraction": sum(len(tokens) for tokens in results[0].computed) / pairs,

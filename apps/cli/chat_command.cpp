@@ -138,6 +138,7 @@ void chat(const CommonOptions& options) {
   if (!options.files.empty()) compose_prompt(options);
   double load_ms = 0.0;
   const std::shared_ptr<const Model> model = load_model(options, &load_ms);
+  announce_profile(session_options(options), *model);
   Chat(model, options, load_ms).loop();
 }
 
@@ -145,10 +146,12 @@ void chat(const CommonOptions& options) {
 
 void add_chat_command(CLI::App& app) {
   auto options = std::make_shared<CommonOptions>();
+  options->profile = "auto";
   CLI::App* command = app.add_subcommand("chat", "several turns in a terminal, the document kept");
   add_model_flags(*command, *options);
   add_session_flags(*command, *options);
   add_pruning_flags(*command, *options);
+  add_profile_flag(*command, *options);
   add_sampling_flags(*command, *options);
   command->footer(
       "Examples:\n"

@@ -9,6 +9,7 @@ namespace lazyllm::cli {
 void add_run_command(CLI::App& app);
 void add_chat_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
+void add_tune_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_policies_command(CLI::App& app);
 void add_bench_command(CLI::App& app);

@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 
 #include "terminal.h"
 
@@ -107,11 +108,30 @@ void add_schedule_flags(CLI::App& command, CommonOptions& options) {
   command.add_option("--min-prompt", options.min_prompt, "shorter prompts run dense")
       ->check(CLI::NonNegativeNumber)
       ->group(group);
-  command.add_option("--score", options.score, "importance score: last (the paper) or window:W")
+  command
+      .add_option("--score", options.score,
+                  "importance score: last (the paper), window:W, ahead[:N], accumulate:N, "
+                  "heads:LAYER.HEAD=WEIGHT,...; the last two also with @W for a window")
       ->group(group);
   command.add_option("--score-pool", options.score_pool, "mean over this many neighbours; odd")
       ->check(CLI::PositiveNumber)
       ->group(group);
+  command
+      .add_option("--keep-mass", options.keep_mass,
+                  "adaptive: keep only as many tokens as hold this share of the scores, at most "
+                  "the schedule's share; 0: off")
+      ->check(CLI::Range(0.0, 1.0))
+      ->group(group);
+}
+
+void add_profile_flag(CLI::App& command, CommonOptions& options) {
+  command
+      .add_option(
+          "--profile", options.profile,
+          "settings that lazyllm tune found: a file, auto (looked for) or none; an explicit "
+          "--prune goes before it")
+      ->capture_default_str()
+      ->group("Pruning");
 }
 
 void add_sampling_flags(CLI::App& command, CommonOptions& options) {
@@ -160,7 +180,9 @@ SessionOptions session_options(const CommonOptions& options) {
   PruningOptions& pruning = session.pruning;
   pruning.policy = options.policy;
   pruning.prune = options.prune;
+  pruning.profile = options.profile;
   if (!options.score.empty()) pruning.score = options.score;
+  if (options.keep_mass >= 0.0) pruning.keep_mass = options.keep_mass;
   if (options.score_pool > 0) pruning.score_pool = options.score_pool;
   if (options.protect_first >= 0) pruning.protect_first = options.protect_first;
   if (options.protect_last >= 0) pruning.protect_last = options.protect_last;
@@ -178,6 +200,7 @@ std::string to_string(const PruningOptions& pruning) {
   };
   add("score", pruning.score);
   add("score-pool", pruning.score_pool);
+  add("keep-mass", pruning.keep_mass);
   add("protect-first", pruning.protect_first);
   add("protect-last", pruning.protect_last);
   if (pruning.revive_budget) {
@@ -185,6 +208,10 @@ std::string to_string(const PruningOptions& pruning) {
     text += fmt::format("+revive-budget={}", tokens < 0 ? "all" : std::to_string(tokens));
   }
   add("min-prompt", pruning.min_prompt);
+  const bool profiled = pruning.policy == "lazy" && pruning.prune.empty();
+  if (profiled && !pruning.profile.empty() && pruning.profile != "none") {
+    text += "+profile=" + pruning.profile;
+  }
   if (pruning.policy == "random" && pruning.seed != 0)
     text += fmt::format("+seed={}", pruning.seed);
   return text;
@@ -226,6 +253,18 @@ std::shared_ptr<const Model> load_model(const CommonOptions& options, double* lo
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
   return model;
+}
+
+void announce_profile(const SessionOptions& options, const Model& model) {
+  const std::optional<Profile> profile = applied_profile(options.pruning, model);
+  if (!profile) return;
+  std::fputs(fmt::format("profile {} ({}, measured on {} prompts: predicted TTFT {:.2f}x, KL "
+                         "{:.3f}, same top token {:.1f} %)\n",
+                         profile->path.string(), profile->pruning.prune, profile->measured.prompts,
+                         profile->measured.ttft_speedup, profile->measured.mean_kl,
+                         100.0 * profile->measured.same_top)
+                 .c_str(),
+             stderr);
 }
 
 std::string compose_prompt(const CommonOptions& options) {

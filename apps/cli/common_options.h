@@ -25,7 +25,8 @@ struct CommonOptions {
   bool no_chat = false;
   std::string color = "auto";
   // pruning
-  std::string policy = "lazy", prune, score, revive_budget;
+  std::string policy = "lazy", prune, profile = "none", score, revive_budget;
+  double keep_mass = -1.0;
   int64_t protect_first = -1, protect_last = -1, min_prompt = -1;
   int score_pool = 0;
   // sampling
@@ -43,6 +44,8 @@ void add_cache_type_flags(CLI::App& command, CommonOptions& options);  // among 
 void add_session_flags(CLI::App& command, CommonOptions& options);
 void add_pruning_flags(CLI::App& command, CommonOptions& options);
 void add_schedule_flags(CLI::App& command, CommonOptions& options);  // all of them but --policy
+/// --profile; options.profile holds the default: "auto" or "none".
+void add_profile_flag(CLI::App& command, CommonOptions& options);
 void add_sampling_flags(CLI::App& command, CommonOptions& options);
 
 /// Errors: Error(usage).
@@ -56,6 +59,10 @@ GenerationOptions generation_options(const CommonOptions& options);
 /// Loads with progress on stderr; `load_ms` takes the time. Runs one token through
 /// the model unless --no-warmup.
 std::shared_ptr<const Model> load_model(const CommonOptions& options, double* load_ms = nullptr);
+
+/// Says on stderr which profile a session with these options uses on the model, if any.
+/// Errors: as applied_profile().
+void announce_profile(const SessionOptions& options, const Model& model);
 
 /// Content of the files (read as they are) and of -p, checked to be UTF-8.
 /// Chat: blank lines between them; otherwise the bytes one after the other.

@@ -24,6 +24,7 @@ void apply_settings(const std::vector<std::string>& settings, CommonOptions& opt
   CLI::App flags;
   flags.set_help_flag();
   add_schedule_flags(flags, options);
+  add_profile_flag(flags, options);
   flags.add_option("--seed", options.seed)->check(CLI::NonNegativeNumber);
   std::vector<std::string> arguments;
   for (const std::string& setting : settings) {
@@ -95,9 +96,12 @@ std::vector<EvalArm> parse_arms(const EvalOptions& options) {
 std::string fingerprint(const EvalArm& arm, const ModelInfo& model) {
   std::error_code error;
   const auto path = std::filesystem::weakly_canonical(model.path, error);
-  return fmt::format("2|{}|{}|{}|{}|{}|{}|{}|{}|{}", version(), path.string(), model.file_bytes,
-                     file_state(model.path), model.isa, model.threads, arm.options.cache_type_k,
-                     arm.options.cache_type_v, arm.name);
+  std::string text = fmt::format("2|{}|{}|{}|{}|{}|{}|{}|{}|{}", version(), path.string(),
+                                 model.file_bytes, file_state(model.path), model.isa, model.threads,
+                                 arm.options.cache_type_k, arm.options.cache_type_v, arm.name);
+  const std::string& profile = arm.options.profile;
+  if (profile != "none" && profile != "auto") text += "|" + file_state(profile);
+  return text;
 }
 
 }  // namespace lazyllm::cli

@@ -133,6 +133,7 @@ void add_eval_command(CLI::App& app) {
   command->add_flag("--no-chat", common.no_chat, "bare text instead of the model's chat template");
   add_cache_type_flags(*command, common);
   add_schedule_flags(*command, common);
+  add_profile_flag(*command, common);
   command->footer(
       "Examples:\n"
       "  lazyllm eval -m model.gguf --data LongBench/data --tasks trec,hotpotqa --limit 20 "

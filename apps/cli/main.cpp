@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
   lazyllm::cli::add_serve_command(app);
 #endif
   lazyllm::cli::add_tokenize_command(app);
+  lazyllm::cli::add_tune_command(app);
   lazyllm::cli::add_info_command(app);
   lazyllm::cli::add_policies_command(app);
   lazyllm::cli::add_bench_command(app);

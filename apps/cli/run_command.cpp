@@ -45,6 +45,7 @@ void run(const RunOptions& options) {
   const StatsFile stats(options.stats_json);
   double load_ms = 0.0;
   const std::shared_ptr<const Model> model = load_model(options, &load_ms);
+  announce_profile(checked, *model);
   Session session(model, checked);
   const std::vector<TokenId> tokens = prompt_tokens(options, *model);
 
@@ -87,6 +88,7 @@ void run(const RunOptions& options) {
 void add_run_command(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
   options->sampling.temperature = 0.0f;
+  options->profile = "auto";
   CLI::App* command = app.add_subcommand("run", "answer one prompt");
   add_model_flags(*command, *options);
   command->add_option("-p,--prompt", options->prompt, "the prompt; goes after the files");
@@ -94,6 +96,7 @@ void add_run_command(CLI::App& app) {
   command->add_flag("--no-chat", options->no_chat,
                     "bare text instead of the model's chat template");
   add_pruning_flags(*command, *options);
+  add_profile_flag(*command, *options);
   add_sampling_flags(*command, *options);
   command->add_flag("--show-kept", options->show_kept,
                     "after the answer, print the prompt on stderr, shaded by how deep each token "

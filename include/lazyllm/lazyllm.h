@@ -9,6 +9,8 @@
 #include "lazyllm/model.h"
 #include "lazyllm/options.h"
 #include "lazyllm/policies.h"
+#include "lazyllm/profile.h"
+#include "lazyllm/pruning_trial.h"
 #include "lazyllm/session.h"
 #include "lazyllm/token_report.h"
 #include "lazyllm/version.h"

@@ -92,8 +92,11 @@ class Model {
   ModelInfo info() const;
 
   /// Arithmetic of a prefill from an empty session in which layer l carries tokens_per_layer[l]
-  /// tokens (Statistics::kept_per_layer). Errors: Error(usage) if that is not one number a layer.
-  PrefillWork prefill_work(std::span<const int64_t> tokens_per_layer) const;
+  /// tokens (Statistics::kept_per_layer). With `looked_at_per_layer`, tokens whose keys and values
+  /// in that layer a score "ahead" makes beside it. Errors: Error(usage) if these are not one
+  /// number a layer.
+  PrefillWork prefill_work(std::span<const int64_t> tokens_per_layer,
+                           std::span<const int64_t> looked_at_per_layer = {}) const;
 
   // --- text; these throw Error(unsupported) for a file without a tokenizer ---
   bool has_tokenizer() const;

@@ -15,7 +15,7 @@ struct RevivalBudget {
   int64_t tokens = kAll;  ///< kAll: the paper; 0: the set chosen for the prompt is frozen
 };
 
-/// What is pruned, when and how. Unset members come from the preset.
+/// What is pruned, when and how. Unset members come from the profile, then from the preset.
 /// Terms: the paper's (arXiv 2407.14057, sections 3.1 and 3.2).
 struct PruningOptions {
   /// dense, lazy, random, static, compress, tsp or gem.
@@ -23,15 +23,26 @@ struct PruningOptions {
   /// "LAYER:KEEP,..." (1-based layer after which to prune : share of the current set kept),
   /// or a preset: conservative, balanced, aggressive, paper. Empty: conservative.
   std::string prune;
-  /// "last" (the paper: the last token's attention, mean over heads) or "window:W".
+  /// "last" (the paper: the last token's attention, mean over heads), "window:W" (mean over the
+  /// last W queries), "heads:LAYER.HEAD=WEIGHT,..." (chosen heads, 1-based), "accumulate:N" (mean
+  /// over the last N layers); the last two may end in "@W". "ahead" or
+  /// "ahead:N": what the next N layers (all that follow) would look at, found out by running the
+  /// last token ahead through them.
   std::optional<std::string> score;
   /// Each score becomes the mean over this many neighbours in the current set; odd.
   std::optional<int> score_pool;
+  /// Adaptive: at a pruning layer the fewest tokens stay that hold this share of the unprotected
+  /// tokens' scores, and at most the schedule's share. 0: off.
+  std::optional<double> keep_mass;
   std::optional<int64_t> protect_first;  ///< first tokens of the prompt that always stay
   std::optional<int64_t> protect_last;   ///< last tokens of the prompt that always stay
   std::optional<RevivalBudget> revive_budget;
   std::optional<int64_t> min_prompt;  ///< shorter prompts run dense
   uint64_t seed = 0;                  ///< policy random
+  /// Profile for policy lazy: a file, "auto" for the one find_profile() finds, "" or "none". It
+  /// gives what the members above leave unset, before the preset does. An explicit `prune` goes
+  /// before it: then there is no profile.
+  std::string profile;
 };
 
 /// Tokens begin .. end-1 of a prompt.

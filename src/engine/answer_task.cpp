@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "engine/profiles.h"
 #include "engine/step_statistics.h"
 
 namespace lazyllm::engine {
@@ -49,7 +50,7 @@ AnswerTask::AnswerTask(std::shared_ptr<const Model> model, AnswerRequest request
     : model_(std::move(model)),
       transformer_(model_->implementation().require_transformer()),
       request_(fit(std::move(request), context)),
-      plan_(lazy::resolve(request_.pruning, transformer_.hyperparameters())),
+      plan_(make_plan(request_.pruning, *model_)),
       cache_types_(cache_types),
       context_(context),
       channel_(std::move(channel)),

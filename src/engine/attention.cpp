@@ -15,7 +15,9 @@ class AttentionProbe final : public lazy::Policy {
   explicit AttentionProbe(const AttentionSink& sink) : sink_(sink) {}
   std::string_view name() const override { return "probe"; }
   bool observes(int, lazy::StepKind) const override { return true; }
-  void combine(int layer, std::span<float> scores) override { sink_(layer, scores); }
+  void combine(int layer, std::span<const int32_t>, std::span<float> scores) override {
+    sink_(layer, scores);
+  }
 
  private:
   const AttentionSink& sink_;

@@ -35,10 +35,15 @@ double visible_pairs(int64_t tokens, int window) {
 
 }  // namespace
 
-PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer) const {
+PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
+                                std::span<const int64_t> looked_at_per_layer) const {
   const formats::ModelFile& file = *implementation_->file;
   const auto& h = implementation_->hyperparameters;
-  if (!h || tokens_per_layer.size() != static_cast<size_t>(h->layers)) {
+  const auto one_a_layer = [&](std::span<const int64_t> numbers) {
+    return numbers.size() == static_cast<size_t>(h->layers);
+  };
+  if (!h || !one_a_layer(tokens_per_layer) ||
+      !(looked_at_per_layer.empty() || one_a_layer(looked_at_per_layer))) {
     fail(ErrorCode::usage, "prefill_work wants one number for each layer of the model");
   }
   PrefillWork work;
@@ -48,9 +53,11 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer) const
     const bool last = layer + 1 == h->layers;
     // In the last layer only one token goes past the keys and values.
     const double full = last ? 1.0 : static_cast<double>(tokens);
+    const int64_t looked_at =
+        looked_at_per_layer.empty() ? 0 : looked_at_per_layer[static_cast<size_t>(layer)];
     const std::string p = fmt::format("blk.{}.", layer);
     for (const char* name : {"attn_k", "attn_v"})
-      linear.add(p + name + ".weight", static_cast<double>(tokens));
+      linear.add(p + name + ".weight", static_cast<double>(tokens + looked_at));
     for (const char* name : {"attn_q", "attn_output", "ffn_gate", "ffn_up", "ffn_down"}) {
       linear.add(p + name + ".weight", full);
     }

@@ -10,6 +10,7 @@
 #include "engine/answer_writer.h"
 #include "engine/depth_recorder.h"
 #include "engine/model_implementation.h"
+#include "engine/profiles.h"
 #include "engine/step_statistics.h"
 #include "lazy/policy.h"
 #include "lazy/step.h"
@@ -91,7 +92,7 @@ Session::Implementation::Implementation(std::shared_ptr<const Model> owner,
                                         const SessionOptions& options)
     : model(std::move(owner)),
       transformer(model->implementation().require_transformer()),
-      plan(lazy::resolve(options.pruning, transformer.hyperparameters())),
+      plan(engine::make_plan(options.pruning, *model)),
       policy(lazy::create_policy(plan)),
       stepper(transformer),
       cache_types{to_kernel(options.cache_type_k), to_kernel(options.cache_type_v)},

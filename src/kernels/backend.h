@@ -106,6 +106,9 @@ struct AttentionInput {
   std::span<const int32_t> key_slots;  ///< the key list: slots of the layer's cache
   float scale = 1.0f;
   float soft_cap = 0.0f;  ///< 0: none; else cap * tanh(score / cap)
+  /// [heads], >= 0, at least one above 0: what a head's probabilities weigh in attention_scores.
+  /// Empty: their plain mean.
+  std::span<const float> head_weights = {};
 };
 
 enum class Activation { silu, gelu_tanh };
@@ -168,8 +171,9 @@ class Backend {
                          ConstFloatRows v) const = 0;
   /// out[r] = softmax over the row's visible keys, times values: [rows][heads * head_dim].
   virtual void attention(const AttentionInput& input, FloatRows out) const = 0;
-  /// scores[i] = what `kind` says of key_slots[i], mean over all heads and over the query
-  /// rows (0 where a row does not see the key).
+  /// scores[i] = what `kind` says of key_slots[i], mean over all heads (or the sum over the heads
+  /// by their weights; probabilities only) and over the query rows (0 where a row does not see
+  /// the key).
   virtual void attention_scores(const AttentionInput& input, ScoreKind kind,
                                 std::span<float> scores) const = 0;
 };

@@ -125,7 +125,14 @@ std::optional<double> Policy::keep_after(int, StepKind) const {
 bool Policy::observes(int, StepKind) const {
   return false;
 }
-void Policy::combine(int, std::span<float>) {}
+std::span<const float> Policy::head_weights(int) const {
+  return {};
+}
+void Policy::combine(int, std::span<const int32_t>, std::span<float>) {}
+const ImportanceScore& Policy::score() const {
+  static const ImportanceScore kPaper;
+  return kPaper;
+}
 
 std::vector<int32_t> select_from_prompt(std::span<const float> scores, double keep,
                                         const PromptEditor& editor) {
@@ -137,6 +144,21 @@ std::vector<int32_t> select_from_prompt(std::span<const float> scores, double ke
   return Selector().select(
       {set, scores, kept_count(keep, size), is_protected, [](int32_t) { return Standing::stored; }},
       unlimited);
+}
+
+void check_score_heads(const ImportanceScore& score, const model::Hyperparameters& h) {
+  for (const HeadWeight& head : score.heads) {
+    if (head.layer > h.layers || head.head > h.heads) {
+      fail(ErrorCode::usage,
+           "--score heads: there is no head {}.{}; this model has {} layers of {}", head.layer,
+           head.head, h.layers, h.heads);
+    }
+    if (!h.full_attention(head.layer - 1)) {
+      fail(ErrorCode::usage,
+           "--score heads: layer {} sees a sliding window only and cannot score all tokens",
+           head.layer);
+    }
+  }
 }
 
 PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters& hyperparameters) {
@@ -169,7 +191,20 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
     check_policy_schedule(plan, full_attention);
   }
   const bool tsp = options.policy == "tsp";
-  plan.score.window = options.score ? ImportanceScore::parse_window(*options.score) : tsp ? 8 : 1;
+  plan.score.window = tsp ? 8 : 1;
+  if (options.score) plan.score.parse(*options.score);
+  check_score_heads(plan.score, hyperparameters);
+  plan.query_heads = hyperparameters.heads;
+  plan.keep_mass = options.keep_mass.value_or(0.0);
+  if (!(plan.keep_mass >= 0.0 && plan.keep_mass <= 1.0)) {
+    fail(ErrorCode::usage, "--keep-mass {}: write a share from 0 (off) to 1", plan.keep_mass);
+  }
+  if (plan.policy_name != "lazy" && plan.policy_name != "dense" &&
+      (plan.score.kind != ImportanceScore::Kind::layer || plan.keep_mass > 0.0)) {
+    fail(ErrorCode::usage,
+         "policy {} takes --score last or window:W and no --keep-mass; those are for policy lazy",
+         plan.policy_name);
+  }
   plan.score.pool = options.score_pool.value_or(tsp ? 7 : preset.pool);
   if (plan.score.pool < 1 || plan.score.pool % 2 == 0 || plan.score.pool > 4095) {
     fail(ErrorCode::usage, "--score-pool {}: write an odd number from 1 to 4095", plan.score.pool);
@@ -187,7 +222,9 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
 
 std::unique_ptr<Policy> create_policy(const PruningPlan& plan) {
   const std::string& name = plan.policy_name;
-  if (name == "lazy") return make_lazy_policy(plan.schedule, plan.score);
+  if (name == "lazy") {
+    return make_lazy_policy(plan.schedule, plan.score, plan.keep_mass, plan.query_heads);
+  }
   if (name == "random") return make_random_policy(plan.schedule.front().keep);
   if (name == "static") return make_static_policy(plan.schedule.front(), plan.score);
   if (name == "compress") return make_compress_policy(plan.schedule.front().keep);

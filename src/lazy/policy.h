@@ -65,12 +65,17 @@ class Policy {
   virtual std::optional<double> keep_after(int layer, StepKind kind) const;
   /// Whether the scores of this layer are wanted; pruning layers always give them.
   virtual bool observes(int layer, StepKind kind) const;
+  /// Weights of the query heads in the scores of this layer; empty: the plain mean.
+  virtual std::span<const float> head_weights(int layer) const;
   /// Sees the scores of an observed layer over the current set before selection and may change
   /// them.
-  virtual void combine(int layer, std::span<float> scores);
+  virtual void combine(int layer, std::span<const int32_t> set, std::span<float> scores);
+  /// Above 0: the fewest tokens that hold this share of the scores stay, if they are fewer than
+  /// keep_after() says.
+  virtual double keep_mass() const { return 0.0; }
   /// True: what is dropped never comes back (no Aux Cache).
   virtual bool permanent() const { return false; }
-  virtual ImportanceScore score() const { return {}; }
+  virtual const ImportanceScore& score() const;
   /// True: edits the prompt and prunes nothing in between; its schedule is one keep share.
   virtual bool edits_prompt() const { return false; }
 };
@@ -81,11 +86,13 @@ struct PruningPlan {
   std::string preset;  ///< where unset members came from
   Schedule schedule;
   ImportanceScore score;
+  double keep_mass = 0.0;  ///< 0: off
   int64_t protect_first = 0;
   int64_t protect_last = 0;
   RevivalBudget revive_budget;
   int64_t min_prompt = 0;
   uint64_t seed = 0;
+  int query_heads = 0;  ///< the model's
 };
 
 /// Fills in and checks. Errors: Error(usage).
@@ -119,7 +126,9 @@ std::vector<int32_t> select_from_prompt(std::span<const float> scores, double ke
 
 // One file each in policies/.
 std::unique_ptr<Policy> make_dense_policy();
-std::unique_ptr<Policy> make_lazy_policy(Schedule schedule, ImportanceScore score);
+/// `query_heads` is the model's number; only Kind::heads asks for it.
+std::unique_ptr<Policy> make_lazy_policy(Schedule schedule, const ImportanceScore& score,
+                                         double keep_mass = 0.0, int query_heads = 0);
 std::unique_ptr<Policy> make_random_policy(double keep);
 std::unique_ptr<Policy> make_static_policy(PruningPoint point, ImportanceScore score);
 std::unique_ptr<Policy> make_compress_policy(double keep);

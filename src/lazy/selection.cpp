@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iterator>
 
 #include "base/error.h"
@@ -12,6 +13,25 @@ int64_t kept_count(double keep, int64_t count) {
   // The slack undoes the rounding of products such as 0.1 * 30.
   const auto kept = static_cast<int64_t>(std::ceil(keep * static_cast<double>(count) - 1e-9));
   return std::clamp<int64_t>(kept, 1, count);
+}
+
+int64_t count_for_mass(std::span<const int32_t> set, std::span<const float> scores, double mass,
+                       const std::function<bool(int32_t)>& is_protected,
+                       std::vector<float>& others) {
+  others.clear();
+  double total = 0.0;
+  for (size_t i = 0; i < set.size(); ++i) {
+    if (set[i] == set.back() || is_protected(set[i])) continue;
+    others.push_back(scores[i]);
+    total += scores[i];
+  }
+  std::sort(others.begin(), others.end(), std::greater<>());
+  size_t count = 0;
+  // The slack undoes the rounding of sums that should be equal.
+  for (double held = 0.0; count < others.size() && held < mass * total * (1.0 - 1e-9); ++count) {
+    held += others[count];
+  }
+  return static_cast<int64_t>(set.size() - others.size() + count);
 }
 
 const std::vector<int32_t>& Selector::select(const SelectionInput& input, int64_t& revivals_left) {

@@ -11,6 +11,12 @@ namespace lazyllm::lazy {
 /// k = ceil(keep * count), at least 1.
 int64_t kept_count(double keep, int64_t count);
 
+/// The fewest tokens, protected ones included, with which the others that stay hold the share
+/// `mass` of the others' scores. At most set.size(); the last token counts as protected.
+int64_t count_for_mass(std::span<const int32_t> set, std::span<const float> scores, double mass,
+                       const std::function<bool(int32_t)>& is_protected,
+                       std::vector<float>& scratch);
+
 /// What select() must know of a token beside its score.
 enum class Standing : uint8_t {
   stored,     ///< its K,V stand in the next layer already

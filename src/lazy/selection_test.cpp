@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <random>
 
-#include "lazy/importance_score.h"
 #include "lazy/policy.h"
 #include "lazyllm/error.h"
 
@@ -53,6 +52,50 @@ TEST(Selection, TheBudgetRevivesTheBestAndSubstitutesStoredTokens) {
             (Tokens{0, 5, 6, 7}));
 }
 
+int64_t count(std::vector<float> scores, double mass, std::vector<int32_t> guarded = {}) {
+  std::vector<int32_t> set(scores.size());
+  for (size_t i = 0; i < set.size(); ++i) set[i] = static_cast<int32_t>(i);
+  std::vector<float> scratch;
+  return count_for_mass(
+      set, scores, mass,
+      [&](int32_t t) { return std::find(guarded.begin(), guarded.end(), t) != guarded.end(); },
+      scratch);
+}
+
+TEST(CountForMass, TakesTheFewestThatHoldTheShare) {
+  EXPECT_EQ(count({.1f, .6f, .2f, .1f, 9.f}, 0.6), 2);       // .6 of 1.0, and the last token
+  EXPECT_EQ(count({.1f, .6f, .2f, .1f, 9.f}, 0.7), 3);       // .6 + .2
+  EXPECT_EQ(count({.1f, .6f, .2f, .1f, 9.f}, 0.5, {1}), 3);  // .2 of the others' .4
+  EXPECT_EQ(count({.1f, .6f, .2f, .1f, 9.f}, 1.0), 5);
+  EXPECT_EQ(count({.1f, .6f, .2f, .1f, 9.f}, 1e-9), 2);
+  EXPECT_EQ(count({0.f, 0.f, 0.f}, 0.9), 1);  // nothing to hold
+  EXPECT_EQ(count({5.f}, 0.5), 1);
+}
+
+TEST(CountForMass, GrowsWithTheShareAndHoldsIt) {
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<float> scores(2 + random() % 60);
+    for (float& score : scores) score = static_cast<float>(random() % 1000) * 0.001f;
+    double total = 0.0;
+    for (size_t i = 0; i + 1 < scores.size(); ++i) total += scores[i];
+    std::vector<float> ranked(scores.begin(), scores.end() - 1);
+    std::sort(ranked.rbegin(), ranked.rend());
+    int64_t before = 0;
+    for (double mass = 0.05; mass <= 1.0; mass += 0.05) {
+      const int64_t k = count(scores, mass);
+      EXPECT_GE(k, before);
+      before = k;
+      double held = 0.0;
+      for (int64_t i = 0; i + 1 < k; ++i) held += ranked[static_cast<size_t>(i)];
+      EXPECT_GE(held, mass * total - 1e-6);
+      if (k > 1) {
+        EXPECT_LT(held - ranked[static_cast<size_t>(k) - 2], mass * total);
+      }
+    }
+  }
+}
+
 TEST(Selection, KIsTheCeilingWithoutRoundingNoise) {
   EXPECT_EQ(kept_count(0.1, 30), 3);
   EXPECT_EQ(kept_count(0.7, 10), 7);
@@ -76,19 +119,6 @@ TEST(Selection, AgreesWithAPlainSort) {
     for (int64_t i = 0; i + 1 < keep; ++i) expected.push_back(order[static_cast<size_t>(i)].second);
     std::sort(expected.begin(), expected.end());
     EXPECT_EQ(run(scores, keep), expected);
-  }
-}
-
-TEST(ImportanceScore, PoolsOverExistingNeighbours) {
-  std::vector<float> scores = {3, 0, 0, 6, 0};
-  std::vector<double> scratch;
-  pool_scores(scores, 3, scratch);
-  const std::vector<float> expected = {1.5f, 1, 2, 2, 3};
-  for (size_t i = 0; i < scores.size(); ++i) EXPECT_FLOAT_EQ(scores[i], expected[i]);
-  EXPECT_EQ(ImportanceScore::parse_window("last"), 1);
-  EXPECT_EQ(ImportanceScore::parse_window("window:32"), 32);
-  for (const char* bad : {"", "first", "window:", "window:0", "window:x", "window:9999"}) {
-    EXPECT_THROW(ImportanceScore::parse_window(bad), Error);
   }
 }
 

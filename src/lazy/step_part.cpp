@@ -12,7 +12,9 @@ using kernels::ConstFloatRows;
 using kernels::FloatRows;
 
 StepPart::StepPart(const model::Transformer& transformer)
-    : h_(transformer.hyperparameters()), backend_(transformer.backend()) {}
+    : transformer_(transformer),
+      h_(transformer.hyperparameters()),
+      backend_(transformer.backend()) {}
 
 void StepPart::begin(Sequence& sequence, Policy& policy, const StepRequest& request) {
   sequence_ = &sequence;
@@ -120,7 +122,10 @@ void StepPart::leave_layer(int layer) {
     const bool computed_now = std::binary_search(pending_.begin(), pending_.end(), token);
     return computed_now ? Standing::in_flight : Standing::waiting;
   };
-  const int64_t k = kept_count(*keep, std::ssize(set_));
+  int64_t k = kept_count(*keep, std::ssize(set_));
+  if (policy_->keep_mass() > 0.0) {
+    k = std::min(k, count_for_mass(set_, scores, policy_->keep_mass(), guarded, masses_));
+  }
   const std::vector<int32_t>& kept =
       selector_.select({set_, scores, k, std::ref(guarded), std::ref(standing)}, revivals_left_);
   if (request_.observer != nullptr) request_.observer->on_selection(layer, set_, scores, kept);
@@ -133,8 +138,23 @@ void StepPart::leave_layer(int layer) {
   set_.assign(kept.begin(), kept.end());
 }
 
+/// A prompt's set whose tokens all stand behind this layer. In a decode step, or when a turn goes
+/// on in a pruned conversation, the layer's own attention scores.
+bool StepPart::can_look_ahead(int layer) const {
+  return policy_->score().kind == ImportanceScore::Kind::ahead &&
+         request_.kind == StepKind::prompt && policy_->keep_after(layer + 1, StepKind::prompt) &&
+         std::all_of(set_.begin(), set_.end(),
+                     [&](int32_t token) { return sequence_->depth(token) == layer + 1; });
+}
+
 std::span<const float> StepPart::score_set(int layer) {
-  const ImportanceScore score = policy_->score();
+  if (can_look_ahead(layer)) {
+    if (!lookahead_) lookahead_ = std::make_unique<Lookahead>(transformer_);
+    scores_.resize(set_.size());
+    lookahead_->score(*sequence_, set_, layer + 1, policy_->score().layers, scores_);
+    pool_scores(scores_, policy_->score().pool, pool_sums_);
+    return scores_;
+  }
   first_key_.assign(query_tokens_.size(), 0);
   end_key_.clear();
   for (const int32_t token : query_tokens_) {
@@ -150,10 +170,11 @@ std::span<const float> StepPart::score_set(int layer) {
        sequence_->kv(layer).view(),
        key_slots_,
        h_.attention_scale,
-       h_.attention_soft_cap},
+       h_.attention_soft_cap,
+       policy_->head_weights(layer + 1)},
       kernels::ScoreKind::probability, scores_);
-  policy_->combine(layer + 1, scores_);
-  pool_scores(scores_, score.pool, pool_sums_);
+  policy_->combine(layer + 1, set_, scores_);
+  pool_scores(scores_, policy_->score().pool, pool_sums_);
   return scores_;
 }
 

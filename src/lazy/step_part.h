@@ -5,10 +5,12 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "lazy/policy.h"
+#include "lazy/scores/lookahead.h"
 #include "lazy/selection.h"
 #include "lazy/sequence.h"
 #include "model/transformer.h"
@@ -112,8 +114,10 @@ class StepPart {
 
  private:
   bool is_protected(int32_t token) const;
+  bool can_look_ahead(int layer) const;
   std::span<const float> score_set(int layer);
 
+  const model::Transformer& transformer_;
   const model::Hyperparameters& h_;
   const kernels::Backend& backend_;
   Sequence* sequence_ = nullptr;
@@ -124,12 +128,13 @@ class StepPart {
   int64_t revivals_left_ = -1;
 
   std::vector<int32_t> set_, pending_, key_slots_, first_key_, end_key_;
-  std::vector<float> scores_;
+  std::vector<float> scores_, masses_;
   std::vector<double> pool_sums_;
   Selector selector_;
   std::vector<int32_t> query_tokens_;  // whose queries lie in score_queries_
   std::vector<const float*> query_rows_;
-  kernels::Buffer score_queries_;  // [window][q_size]
+  kernels::Buffer score_queries_;         // [window][q_size]
+  std::unique_ptr<Lookahead> lookahead_;  // made when a policy first asks for it
 };
 
 }  // namespace lazyllm::lazy

@@ -35,6 +35,26 @@ Schedule random_schedule(std::mt19937_64& generator, int layers) {
   return schedule;
 }
 
+/// Any of the scores, with any window and pool.
+ImportanceScore random_score(std::mt19937_64& generator, const TinyShape& shape) {
+  ImportanceScore score;
+  score.window = generator() % 2 == 0 ? 1 : 1 + static_cast<int>(generator() % 9);
+  score.pool = generator() % 2 == 0 ? 1 : 7;
+  score.kind = static_cast<ImportanceScore::Kind>(generator() % 5);
+  score.layers = 1 + static_cast<int>(generator() % 4);
+  if (score.kind != ImportanceScore::Kind::heads) return score;
+  for (int layer = 1; layer <= shape.layers; ++layer) {
+    const int head = 1 + static_cast<int>(generator() % static_cast<uint64_t>(shape.heads));
+    const float weight = 0.1f + static_cast<float>(generator() % 10);
+    if (layer == 1 || generator() % 2 == 0) score.heads.push_back({layer, head, weight});
+  }
+  return score;
+}
+
+double random_mass(std::mt19937_64& generator) {
+  return generator() % 2 == 0 ? 0.0 : 0.1 * static_cast<double>(1 + generator() % 9);
+}
+
 TinyShape random_shape(std::mt19937_64& generator) {
   TinyShape shape;
   shape.layers = 2 + static_cast<int>(generator() % 4);
@@ -152,7 +172,7 @@ TEST(Step, KeepRatioOneIsDenseBitForBit) {
     Schedule schedule;
     for (int layer = 1; layer < shape.layers; ++layer) schedule.push_back({layer, 1.0});
     const auto dense = make_dense_policy();
-    const auto lazy = make_lazy_policy(schedule, {.window = 1 + m, .pool = m % 2 == 0 ? 1 : 7});
+    const auto lazy = make_lazy_policy(schedule, random_score(generator, shape), 0.0, shape.heads);
     Runner a(model.transformer()), b(model.transformer());
     auto tokens = random_tokens(generator, 30 + m * 17, shape.vocabulary);
     EXPECT_EQ(a.feed(*dense, tokens, StepKind::prompt), b.feed(*lazy, tokens, StepKind::prompt));
@@ -172,16 +192,20 @@ TEST(Step, ChunksAndThreadsDoNotChangeBits) {
     const TinyModel one(shape, 1), three(shape, 3);
     const auto tokens = random_tokens(generator, 150, shape.vocabulary);
     const Schedule schedule = random_schedule(generator, shape.layers);
-    const auto lazy = make_lazy_policy(schedule, {.window = 8});
+    // Whole and in chunks, each with a policy of its own: scores are carried in it.
+    const ImportanceScore score = random_score(generator, shape);
+    const double mass = random_mass(generator);
+    const auto lazy = make_lazy_policy(schedule, score, mass, shape.heads);
+    const auto lazy_of_chunks = make_lazy_policy(schedule, score, mass, shape.heads);
     Runner whole(one.transformer()), chunked(three.transformer());
     const auto expected = whole.feed(*lazy, tokens, StepKind::prompt);
     // Dense chunks up to the first pruning layer, then the rest in one step.
     const auto span = std::span(tokens);
     for (size_t begin = 0; begin < 120; begin += 40) {
-      chunked.feed(*lazy, span.subspan(begin, 40), StepKind::prompt, {}, nullptr,
+      chunked.feed(*lazy_of_chunks, span.subspan(begin, 40), StepKind::prompt, {}, nullptr,
                    schedule.front().layer);
     }
-    EXPECT_EQ(chunked.feed(*lazy, span.subspan(120), StepKind::prompt), expected);
+    EXPECT_EQ(chunked.feed(*lazy_of_chunks, span.subspan(120), StepKind::prompt), expected);
     for (int64_t token = 0; token < whole.sequence.size(); ++token) {
       ASSERT_EQ(whole.sequence.depth(token), chunked.sequence.depth(token));
     }
@@ -190,11 +214,12 @@ TEST(Step, ChunksAndThreadsDoNotChangeBits) {
 
 TEST(Step, NothingIsComputedTwiceAndDroppedRowsStay) {
   std::mt19937_64 generator(3);
-  for (int m = 0; m < 2 * kModels; ++m) {
+  for (int m = 0; m < 4 * kModels; ++m) {
     const TinyShape shape = random_shape(generator);
     const TinyModel model(shape);
     const Schedule schedule = random_schedule(generator, shape.layers);
-    const auto lazy = make_lazy_policy(schedule, {.window = 1, .pool = m % 3 == 0 ? 3 : 1});
+    const auto lazy = make_lazy_policy(schedule, random_score(generator, shape),
+                                       random_mass(generator), shape.heads);
     Runner runner(model.transformer());
     LawObserver laws(runner.sequence);
     laws.set_row_size(static_cast<size_t>(shape.hidden));

@@ -232,7 +232,8 @@ void Attention::score(const AttentionInput& input, ScoreKind kind, std::span<flo
     }
     score_row(one, Call(one, 1, kind), kind, scores);
   }
-  const float factor = 1.0f / (static_cast<float>(input.heads) * static_cast<float>(rows));
+  const float heads = input.head_weights.empty() ? static_cast<float>(input.heads) : 1.0f;
+  const float factor = 1.0f / (heads * static_cast<float>(rows));
   for (float& score : scores) score *= factor;
 }
 
@@ -273,7 +274,9 @@ void Attention::score_row(const AttentionInput& input, const Call& call, ScoreKi
       total += sums[c * input.heads + head] * kernels_.power(maxima[c * input.heads + head] - top);
     }
     maximum[head] = top;
-    sum[head] = total;
+    // A weight of 0 makes the sum infinite and every probability 0.
+    sum[head] =
+        input.head_weights.empty() ? total : total / input.head_weights[static_cast<size_t>(head)];
   }
 
   auto add_chunk = [&](int64_t chunk, int) {

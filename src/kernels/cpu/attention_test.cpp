@@ -156,12 +156,14 @@ class Problem {
     return out;
   }
 
-  std::vector<double> expected_scores(ScoreKind kind) const {
+  /// `weights` by head; empty: the mean.
+  std::vector<double> expected_scores(ScoreKind kind, std::span<const float> weights = {}) const {
     std::vector<double> mean(size_t(shape_.keys), 0.0);
     for (int row = 0; row < shape_.rows; ++row) {
       for (int head = 0; head < shape_.heads; ++head) {
+        const double weight = weights.empty() ? 1.0 / shape_.heads : weights[size_t(head)];
         const std::vector<double> p = scores(row, head, kind == ScoreKind::probability);
-        for (size_t i = 0; i < p.size(); ++i) mean[i] += p[i] / (shape_.heads * shape_.rows);
+        for (size_t i = 0; i < p.size(); ++i) mean[i] += p[i] * weight / shape_.rows;
       }
     }
     return mean;
@@ -242,6 +244,30 @@ TEST_P(AttentionTest, ScoresMatchTheOracle) {
         ASSERT_EQ(0, std::memcmp(again.data(), scores.data(), 4 * scores.size())) << threads;
       }
     }
+  }
+}
+
+TEST_P(AttentionTest, ScoresOfChosenHeadsMatchTheOracle) {
+  const auto backend = create_cpu_backend(GetParam(), 2);
+  for (const Shape& shape : shapes()) {
+    const Problem problem(*backend, shape, 2);
+    for (int chosen = 0; chosen < shape.heads; ++chosen) {
+      std::vector<float> weights(size_t(shape.heads), 0.0f);
+      weights[size_t(chosen)] = 0.75f;
+      weights[size_t((chosen + 2) % shape.heads)] += 1.5f;
+      AttentionInput input = problem.input();
+      input.head_weights = weights;
+      std::vector<float> scores(size_t(shape.keys), -1.0f);
+      backend->attention_scores(input, ScoreKind::probability, scores);
+      const std::vector<double> expected = problem.expected_scores(ScoreKind::probability, weights);
+      for (size_t i = 0; i < scores.size(); ++i) ASSERT_NEAR(scores[i], expected[i], 5e-6) << i;
+    }
+    const std::vector<float> none(size_t(shape.heads), 0.0f);
+    AttentionInput input = problem.input();
+    input.head_weights = none;
+    std::vector<float> scores(size_t(shape.keys), -1.0f);
+    backend->attention_scores(input, ScoreKind::probability, scores);
+    for (const float score : scores) ASSERT_EQ(score, 0.0f);
   }
 }
 

@@ -10,11 +10,16 @@ namespace {
 
 class LazyPolicy final : public Policy {
  public:
-  LazyPolicy(Schedule schedule, ImportanceScore score)
-      : schedule_(std::move(schedule)), score_(score) {}
+  LazyPolicy(Schedule schedule, const ImportanceScore& score, double keep_mass, int query_heads)
+      : schedule_(std::move(schedule)), score_(score), keep_mass_(keep_mass) {
+    std::vector<int> layers;
+    for (const PruningPoint& point : schedule_) layers.push_back(point.layer);
+    carried_ = make_layer_scores(score_, layers, query_heads);
+  }
 
   std::string_view name() const override { return "lazy"; }
-  ImportanceScore score() const override { return score_; }
+  const ImportanceScore& score() const override { return score_; }
+  double keep_mass() const override { return keep_mass_; }
 
   std::optional<double> keep_after(int layer, StepKind) const override {
     const auto at = [layer](const PruningPoint& point) { return point.layer == layer; };
@@ -23,15 +28,28 @@ class LazyPolicy final : public Policy {
     return point->keep;
   }
 
+  bool observes(int layer, StepKind) const override { return carried_ && carried_->reads(layer); }
+
+  std::span<const float> head_weights(int layer) const override {
+    return carried_ ? carried_->head_weights(layer) : std::span<const float>();
+  }
+
+  void combine(int layer, std::span<const int32_t> set, std::span<float> scores) override {
+    if (carried_) carried_->combine(layer, set, scores);
+  }
+
  private:
   Schedule schedule_;
   ImportanceScore score_;
+  double keep_mass_;
+  std::unique_ptr<LayerScores> carried_;  // null: each pruning layer scores alone
 };
 
 }  // namespace
 
-std::unique_ptr<Policy> make_lazy_policy(Schedule schedule, ImportanceScore score) {
-  return std::make_unique<LazyPolicy>(std::move(schedule), score);
+std::unique_ptr<Policy> make_lazy_policy(Schedule schedule, const ImportanceScore& score,
+                                         double keep_mass, int query_heads) {
+  return std::make_unique<LazyPolicy>(std::move(schedule), score, keep_mass, query_heads);
 }
 
 }  // namespace lazyllm::lazy

@@ -11,7 +11,7 @@ class StaticPolicy final : public Policy {
   StaticPolicy(PruningPoint point, ImportanceScore score) : point_(point), score_(score) {}
 
   std::string_view name() const override { return "static"; }
-  ImportanceScore score() const override { return score_; }
+  const ImportanceScore& score() const override { return score_; }
   bool permanent() const override { return true; }
 
   std::optional<double> keep_after(int layer, StepKind kind) const override {
@@ -23,7 +23,7 @@ class StaticPolicy final : public Policy {
     return kind == StepKind::prompt && layer <= point_.layer;
   }
 
-  void combine(int layer, std::span<float> scores) override {
+  void combine(int layer, std::span<const int32_t>, std::span<float> scores) override {
     if (layer == 1 || sums_.size() != scores.size()) sums_.assign(scores.size(), 0.0f);
     for (size_t i = 0; i < scores.size(); ++i) {
       sums_[i] += scores[i];

@@ -12,7 +12,7 @@ class TspPolicy final : public Policy {
   TspPolicy(PruningPoint point, ImportanceScore score) : point_(point), score_(score) {}
 
   std::string_view name() const override { return "tsp"; }
-  ImportanceScore score() const override { return score_; }
+  const ImportanceScore& score() const override { return score_; }
   bool permanent() const override { return true; }
 
   std::optional<double> keep_after(int layer, StepKind kind) const override {

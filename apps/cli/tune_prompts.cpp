@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tune_prompts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "eval_prompt.h"
+#include "eval_texts.h"
+#include "lazyllm/evaluation/longbench.h"
+#include "lazyllm/evaluation/needle.h"
+#include "terminal.h"
+
+namespace lazyllm::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr size_t kMostAnswerTokens = 16;
+constexpr int64_t kShorter = 2;  // every other prompt made of texts is so many times shorter
+constexpr int64_t kHoldOutEvery = 3;
+
+class Maker {
+ public:
+  Maker(const TunePromptOptions& options, const std::shared_ptr<const Model>& model)
+      : options_(options), model_(model), builder_(model, options.no_chat, options.tokens) {}
+
+  std::vector<TunePrompt> make() {
+    for (const std::string& data : options_.data) read(data);
+    if (!texts_.empty()) {
+      add_needles();
+      add_windows();
+    }
+    if (prompts_.empty()) {
+      throw Error(ErrorCode::usage,
+                  "--data holds no prompts; give texts (.txt), a jsonl file with \"prompt\" and "
+                  "\"answer\", or a folder with LongBench's files");
+    }
+    hold_out();
+    return std::move(prompts_);
+  }
+
+ private:
+  void read(const fs::path& path) {
+    std::error_code error;
+    if (fs::exists(path / "dataset2prompt.json", error)) {
+      add_longbench(path);
+    } else if (path.extension() == ".jsonl") {
+      add_records(path);
+    } else {
+      for (EvalText& text : read_texts("--data", path)) texts_.push_back(std::move(text));
+    }
+  }
+
+  bool wanted(int64_t line) const {
+    return options_.records == "all" || (line % 2 == 0) == (options_.records == "even");
+  }
+
+  void add(TuneKind kind, const std::string& name, std::vector<TokenId> prompt,
+           std::vector<TokenId> answer) {
+    answer.resize(std::min(answer.size(), kMostAnswerTokens));
+    if (!answer.empty()) prompts_.push_back({kind, name, std::move(prompt), std::move(answer)});
+  }
+
+  void add_longbench(const fs::path& folder) {
+    for (evaluation::Task& task : evaluation::read_longbench(folder, {}, 0)) {
+      task.max_tokens = kMostAnswerTokens;
+      int64_t taken = 0;
+      for (const evaluation::Record& record : task.records) {
+        // `where` ends in the line: "trec.jsonl:12"
+        const int64_t line = std::stoll(record.where.substr(record.where.rfind(':') + 1));
+        if (!wanted(line) || (options_.limit > 0 && taken == options_.limit)) continue;
+        ++taken;
+        add(TuneKind::record, fmt::format("{}:{}", task.name, line), builder_.tokens(task, record),
+            model_->tokenize(record.gold.empty() ? record.answers.at(0) : record.gold,
+                             /*add_special=*/false));
+      }
+    }
+  }
+
+  void add_records(const fs::path& path) {
+    std::istringstream file(read_file(path.string()));
+    evaluation::Task task;
+    task.max_tokens = kMostAnswerTokens;
+    task.cut_middle = true;
+    std::string line;
+    int64_t taken = 0;
+    for (int64_t number = 1; std::getline(file, line); ++number) {
+      if (line.empty() || !wanted(number)) continue;
+      if (options_.limit > 0 && taken++ == options_.limit) break;
+      const std::string where = fmt::format("{}:{}", path.string(), number);
+      evaluation::Record record;
+      record.where = where;
+      record.prompt = field(line, where, {"prompt"});
+      const std::string answer = field(line, where, {"answer", "answers"});
+      add(TuneKind::record, fmt::format("{}:{}", path.stem().string(), number),
+          builder_.tokens(task, record), model_->tokenize(answer, /*add_special=*/false));
+    }
+  }
+
+  /// The first of the named fields: a text, or the first of a list of texts.
+  static std::string field(const std::string& line, const std::string& where,
+                           const std::vector<const char*>& names) {
+    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object()) {
+      throw Error(ErrorCode::invalid_file, fmt::format("{}: not a JSON object", where));
+    }
+    for (const char* name : names) {
+      const auto found = json.find(name);
+      if (found == json.end()) continue;
+      const Json& value = found->is_array() && !found->empty() ? found->front() : *found;
+      if (value.is_string() && !value.get_ref<const std::string&>().empty()) {
+        return value.get<std::string>();
+      }
+    }
+    throw Error(ErrorCode::invalid_file,
+                fmt::format("{}: the text field '{}' is missing or empty", where, names.front()));
+  }
+
+  void add_needles() {
+    if (options_.needles == 0) return;
+    evaluation::NeedleOptions needles;
+    needles.kinds = {evaluation::NeedleKind::literal, evaluation::NeedleKind::paraphrased};
+    needles.lengths = {options_.tokens, options_.tokens / kShorter};
+    needles.depths = {10, 50, 90};
+    needles.trials = std::max<int64_t>(1, (options_.needles + 11) / 12);
+    needles.seed = options_.seed;
+    for (const evaluation::Task& task :
+         evaluation::make_needle_tasks(needles, joined(texts_), builder_.counter())) {
+      for (const evaluation::Record& record : task.records) {
+        add(TuneKind::needle, record.id, builder_.tokens(task, record),
+            model_->tokenize(record.gold, /*add_special=*/false));
+      }
+    }
+  }
+
+  /// Evenly spread over each text.
+  void add_windows() {
+    const std::vector<TokenId> start = model_->tokenize("");
+    const auto each = options_.windows / std::ssize(texts_) + 1;
+    int64_t left = options_.windows;
+    for (const EvalText& text : texts_) {
+      const std::vector<TokenId> tokens = model_->tokenize(text.text, /*add_special=*/false);
+      const int64_t length = options_.tokens + static_cast<int64_t>(kMostAnswerTokens);
+      const int64_t room = std::ssize(tokens) - length;
+      for (int64_t i = 0; i < each && left > 0 && room >= 0; ++i, --left) {
+        const auto begin = tokens.begin() + (2 * i + 1) * room / (2 * each);
+        const int64_t wanted = i % 2 == 0 ? options_.tokens : options_.tokens / kShorter;
+        const auto middle = begin + std::max<int64_t>(1, wanted - std::ssize(start));
+        std::vector<TokenId> prompt = start;
+        prompt.insert(prompt.end(), begin, middle);
+        add(TuneKind::text, fmt::format("{}-{}", text.name, begin - tokens.begin()),
+            std::move(prompt), {middle, middle + static_cast<int64_t>(kMostAnswerTokens)});
+      }
+    }
+  }
+
+  void hold_out() {
+    std::map<TuneKind, int64_t> seen;
+    for (TunePrompt& prompt : prompts_) {
+      // Shifted by one from group to group: prompts come in runs of three depths.
+      const int64_t number = seen[prompt.kind]++;
+      prompt.held_out = (number + number / kHoldOutEvery) % kHoldOutEvery == kHoldOutEvery - 1;
+    }
+    const bool any = std::any_of(prompts_.begin(), prompts_.end(),
+                                 [](const TunePrompt& prompt) { return prompt.held_out; });
+    if (!any) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("--data gives {} prompts; at least {} are needed, so that some can "
+                              "be held out",
+                              prompts_.size(), kHoldOutEvery));
+    }
+  }
+
+  const TunePromptOptions& options_;
+  const std::shared_ptr<const Model>& model_;
+  PromptBuilder builder_;
+  std::vector<EvalText> texts_;
+  std::vector<TunePrompt> prompts_;
+};
+
+}  // namespace
+
+std::string_view to_string(TuneKind kind) {
+  if (kind == TuneKind::needle) return "needle";
+  return kind == TuneKind::text ? "text" : "record";
+}
+
+std::vector<TunePrompt> make_tune_prompts(const TunePromptOptions& options,
+                                          const std::shared_ptr<const Model>& model) {
+  return Maker(options, model).make();
+}
+
+}  // namespace lazyllm::cli

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tune_search.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace lazyllm::cli {
+namespace {
+
+/// Shares that may stay at a cut.
+constexpr std::array kShares = {0.5, 0.4, 0.3, 0.2};
+/// Depths of the first cut, as shares of the layers.
+constexpr std::array kDepths = {0.3, 0.37, 0.43, 0.5, 0.57, 0.63, 0.69};
+/// Of a second cut, as shares of the layers behind the first.
+constexpr std::array kSecondDepths = {0.35, 0.6};
+constexpr std::array kSecondShares = {0.6, 0.3};
+/// Prompts after which candidates that are far outside of the bound are given up, and by how much.
+constexpr std::array<std::pair<size_t, double>, 3> kLooks = {{{4, 4.0}, {10, 2.0}, {24, 1.3}}};
+constexpr size_t kRefined = 3;       // best single cuts that are varied
+constexpr size_t kFinalists = 6;     // that are measured on the held-out prompts
+constexpr double kInterval = 1.645;  // standard errors: 90 %
+
+std::vector<int> cut_layers(const std::vector<bool>& full_attention) {
+  const auto layers = static_cast<int>(full_attention.size());
+  std::vector<int> cuts;
+  for (const double depth : kDepths) {
+    const auto wanted = static_cast<int>(depth * layers + 0.5);
+    int nearest = 0;
+    for (int layer = 1; layer < layers; ++layer) {
+      if (!full_attention[static_cast<size_t>(layer) - 1]) continue;
+      if (nearest == 0 || std::abs(layer - wanted) < std::abs(nearest - wanted)) nearest = layer;
+    }
+    if (nearest != 0 && (cuts.empty() || cuts.back() < nearest)) cuts.push_back(nearest);
+  }
+  return cuts;
+}
+
+PruningOptions first_guess(const std::string& score, int layer, double share) {
+  PruningOptions pruning;
+  pruning.policy = "lazy";
+  pruning.prune = fmt::format("{}:{}", layer, share);
+  pruning.score = score;
+  pruning.score_pool = 7;
+  pruning.keep_mass = 0.0;
+  pruning.protect_first = 4;
+  pruning.protect_last = 32;
+  pruning.revive_budget = RevivalBudget{4};
+  pruning.min_prompt = 0;
+  return pruning;
+}
+
+bool by_work(const TuneCandidate& a, const TuneCandidate& b) {
+  return a.loss.work < b.loss.work;
+}
+
+}  // namespace
+
+std::string TuneBound::broken_by(const TuneLoss& loss) const {
+  std::string broken;
+  const auto outside = [&](bool is_outside, const std::string& what) {
+    if (is_outside) broken += (broken.empty() ? "" : ", ") + what;
+  };
+  outside(loss.kl > most_kl(), fmt::format("KL {:.4f}", loss.kl));
+  outside(loss.same_top < least_same_top(),
+          fmt::format("same top {:.1f} %", 100.0 * loss.same_top));
+  outside(loss.loglik + kInterval * loss.loglik_error < least_loglik(),
+          fmt::format("answer log-likelihood {:+.4f}", loss.loglik));
+  outside(loss.recall() < least_recall(), fmt::format("needles {}/{}", loss.found, loss.needles));
+  return broken;
+}
+
+TuneSearch::TuneSearch(TuneTrials& trials, Options options)
+    : trials_(trials), options_(std::move(options)), bound_(options_.max_loss) {
+  // Every so many'th prompt first, so that the first few are a fair look at all kinds.
+  constexpr size_t kStride = 7;
+  const size_t count = trials_.prompts().size();
+  for (size_t start = 0; start < kStride; ++start) {
+    for (size_t i = start; i < count; i += kStride) {
+      (trials_.prompts()[i].held_out ? held_out_ : calibration_).push_back(i);
+    }
+  }
+}
+
+void TuneSearch::measure(std::span<const PruningOptions> candidates,
+                         std::span<const size_t> prompts, const std::string& what) {
+  trials_.run(candidates, prompts, [&](size_t done, size_t count) {
+    options_.progress(
+        fmt::format("{}: {} candidates, prompt {}/{}", what, candidates.size(), done + 1, count));
+    return options_.out_of_time();
+  });
+}
+
+/// Those within `factor` times the bound's KL divergence, or within a better one's reach.
+std::vector<PruningOptions> TuneSearch::near_bound(const std::vector<PruningOptions>& candidates,
+                                                   std::span<const size_t> prompts,
+                                                   double factor) const {
+  std::vector<PruningOptions> near;
+  for (const PruningOptions& candidate : candidates) {
+    const TuneLoss loss = trials_.loss(candidate, prompts);
+    if (loss.work <= options_.most_work && loss.kl <= factor * bound_.most_kl()) {
+      near.push_back(candidate);
+    }
+  }
+  return near;
+}
+
+void TuneSearch::measure_all(const std::vector<PruningOptions>& candidates,
+                             const std::string& what) {
+  std::vector<PruningOptions> left = candidates;
+  for (const auto& [count, factor] : kLooks) {
+    if (count >= calibration_.size()) break;
+    const std::span<const size_t> look(calibration_.data(), count);
+    measure(left, look, what);
+    if (options_.out_of_time()) return;
+    left = near_bound(left, look, factor);
+  }
+  measure(left, calibration_, what);
+  for (const PruningOptions& candidate : left) {
+    const TuneLoss loss = trials_.loss(candidate, calibration_);
+    if (loss.prompts == std::ssize(calibration_)) measured_.push_back({candidate, loss});
+  }
+}
+
+std::vector<PruningOptions> TuneSearch::single_cuts() const {
+  std::vector<PruningOptions> candidates;
+  for (const int layer : cut_layers(options_.full_attention)) {
+    for (const double share : kShares) {
+      for (const std::string& score : options_.scores) {
+        candidates.push_back(first_guess(score, layer, share));
+      }
+    }
+  }
+  return candidates;
+}
+
+/// A second cut; what is protected, how much comes back, how wide the pool is.
+std::vector<PruningOptions> TuneSearch::refined(const PruningOptions& base) const {
+  std::vector<PruningOptions> candidates;
+  const auto varied = [&](auto change) { change(candidates.emplace_back(base)); };
+  const auto layers = static_cast<int>(options_.full_attention.size());
+  const int first = std::stoi(base.prune);
+  int last_tried = first;
+  for (const double depth : kSecondDepths) {
+    int layer = first + std::max(1, static_cast<int>(depth * (layers - first)));
+    while (layer < layers && !options_.full_attention[static_cast<size_t>(layer) - 1]) ++layer;
+    if (layer >= layers || layer == last_tried) continue;
+    last_tried = layer;
+    for (const double share : kSecondShares) {
+      varied([&](PruningOptions& p) { p.prune += fmt::format(",{}:{}", layer, share); });
+    }
+  }
+  varied([](PruningOptions& p) { p.protect_last = 64; });
+  varied([](PruningOptions& p) { p.revive_budget = RevivalBudget{16}; });
+  varied([](PruningOptions& p) { p.score_pool = 15; });
+  varied([](PruningOptions& p) { p.score_pool = 3; });
+  varied([](PruningOptions& p) { p.keep_mass = 0.95; });
+  return candidates;
+}
+
+void TuneSearch::run() {
+  measure_all(single_cuts(), "one cut");
+  std::vector<TuneCandidate> best = admissible();
+  if (best.empty()) best = frontier();  // a variation may bring it inside
+  best.resize(std::min(best.size(), kRefined));
+  std::vector<PruningOptions> variations;
+  for (const TuneCandidate& base : best) {
+    const std::vector<PruningOptions> more = refined(base.pruning);
+    variations.insert(variations.end(), more.begin(), more.end());
+  }
+  if (!options_.out_of_time()) measure_all(variations, "variations");
+}
+
+std::vector<TuneCandidate> TuneSearch::admissible() const {
+  std::vector<TuneCandidate> inside;
+  for (const TuneCandidate& candidate : measured_) {
+    if (bound_.holds(candidate.loss) && candidate.loss.work <= options_.most_work) {
+      inside.push_back(candidate);
+    }
+  }
+  std::stable_sort(inside.begin(), inside.end(), by_work);
+  return inside;
+}
+
+std::vector<TuneCandidate> TuneSearch::frontier() const {
+  std::vector<TuneCandidate> sorted = measured_, frontier;
+  std::stable_sort(sorted.begin(), sorted.end(), by_work);
+  for (TuneCandidate& candidate : sorted) {
+    if (frontier.empty() || candidate.loss.kl < frontier.back().loss.kl) {
+      frontier.push_back(std::move(candidate));
+    }
+  }
+  return frontier;
+}
+
+std::optional<TuneSearch::Choice> TuneSearch::choose() {
+  refusals_.clear();
+  std::vector<TuneCandidate> finalists = admissible();
+  finalists.resize(std::min(finalists.size(), kFinalists));
+  std::vector<PruningOptions> candidates;
+  for (const TuneCandidate& finalist : finalists) candidates.push_back(finalist.pruning);
+  measure(candidates, held_out_, "held-out prompts");
+  for (const TuneCandidate& finalist : finalists) {
+    const TuneLoss loss = trials_.loss(finalist.pruning, held_out_);
+    std::string broken = loss.prompts == std::ssize(held_out_) ? bound_.broken_by(loss) : "no time";
+    if (loss.work > options_.most_work) broken += fmt::format(" only {:.2f}x", 1.0 / loss.work);
+    if (broken.empty()) return Choice{finalist, loss};
+    refusals_.push_back(fmt::format("{}: {}", describe(finalist.pruning), broken));
+  }
+  return std::nullopt;
+}
+
+}  // namespace lazyllm::cli

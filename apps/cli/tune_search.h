@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tune_trials.h"
+
+namespace lazyllm::cli {
+
+/// What a loss of `max_loss` (0.01 for 1 %) means in the figures that a trial gives.
+struct TuneBound {
+  explicit TuneBound(double loss) : max_loss(loss) {}
+  double max_loss;
+
+  double most_kl() const { return 4.0 * max_loss; }  ///< nats
+  double least_same_top() const { return 1.0 - 8.0 * max_loss; }
+  double least_loglik() const { return -2.0 * max_loss; }  ///< nats per token
+  double least_recall() const { return 1.0 - max_loss; }
+
+  /// The names of what is outside of the bound; empty: nothing. The log-likelihood is outside if
+  /// its 90 % interval is.
+  std::string broken_by(const TuneLoss& loss) const;
+  bool holds(const TuneLoss& loss) const { return broken_by(loss).empty(); }
+};
+
+struct TuneCandidate {
+  PruningOptions pruning;
+  TuneLoss loss;
+};
+
+/// Looks for the candidate with the least predicted time to first token whose loss stays within
+/// the bound: one cut at many depths, shares and scores, then a second cut behind the best ones,
+/// what is protected and how much comes back.
+class TuneSearch {
+ public:
+  struct Options {
+    double max_loss = 0.01;
+    double most_work = 1.0;                                           ///< worth having at all
+    std::vector<std::string> scores = {"last", "window:8", "ahead"};  ///< of --score
+    std::vector<bool> full_attention;                                 ///< by layer of the model
+    /// Returns true when the time is up.
+    std::function<bool()> out_of_time;
+    std::function<void(const std::string& what)> progress;
+  };
+
+  TuneSearch(TuneTrials& trials, Options options);
+
+  /// Runs the search. What is left undone for want of time is left out.
+  void run();
+
+  /// Candidates that were measured on all calibration prompts and that no other one beats in both
+  /// work and KL divergence, by rising work; those outside of the bound as well.
+  std::vector<TuneCandidate> frontier() const;
+  /// The fastest ones within the bound, measured anew on the held-out prompts; the first of them
+  /// that keeps the bound there too.
+  struct Choice {
+    TuneCandidate candidate;
+    TuneLoss held_out;
+  };
+  std::optional<Choice> choose();
+  /// Why the fastest ones were not chosen, one line each.
+  const std::vector<std::string>& refusals() const { return refusals_; }
+
+ private:
+  std::vector<PruningOptions> single_cuts() const;
+  std::vector<PruningOptions> refined(const PruningOptions& base) const;
+  std::vector<PruningOptions> near_bound(const std::vector<PruningOptions>& candidates,
+                                         std::span<const size_t> prompts, double factor) const;
+  void measure(std::span<const PruningOptions> candidates, std::span<const size_t> prompts,
+               const std::string& what);
+  void measure_all(const std::vector<PruningOptions>& candidates, const std::string& what);
+  std::vector<TuneCandidate> admissible() const;
+
+  TuneTrials& trials_;
+  Options options_;
+  TuneBound bound_;
+  std::vector<size_t> calibration_, held_out_;
+  std::vector<TuneCandidate> measured_;  // on all calibration prompts
+  std::vector<std::string> refusals_;
+};
+
+}  // namespace lazyllm::cli

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tune_trials.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "common_options.h"
+#include "lazyllm/evaluation/divergence.h"
+
+namespace lazyllm::cli {
+namespace {
+
+using Json = EvalSamples::Json;
+
+TokenId most_likely(std::span<const float> logits) {
+  return static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+/// Keys and values that a look ahead makes: for each layer, of how many tokens.
+std::vector<int64_t> looked_at(const PruningOptions& candidate, const std::vector<int64_t>& kept) {
+  std::vector<int64_t> tokens(kept.size(), 0);
+  const std::string score = candidate.score.value_or("last");
+  if (!score.starts_with("ahead")) return tokens;
+  const size_t reach = score == "ahead" ? kept.size() : std::stoul(score.substr(6));
+  for (size_t begin = 0; begin < candidate.prune.size();) {
+    const auto cut = std::stoul(candidate.prune.substr(begin));  // "12:0.5,..." starts with 12
+    for (size_t layer = cut; layer < std::min(kept.size(), cut + reach); ++layer) {
+      tokens[layer] += kept[cut - 1];
+    }
+    const size_t comma = candidate.prune.find(',', begin);
+    begin = comma == std::string::npos ? candidate.prune.size() : comma + 1;
+  }
+  return tokens;
+}
+
+}  // namespace
+
+std::string describe(const PruningOptions& candidate) {
+  return to_string(candidate);
+}
+
+TuneTrials::TuneTrials(std::shared_ptr<const Model> model, const SessionOptions& session,
+                       const std::vector<TunePrompt>& prompts, const std::filesystem::path& state)
+    : model_(std::move(model)), session_(session), prompts_(prompts), done_(state) {
+  const ModelInfo info = model_->info();
+  made_for_ =
+      fmt::format("2|{}|{}|{}|{}|{}", version(), model_fingerprint(*model_), info.file_bytes,
+                  static_cast<int>(session.cache_type_k), static_cast<int>(session.cache_type_v));
+  for (const TunePrompt& prompt : prompts_) {
+    const std::string tokens =
+        fmt::format("{} | {}", fmt::join(prompt.prompt, " "), fmt::join(prompt.answer, " "));
+    prompt_keys_.push_back(fmt::format("{:016x}", std::hash<std::string>()(tokens)));
+  }
+}
+
+std::string TuneTrials::key(const PruningOptions& candidate, size_t prompt) const {
+  return fmt::format("{}|{}|{}", made_for_, describe(candidate), prompt_keys_[prompt]);
+}
+
+double TuneTrials::predicted_work(const PruningOptions& candidate, int64_t prompt_tokens,
+                                  const PruningTrial::Outcome& dense,
+                                  const PruningTrial::Outcome& lazy) const {
+  const std::vector<int64_t> all(lazy.kept_per_layer.size(), prompt_tokens);
+  const PrefillWork whole = model_->prefill_work(all);
+  const PrefillWork part =
+      model_->prefill_work(lazy.kept_per_layer, looked_at(candidate, lazy.kept_per_layer));
+  const double linear = dense.linear_ms * part.linear() / whole.linear();
+  const double attention = dense.attention_ms * part.attention / whole.attention;
+  return (linear + attention + dense.head_ms) /
+         (dense.linear_ms + dense.attention_ms + dense.head_ms);
+}
+
+Json TuneTrials::run_one(const PruningOptions& candidate, size_t index, PruningTrial& trial) {
+  const TunePrompt& prompt = prompts_[index];
+  const PruningTrial::Outcome& dense = trial.dense();
+  const PruningTrial::Outcome lazy = trial.run(candidate);
+  double kl = 0.0, loglik = 0.0;
+  int64_t same = 0;
+  bool dense_finds = true, lazy_finds = true;
+  for (size_t i = 0; i < prompt.answer.size(); ++i) {
+    const TokenId token = prompt.answer[i];
+    const evaluation::Divergence d =
+        evaluation::compare_logits(dense.logits[i], lazy.logits[i], token);
+    kl += d.kl;
+    loglik += d.nll_dense - d.nll_other;
+    same += d.same_top ? 1 : 0;
+    dense_finds = dense_finds && most_likely(dense.logits[i]) == token;
+    lazy_finds = lazy_finds && most_likely(lazy.logits[i]) == token;
+  }
+  ++trials_;
+  const auto tokens = static_cast<double>(prompt.answer.size());
+  return {{"key", key(candidate, index)},
+          {"candidate", describe(candidate)},
+          {"prompt", prompt.name},
+          {"kind", to_string(prompt.kind)},
+          {"kl", kl / tokens},
+          {"same_top", static_cast<double>(same) / tokens},
+          {"loglik", loglik / tokens},
+          {"dense_finds", dense_finds},
+          {"lazy_finds", lazy_finds},
+          {"work", predicted_work(candidate, std::ssize(prompt.prompt), dense, lazy)}};
+}
+
+void TuneTrials::run(std::span<const PruningOptions> candidates, std::span<const size_t> prompts,
+                     const Progress& progress) {
+  std::set<int> depths;
+  for (const PruningOptions& candidate : candidates) depths.insert(std::stoi(candidate.prune));
+  const std::vector<int> first_cuts(depths.begin(), depths.end());
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    const TunePrompt& prompt = prompts_[prompts[i]];
+    std::optional<PruningTrial> trial;  // the dense run is made when a candidate first needs it
+    for (const PruningOptions& candidate : candidates) {
+      if (done_.find(key(candidate, prompts[i])) != nullptr) continue;
+      if (progress(i, prompts.size())) return;
+      if (!trial) trial.emplace(model_, session_, prompt.prompt, prompt.answer, first_cuts);
+      done_.add(run_one(candidate, prompts[i], *trial));
+    }
+  }
+}
+
+TuneLoss TuneTrials::loss(const PruningOptions& candidate, std::span<const size_t> prompts) const {
+  TuneLoss sum;
+  double squares = 0.0;
+  for (const size_t index : prompts) {
+    const Json* trial = done_.find(key(candidate, index));
+    if (trial == nullptr) continue;
+    const auto loglik = trial->at("loglik").get<double>();
+    ++sum.prompts;
+    sum.kl += trial->at("kl").get<double>();
+    sum.same_top += trial->at("same_top").get<double>();
+    sum.loglik += loglik;
+    squares += loglik * loglik;
+    sum.work += trial->at("work").get<double>();
+    if (prompts_[index].kind == TuneKind::needle && trial->at("dense_finds").get<bool>()) {
+      ++sum.needles;
+      sum.found += trial->at("lazy_finds").get<bool>() ? 1 : 0;
+    }
+  }
+  const auto count = static_cast<double>(std::max<int64_t>(sum.prompts, 1));
+  for (double* mean : {&sum.kl, &sum.same_top, &sum.loglik, &sum.work}) *mean /= count;
+  const double variance = std::max(0.0, squares / count - sum.loglik * sum.loglik);
+  sum.loglik_error = std::sqrt(variance / std::max(count - 1.0, 1.0));
+  return sum;
+}
+
+}  // namespace lazyllm::cli

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// A trial gives the bits of a session that starts anew, wherever it starts from.
+#include "lazyllm/pruning_trial.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "lazy/tiny_model_for_tests.h"
+#include "lazyllm/error.h"
+
+namespace lazyllm {
+namespace {
+
+std::shared_ptr<const Model> tiny_model() {
+  const auto path = lazy::temporary_model_path();
+  lazy::write_tiny_model({}, path);
+  ModelOptions options;
+  options.threads = 2;
+  auto loaded = Model::load(path, options);
+  std::filesystem::remove(path);
+  return loaded;
+}
+
+std::vector<TokenId> some_tokens(int count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::vector<TokenId> tokens;
+  for (int i = 0; i < count; ++i) tokens.push_back(static_cast<TokenId>(random() % 64));
+  return tokens;
+}
+
+struct Forced {
+  std::vector<std::vector<float>> logits;
+  std::vector<int64_t> kept_per_layer;
+};
+
+Forced forced(const std::shared_ptr<const Model>& model, const PruningOptions& pruning,
+              const std::vector<TokenId>& prompt, const std::vector<TokenId>& continuation) {
+  SessionOptions options;
+  options.pruning = pruning;
+  Session session(model, options);
+  Forced result;
+  session.forced_logits(prompt, continuation, [&](int64_t, std::span<const float> logits) {
+    result.logits.emplace_back(logits.begin(), logits.end());
+  });
+  result.kept_per_layer = session.statistics().kept_per_layer;
+  return result;
+}
+
+TEST(PruningTrial, GivesWhatASessionGives) {
+  const std::shared_ptr<const Model> model = tiny_model();
+  const std::vector<TokenId> prompt = some_tokens(90, 1), continuation = some_tokens(9, 2);
+  const std::vector<int> depths = {1, 2};
+  PruningTrial trial(model, {}, prompt, continuation, depths);
+  PruningOptions dense;
+  dense.policy = "dense";
+  EXPECT_EQ(trial.dense().logits, forced(model, dense, prompt, continuation).logits);
+  // The last schedule begins at a depth that the trial did not keep.
+  for (const char* schedule : {"1:0.5", "2:0.3", "1:0.6,2:0.4", "3:0.5"}) {
+    for (const char* score : {"last", "window:4", "window:200", "ahead", "ahead:1", "accumulate:2",
+                              "heads:1.1=0.5,1.2"}) {
+      PruningOptions options;
+      options.prune = schedule;
+      options.score = score;
+      options.protect_first = 1;
+      options.protect_last = 3;
+      options.revive_budget = RevivalBudget{2};
+      options.min_prompt = 0;
+      const PruningTrial::Outcome outcome = trial.run(options);
+      const Forced expected = forced(model, options, prompt, continuation);
+      EXPECT_EQ(outcome.logits, expected.logits) << schedule << " " << score;
+      EXPECT_EQ(outcome.kept_per_layer, expected.kept_per_layer) << schedule << " " << score;
+    }
+  }
+}
+
+TEST(PruningTrial, RefusesWhatCannotBeRun) {
+  const std::shared_ptr<const Model> model = tiny_model();
+  EXPECT_THROW(PruningTrial(model, {}, {}, {1}, {}), Error);
+  EXPECT_THROW(PruningTrial(model, {}, {1}, {}, {}), Error);
+  PruningTrial trial(model, {}, {1, 2, 3}, {4}, {});
+  PruningOptions options;
+  options.prune = "99:0.5";
+  EXPECT_THROW(trial.run(options), Error);
+}
+
+}  // namespace
+}  // namespace lazyllm

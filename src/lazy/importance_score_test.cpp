@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "lazy/importance_score.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "lazyllm/error.h"
+
+namespace lazyllm::lazy {
+namespace {
+
+ImportanceScore parsed(std::string_view text) {
+  ImportanceScore score;
+  score.parse(text);
+  return score;
+}
+
+using Kind = ImportanceScore::Kind;
+using Set = std::vector<int32_t>;
+using Scores = std::vector<float>;
+
+TEST(ImportanceScore, ReadsAndWritesEveryForm) {
+  for (const char* text : {"last", "window:8", "accumulate:3", "accumulate:4@16", "accumulate:2@2",
+                           "heads:3.1=0.5,4.2=1", "heads:1.1=2@8", "ahead", "ahead:6"}) {
+    EXPECT_EQ(parsed(text).to_string(), text);
+  }
+  EXPECT_EQ(parsed("window:1").to_string(), "last");
+  EXPECT_EQ(parsed("heads:4.2,3.1=0.5").heads,
+            (std::vector<HeadWeight>{{3, 1, 0.5f}, {4, 2, 1.0f}}));
+  EXPECT_EQ(parsed("accumulate:4@16").window, 16);
+  EXPECT_EQ(parsed("accumulate:4@16").kind, Kind::accumulate);
+}
+
+TEST(ImportanceScore, ThePoolIsNotPartOfTheText) {
+  ImportanceScore score;
+  score.pool = 7;
+  score.parse("window:4");
+  EXPECT_EQ(score.pool, 7);
+}
+
+TEST(ImportanceScore, RefusesWhatCannotBeMeant) {
+  for (const char* text : {"",
+                           "first",
+                           "window",
+                           "window:",
+                           "window:0",
+                           "window:5000",
+                           "window:4x",
+                           "heads:",
+                           "heads:3",
+                           "heads:3.0",
+                           "heads:0.1",
+                           "heads:3.1=",
+                           "heads:3.1=0",
+                           "heads:3.1=-1",
+                           "heads:3.1=nan",
+                           "heads:3.1=inf",
+                           "heads:3.1,3.1",
+                           "heads:3.1,",
+                           "heads:=.3",
+                           "accumulate:0",
+                           "max:3",
+                           "accumulate:",
+                           "accumulate:2@",
+                           "accumulate:2@0",
+                           "last@4",
+                           "window:4@4",
+                           "ahead:",
+                           "ahead:0",
+                           "ahead@4",
+                           "ahead:4@4"}) {
+    EXPECT_THROW(parsed(text), Error) << text;
+  }
+}
+
+TEST(ImportanceScore, PoolsOverExistingNeighbours) {
+  std::vector<float> scores = {3, 0, 0, 6, 0};
+  std::vector<double> scratch;
+  pool_scores(scores, 3, scratch);
+  const std::vector<float> expected = {1.5f, 1, 2, 2, 3};
+  for (size_t i = 0; i < scores.size(); ++i) EXPECT_FLOAT_EQ(scores[i], expected[i]);
+}
+
+TEST(LayerScores, HeadsSumUpOverTheLayersOfAStep) {
+  const std::vector<int> cuts = {2, 4};
+  const auto carried = make_layer_scores(parsed("heads:1.2=0.5,2.1=3,4.4"), cuts, 4);
+  EXPECT_TRUE(carried->reads(1));
+  EXPECT_TRUE(carried->reads(2));
+  EXPECT_FALSE(carried->reads(3));
+  EXPECT_TRUE(carried->reads(4));
+  EXPECT_EQ(Scores(carried->head_weights(1).begin(), carried->head_weights(1).end()),
+            (Scores{0, 0.5f, 0, 0}));
+  EXPECT_EQ(Scores(carried->head_weights(3).begin(), carried->head_weights(3).end()),
+            (Scores{0, 0, 0, 0}));
+  for (int step = 0; step < 3; ++step) {  // nothing is left of an earlier step
+    Scores first = {1, 2, 3, 4}, second = {10, 20, 30, 40}, fourth = {100, 200};
+    carried->combine(1, Set{0, 1, 2, 5}, first);
+    EXPECT_EQ(first, (Scores{1, 2, 3, 4}));
+    carried->combine(2, Set{0, 1, 2, 5}, second);
+    EXPECT_EQ(second, (Scores{11, 22, 33, 44}));
+    carried->combine(4, Set{1, 5}, fourth);
+    EXPECT_EQ(fourth, (Scores{122, 244}));
+  }
+}
+
+TEST(LayerScores, HeadsTheModelLacksOrThatComeTooLateAreRefused) {
+  const std::vector<int> cuts = {2, 4};
+  EXPECT_THROW(make_layer_scores(parsed("heads:1.5"), cuts, 4), Error);
+  EXPECT_THROW(make_layer_scores(parsed("heads:3.1"), cuts, 4), Error);
+  EXPECT_NO_THROW(make_layer_scores(parsed("heads:1.1,9.9"), cuts, 9));
+}
+
+/// Random steps against a table of all layers' scores.
+TEST(LayerScores, AccumulatedEqualThePlainComputation) {
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 60; ++round) {
+    const int depth = 1 + static_cast<int>(random() % 6);
+    std::vector<int> cuts;
+    for (int layer = 1; layer < 12; ++layer) {
+      if (random() % 4 == 0) cuts.push_back(layer);
+    }
+    if (cuts.empty()) cuts.push_back(5);
+    const auto carried = make_layer_scores(parsed("accumulate:" + std::to_string(depth)), cuts, 1);
+    for (int step = 0; step < 3; ++step) {
+      Set set = {0, 1, 2, 3, 4, 5, 6, 7};
+      for (int more = 0; more < step; ++more) set.push_back(8 + more);
+      std::vector<Scores> table(13);
+      for (int layer = 1; layer <= cuts.back(); ++layer) {
+        const bool cut = std::find(cuts.begin(), cuts.end(), layer) != cuts.end();
+        bool wanted = false;
+        for (const int end : cuts) wanted = wanted || (layer <= end && layer > end - depth);
+        ASSERT_EQ(carried->reads(layer), wanted);
+        if (!wanted) continue;
+        Scores own;
+        for (size_t i = 0; i < set.size(); ++i) own.push_back(static_cast<float>(random() % 64));
+        table[static_cast<size_t>(layer)].assign(20, 0.0f);
+        for (size_t i = 0; i < set.size(); ++i) {
+          table[static_cast<size_t>(layer)][static_cast<size_t>(set[i])] = own[i];
+        }
+        carried->combine(layer, set, own);
+        for (size_t i = 0; cut && i < set.size(); ++i) {
+          float sum = 0.0f;
+          int taken = 0;
+          for (int l = std::max(1, layer - depth + 1); l <= layer; ++l) {
+            sum += table[static_cast<size_t>(l)][static_cast<size_t>(set[i])];
+            ++taken;
+          }
+          ASSERT_FLOAT_EQ(own[i], sum / static_cast<float>(taken));
+        }
+        if (cut && set.size() > 3) set.erase(set.begin() + static_cast<int64_t>(random() % 3));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lazyllm::lazy

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mean of the scores of the pruning layer and the layers right before it, because a single
+// layer's ranking can be a bad one.
+#include <algorithm>
+
+#include "lazy/importance_score.h"
+
+namespace lazyllm::lazy {
+namespace {
+
+class AccumulatedScore final : public LayerScores {
+ public:
+  AccumulatedScore(const ImportanceScore& score, std::span<const int> pruning_layers) {
+    for (const int end : pruning_layers) {
+      for (int layer = std::max(1, end - score.layers + 1); layer <= end; ++layer) {
+        if (read_.empty() || read_.back() < layer) read_.push_back(layer);
+      }
+    }
+    layers_ = static_cast<size_t>(score.layers);
+    rows_.resize(std::min(layers_, read_.size()));
+  }
+
+  bool reads(int layer) const override {
+    return std::binary_search(read_.begin(), read_.end(), layer);
+  }
+  std::span<const float> head_weights(int) const override { return {}; }
+
+  void combine(int layer, std::span<const int32_t> set, std::span<float> scores) override {
+    if (layer <= last_layer_) {  // a new step
+      for (Row& row : rows_) row.layer = 0;
+    }
+    last_layer_ = layer;
+    Row& own = rows_[static_cast<size_t>(layer) % rows_.size()];
+    own.layer = layer;
+    const auto tokens = static_cast<size_t>(set.back()) + 1;
+    if (own.of_token.size() < tokens) own.of_token.resize(tokens);
+    for (size_t i = 0; i < set.size(); ++i) own.of_token[static_cast<size_t>(set[i])] = scores[i];
+    int taken = 1;
+    for (const Row& row : rows_) {
+      if (row.layer == 0 || row.layer == layer) continue;
+      if (row.layer + static_cast<int>(layers_) <= layer) continue;
+      ++taken;
+      for (size_t i = 0; i < set.size(); ++i) {
+        scores[i] += row.of_token[static_cast<size_t>(set[i])];
+      }
+    }
+    for (float& score : scores) score /= static_cast<float>(taken);
+  }
+
+ private:
+  struct Row {
+    int layer = 0;  // 0: of no layer of this step
+    std::vector<float> of_token;
+  };
+  size_t layers_ = 1;
+  std::vector<int> read_;  // 1-based, rising
+  std::vector<Row> rows_;  // of the last layers; layer l lies at l modulo their number
+  int last_layer_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<LayerScores> make_accumulated_score(const ImportanceScore& score,
+                                                    std::span<const int> pruning_layers) {
+  return std::make_unique<AccumulatedScore>(score, pruning_layers);
+}
+
+}  // namespace lazyllm::lazy
