@@ -46,15 +46,10 @@ struct PruningTrial::Implementation final : lazy::StepObserver {
   void restore(int depth, int64_t count, lazy::Sequence& sequence) const {
     sequence.append(std::span(prompt).first(static_cast<size_t>(count)));
     for (int layer = 0; layer < depth; ++layer) {
-      sequence.kv(layer).copy_prefix(trunk.kv(layer), count);
+      sequence.kv(layer).share_prefix(trunk.kv(layer), count);
     }
-    const int64_t size = transformer.hyperparameters().hidden_size;
-    const lazy::HiddenRows& kept = rows.at(depth);
-    for (int64_t token = 0; token < count; ++token) {
-      const float* const row[] = {kept.row(token)};
-      transformer.backend().gather(row, {sequence.hidden().acquire(token), 1, size, size});
-      sequence.place(token, depth);
-    }
+    sequence.hidden().share_prefix(rows.at(depth), count);
+    for (int64_t token = 0; token < count; ++token) sequence.place(token, depth);
   }
 
   /// The prompt's step from where the sequence stands, then the continuation token by token.

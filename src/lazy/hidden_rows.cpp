@@ -18,7 +18,7 @@ float* HiddenRows::acquire(int64_t token) {
   if (index >= chunks_.size()) chunks_.resize(index + 1);
   Chunk& chunk = chunks_[index];
   if (!chunk.buffer) {
-    chunk.buffer = allocate();
+    chunk.buffer = spare_ ? std::move(spare_) : allocate();
     bytes_ += chunk.buffer->bytes();
   } else if (chunk.buffer.use_count() > 1) {
     auto own = allocate();
@@ -39,14 +39,14 @@ void HiddenRows::release(int64_t token) {
   if (!has(token)) return;
   Chunk& chunk = chunks_[static_cast<size_t>(token / kChunkRows)];
   chunk.used &= ~(uint64_t{1} << (token % kChunkRows));
-  if (chunk.used == 0) {
-    bytes_ -= chunk.buffer->bytes();
-    chunk.buffer = {};
-  }
+  if (chunk.used != 0) return;
+  bytes_ -= chunk.buffer->bytes();
+  if (!spare_ && chunk.buffer.use_count() == 1) spare_ = std::move(chunk.buffer);
+  chunk.buffer.reset();
 }
 
 void HiddenRows::share_prefix(const HiddenRows& other, int64_t tokens) {
-  LAZYLLM_CHECK(bytes_ == 0);
+  LAZYLLM_CHECK(chunks_.empty());
   for (int64_t token = 0; token < tokens; ++token) LAZYLLM_CHECK(other.has(token));
   const int64_t count = (tokens + kChunkRows - 1) / kChunkRows;
   chunks_.assign(other.chunks_.begin(), other.chunks_.begin() + count);

@@ -12,8 +12,9 @@ namespace lazyllm::lazy {
 /// The Aux Cache: at most one row of hidden_size float32 values per token, kept while
 /// 0 < depth < L (paper, section 3.2; there one buffer per layer, here one row,
 /// because a token waits at exactly one depth).
-/// Memory comes in chunks of neighbouring tokens and goes when a chunk is empty. Several may share
-/// a chunk; who writes into such a chunk takes a copy first.
+/// Memory comes in chunks of neighbouring tokens and goes when a chunk is empty; one is kept, for
+/// each step of an answer needs one for its token. Several may share a chunk; who writes into such
+/// a chunk takes a copy first.
 class HiddenRows {
  public:
   HiddenRows(const kernels::Backend& backend, int hidden_size);
@@ -26,7 +27,7 @@ class HiddenRows {
   void release(int64_t token);
   /// Takes over the rows of the first `tokens` tokens, which must exist. This one must be empty.
   void share_prefix(const HiddenRows& other, int64_t tokens);
-  /// Shared chunks count in each.
+  /// Of the chunks with rows; shared ones count in each.
   size_t bytes() const { return bytes_; }
 
  private:
@@ -41,6 +42,7 @@ class HiddenRows {
   const kernels::Backend& backend_;
   int64_t hidden_size_;
   std::vector<Chunk> chunks_;
+  std::shared_ptr<kernels::Buffer> spare_;
   size_t bytes_ = 0;
 };
 
