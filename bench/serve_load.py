@@ -5,6 +5,7 @@
     bench/serve_load.py mixed --pid PID --requests 10000        good, bad and broken-off requests
     bench/serve_load.py parallel --clients 4 --prompt 128 --answer 256
     bench/serve_load.py beside --prompt 7000                     a long prefill beside another client's tokens
+    bench/serve_load.py overload --clients 100                   how soon a full queue says so
     bench/serve_load.py repeat --prompt 7000                     further questions about a document
     bench/serve_load.py overhead --program lazyllm -m MODEL      time to first token and of further ones beside `lazyllm run`
 
@@ -14,10 +15,13 @@ servers that speak OpenAI's /v1/completions.
 """
 
 import argparse
+import bisect
 import http.client
+import itertools
 import json
 import pathlib
 import random
+import re
 import socket
 import statistics
 import subprocess
@@ -78,22 +82,28 @@ def prompt_of(target: Target, tokens: int, seed: int) -> list[int]:
 
 
 def stream(target: Target, body: dict) -> tuple[list[float], dict]:
-    """Times at which the tokens of a streamed completion came, from its start, and the last chunk."""
-    connection = target.connect()
-    start = time.perf_counter()
-    connection.request("POST", "/v1/completions", json.dumps({**body, "stream": True}), target.headers)
-    response = connection.getresponse()
-    if response.status != 200:
-        raise RuntimeError(f"status {response.status}: {response.read()[:300]!r}")
+    """Times at which the tokens of a streamed completion came, from its start, and the last chunk. Reads only while the answer runs and parses
+    afterwards: what this program computes meanwhile, the server lacks."""
+    data = json.dumps({**body, "stream": True}).encode()
+    head = "".join(f"{name}: {value}\r\n" for name, value in target.headers.items())
+    pieces: list[tuple[float, bytes]] = []
+    with socket.create_connection((target.host, target.port), timeout=300) as client:
+        start = time.perf_counter()
+        client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+        while piece := client.recv(1 << 16):
+            pieces.append((time.perf_counter() - start, piece))
+    received = b"".join(piece for _, piece in pieces)
+    status = int(received[:20].split()[1])
+    if status != 200:
+        raise RuntimeError(f"status {status}: {received[-300:]!r}")
+    ends = list(itertools.accumulate(len(piece) for _, piece in pieces))
     times, last = [], {}
-    for line in response:
-        if not line.startswith(b"data: {"):
-            continue
-        chunk = json.loads(line[6:])
+    # An event is one line, in one chunk of the transfer coding.
+    for event in re.finditer(rb"^data: (\{.*\})\r?$", received, re.MULTILINE):
+        chunk = json.loads(event[1])
         if any(choice.get("text") or choice.get("logprobs") for choice in chunk.get("choices", [])):
-            times.append(time.perf_counter() - start)
+            times.append(pieces[bisect.bisect_left(ends, event.end())][0])
         last = chunk
-    connection.close()
     return times, last
 
 
@@ -307,6 +317,35 @@ def run_beside(target: Target, options) -> int:
     return 0
 
 
+def run_overload(target: Target, options) -> int:
+    """Fills slots and queue with answers that take long, then times refusals one by one. The waiting clients go away at the end."""
+    body = {"prompt": text(200, options.seed), "max_tokens": 2000, "ignore_eos": True}
+    data = json.dumps(body).encode()
+    head = "".join(f"{name}: {value}\r\n" for name, value in target.headers.items())
+    request = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+    waiting = []
+    for _ in range(options.clients):
+        waiting.append(socket.create_connection((target.host, target.port), timeout=60))
+        waiting[-1].sendall(request)
+    time.sleep(2)
+    refused, retry_after = [], set()
+    for _ in range(50):
+        connection = target.connect()
+        begin = time.perf_counter()
+        connection.request("POST", "/v1/completions", data, target.headers)
+        response = connection.getresponse()
+        response.read()
+        refused.append(time.perf_counter() - begin)
+        assert response.status == 503, f"status {response.status}: more --clients are needed to fill the queue"
+        retry_after.add(response.headers["Retry-After"])
+        connection.close()
+    for client in waiting:
+        client.close()
+    idle = wait_until_idle(target)
+    print(json.dumps({"waiting": options.clients, "refused": len(refused), "refusal_ms": milliseconds(refused), "retry_after": sorted(retry_after), "slots_idle": idle}))
+    return 0 if idle and max(refused) < 0.1 else 1
+
+
 QUESTIONS = ("Who sat in the tree?", "What did the children carry?", "Where is the old mill?", "What did the brothers keep?", "How long are the roads?", "Is there rain?")
 
 
@@ -372,11 +411,11 @@ def run_overhead(target: Target, options) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["mixed", "parallel", "beside", "repeat", "overhead"])
+    parser.add_argument("mode", choices=["mixed", "parallel", "beside", "overload", "repeat", "overhead"])
     parser.add_argument("--url", default="http://127.0.0.1:8080")
     parser.add_argument("--key", default="")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--clients", type=int, default=None, help="threads (default: mixed 16, parallel 4)")
+    parser.add_argument("--clients", type=int, default=None, help="default: mixed 16, parallel 4, overload 100")
     parser.add_argument("--requests", type=int, default=10000)
     parser.add_argument("--pid", type=int, default=0, help="of the server, to watch its memory")
     parser.add_argument("--growth", type=float, default=16.0, help="MiB that memory may grow after the first quarter")
@@ -387,10 +426,10 @@ def main() -> int:
     parser.add_argument("-m", "--model", type=pathlib.Path, help="the server's model, for overhead")
     parser.add_argument("--rounds", type=int, default=5, help="of overhead")
     options = parser.parse_args()
-    options.clients = options.clients or (16 if options.mode == "mixed" else 4)
+    options.clients = options.clients or {"mixed": 16, "overload": 100}.get(options.mode, 4)
     options.prompt = options.prompt or (128 if options.mode == "parallel" else 7000)
     target = Target(options.url, options.key)
-    return {"mixed": run_mixed, "parallel": run_parallel, "beside": run_beside, "repeat": run_repeat, "overhead": run_overhead}[options.mode](target, options)
+    return {"mixed": run_mixed, "parallel": run_parallel, "beside": run_beside, "overload": run_overload, "repeat": run_repeat, "overhead": run_overhead}[options.mode](target, options)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ constexpr Fraction kBalanced[] = {{0.5, 0.3}};
 constexpr Fraction kAggressive[] = {{0.3, 0.6}, {0.5, 0.4}, {0.7, 0.3}};
 constexpr Fraction kPaper[] = {{0.3, 0.7}, {0.6, 0.7}, {0.9, 0.7}};
 
-constexpr RevivalBudget kDefaultBudget{4};
+// With two returning tokens a step takes no longer than a dense one (docs/performance.md).
+constexpr RevivalBudget kDefaultBudget{2};
 constexpr int kDefaultPool = 7;
 constexpr int64_t kDefaultProtectFirst = 4, kDefaultProtectLast = 32, kDefaultMinPrompt = 256;
 
