@@ -200,7 +200,7 @@ void add_tune_command(CLI::App& app) {
   command->add_option("--target", options->target, "what is made small")
       ->check(CLI::IsMember({"ttft"}))
       ->capture_default_str();
-  command->add_option("--time-limit", options->time_limit_minutes, "minutes; 0: none")
+  command->add_option("--time-limit", options->time_limit_minutes, "minutes of the search; 0: none")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command

@@ -5,36 +5,48 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 namespace lazyllm::cli {
 namespace {
 
-/// Shares that may stay at a cut.
-constexpr std::array kShares = {0.5, 0.4, 0.3, 0.2};
-/// Depths of the first cut, as shares of the layers.
-constexpr std::array kDepths = {0.3, 0.37, 0.43, 0.5, 0.57, 0.63, 0.69};
+/// Shares that may stay at a cut; the survey of layers and scores takes the first.
+constexpr std::array kShares = {0.3, 0.5, 0.4, 0.2};
+/// Layers surveyed, as shares of the layers; at most so many.
+constexpr double kFirstDepth = 0.3, kLastDepth = 0.7;
+constexpr int kMostLayers = 13;
 /// Of a second cut, as shares of the layers behind the first.
 constexpr std::array kSecondDepths = {0.35, 0.6};
-constexpr std::array kSecondShares = {0.6, 0.3};
+constexpr std::array kSecondShares = {0.5};
 /// Prompts after which candidates that are far outside of the bound are given up, and by how much.
-constexpr std::array<std::pair<size_t, double>, 3> kLooks = {{{4, 4.0}, {10, 2.0}, {24, 1.3}}};
-constexpr size_t kRefined = 3;       // best single cuts that are varied
-constexpr size_t kFinalists = 6;     // that are measured on the held-out prompts
-constexpr double kInterval = 1.645;  // standard errors: 90 %
+struct Look {
+  size_t prompts;
+  double factor;  // of the bound's KL divergence
+};
+constexpr std::array kLooks = {Look{4, 3.0}, Look{10, 1.7}, Look{24, 1.2}};
+constexpr size_t kSurveyed = 8;  // prompts of the survey
+constexpr size_t kPlaces = 2;    // bold ones and as many safe ones that are tried at all shares
+constexpr double kBold = 1.5, kSafe = 0.6;  // of the bound's KL divergence, at the first share
+constexpr size_t kRefined = 2;              // best single cuts that are varied
+constexpr size_t kFinalists = 6;            // that are measured on the held-out prompts
+constexpr double kInterval = 1.645;         // standard errors: 90 %
 
 std::vector<int> cut_layers(const std::vector<bool>& full_attention) {
   const auto layers = static_cast<int>(full_attention.size());
   std::vector<int> cuts;
-  for (const double depth : kDepths) {
-    const auto wanted = static_cast<int>(depth * layers + 0.5);
-    int nearest = 0;
-    for (int layer = 1; layer < layers; ++layer) {
-      if (!full_attention[static_cast<size_t>(layer) - 1]) continue;
-      if (nearest == 0 || std::abs(layer - wanted) < std::abs(nearest - wanted)) nearest = layer;
+  for (int layer = 1; layer < layers; ++layer) {
+    const double depth = static_cast<double>(layer) / layers;
+    if (full_attention[static_cast<size_t>(layer) - 1] && depth >= kFirstDepth &&
+        depth <= kLastDepth) {
+      cuts.push_back(layer);
     }
-    if (nearest != 0 && (cuts.empty() || cuts.back() < nearest)) cuts.push_back(nearest);
   }
-  return cuts;
+  const int step = (static_cast<int>(cuts.size()) + kMostLayers - 1) / kMostLayers;
+  std::vector<int> thinned;
+  for (int i = static_cast<int>(cuts.size()) - 1; i >= 0; i -= std::max(step, 1)) {
+    thinned.push_back(cuts[static_cast<size_t>(i)]);
+  }
+  return thinned;
 }
 
 PruningOptions first_guess(const std::string& score, int layer, double share) {
@@ -84,15 +96,15 @@ TuneSearch::TuneSearch(TuneTrials& trials, Options options)
 }
 
 void TuneSearch::measure(std::span<const PruningOptions> candidates,
-                         std::span<const size_t> prompts, const std::string& what) {
+                         std::span<const size_t> prompts, const std::string& what,
+                         bool within_time) {
   trials_.run(candidates, prompts, [&](size_t done, size_t count) {
     options_.progress(
         fmt::format("{}: {} candidates, prompt {}/{}", what, candidates.size(), done + 1, count));
-    return options_.out_of_time();
+    return within_time && options_.out_of_time();
   });
 }
 
-/// Those within `factor` times the bound's KL divergence, or within a better one's reach.
 std::vector<PruningOptions> TuneSearch::near_bound(const std::vector<PruningOptions>& candidates,
                                                    std::span<const size_t> prompts,
                                                    double factor) const {
@@ -111,7 +123,7 @@ void TuneSearch::measure_all(const std::vector<PruningOptions>& candidates,
   std::vector<PruningOptions> left = candidates;
   for (const auto& [count, factor] : kLooks) {
     if (count >= calibration_.size()) break;
-    const std::span<const size_t> look(calibration_.data(), count);
+    const auto look = std::span<const size_t>(calibration_).first(count);
     measure(left, look, what);
     if (options_.out_of_time()) return;
     left = near_bound(left, look, factor);
@@ -123,13 +135,47 @@ void TuneSearch::measure_all(const std::vector<PruningOptions>& candidates,
   }
 }
 
-std::vector<PruningOptions> TuneSearch::single_cuts() const {
+/// Where to cut and by what score: the layers differ much, and not in their order. Those of least
+/// KL divergence at one share, for each gain of speed.
+std::vector<TuneSearch::Place> TuneSearch::survey() {
   std::vector<PruningOptions> candidates;
+  std::vector<Place> places;
   for (const int layer : cut_layers(options_.full_attention)) {
+    for (const std::string& score : options_.scores) {
+      places.push_back({layer, score, {}});
+      candidates.push_back(first_guess(score, layer, kShares.front()));
+    }
+  }
+  const auto all = std::span<const size_t>(calibration_);
+  const auto first = all.first(std::min(all.size(), kLooks.front().prompts));
+  measure(candidates, first, "survey");
+  const auto second = all.first(std::min(all.size(), kSurveyed));
+  measure(near_bound(candidates, first, kLooks.front().factor), second, "survey");
+  for (size_t i = 0; i < places.size(); ++i) {
+    places[i].loss = trials_.loss(candidates[i], second);
+  }
+  std::erase_if(places, [&](const Place& p) { return p.loss.prompts < std::ssize(second); });
+  std::stable_sort(places.begin(), places.end(),
+                   [](const Place& a, const Place& b) { return a.loss.work < b.loss.work; });
+  // The fastest that a larger share may bring within the bound, and the fastest with room in it.
+  std::vector<Place> best;
+  for (const double factor : {kBold, kSafe}) {
+    size_t taken = 0;
+    for (Place& place : places) {
+      if (taken == kPlaces || place.loss.kl > factor * bound_.most_kl()) continue;
+      best.push_back(place);
+      place.loss.kl = std::numeric_limits<double>::infinity();  // not twice
+      ++taken;
+    }
+  }
+  return best;
+}
+
+std::vector<PruningOptions> TuneSearch::single_cuts(const std::vector<Place>& places) const {
+  std::vector<PruningOptions> candidates;
+  for (const Place& place : places) {
     for (const double share : kShares) {
-      for (const std::string& score : options_.scores) {
-        candidates.push_back(first_guess(score, layer, share));
-      }
+      candidates.push_back(first_guess(place.score, place.layer, share));
     }
   }
   return candidates;
@@ -154,13 +200,12 @@ std::vector<PruningOptions> TuneSearch::refined(const PruningOptions& base) cons
   varied([](PruningOptions& p) { p.protect_last = 64; });
   varied([](PruningOptions& p) { p.revive_budget = RevivalBudget{16}; });
   varied([](PruningOptions& p) { p.score_pool = 15; });
-  varied([](PruningOptions& p) { p.score_pool = 3; });
   varied([](PruningOptions& p) { p.keep_mass = 0.95; });
   return candidates;
 }
 
 void TuneSearch::run() {
-  measure_all(single_cuts(), "one cut");
+  measure_all(single_cuts(survey()), "one cut");
   std::vector<TuneCandidate> best = admissible();
   if (best.empty()) best = frontier();  // a variation may bring it inside
   best.resize(std::min(best.size(), kRefined));
@@ -200,10 +245,10 @@ std::optional<TuneSearch::Choice> TuneSearch::choose() {
   finalists.resize(std::min(finalists.size(), kFinalists));
   std::vector<PruningOptions> candidates;
   for (const TuneCandidate& finalist : finalists) candidates.push_back(finalist.pruning);
-  measure(candidates, held_out_, "held-out prompts");
+  measure(candidates, held_out_, "held-out prompts", /*within_time=*/false);
   for (const TuneCandidate& finalist : finalists) {
     const TuneLoss loss = trials_.loss(finalist.pruning, held_out_);
-    std::string broken = loss.prompts == std::ssize(held_out_) ? bound_.broken_by(loss) : "no time";
+    std::string broken = bound_.broken_by(loss);
     if (loss.work > options_.most_work) broken += fmt::format(" only {:.2f}x", 1.0 / loss.work);
     if (broken.empty()) return Choice{finalist, loss};
     refusals_.push_back(fmt::format("{}: {}", describe(finalist.pruning), broken));

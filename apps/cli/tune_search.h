@@ -32,8 +32,8 @@ struct TuneCandidate {
 };
 
 /// Looks for the candidate with the least predicted time to first token whose loss stays within
-/// the bound: one cut at many depths, shares and scores, then a second cut behind the best ones,
-/// what is protected and how much comes back.
+/// the bound: a survey of layers and scores at one share, all shares at the best of these, then a
+/// second cut behind the best ones, what is protected and how much comes back.
 class TuneSearch {
  public:
   struct Options {
@@ -65,12 +65,18 @@ class TuneSearch {
   const std::vector<std::string>& refusals() const { return refusals_; }
 
  private:
-  std::vector<PruningOptions> single_cuts() const;
+  struct Place {
+    int layer;
+    std::string score;
+    TuneLoss loss;
+  };
+  std::vector<Place> survey();
+  std::vector<PruningOptions> single_cuts(const std::vector<Place>& places) const;
   std::vector<PruningOptions> refined(const PruningOptions& base) const;
   std::vector<PruningOptions> near_bound(const std::vector<PruningOptions>& candidates,
                                          std::span<const size_t> prompts, double factor) const;
   void measure(std::span<const PruningOptions> candidates, std::span<const size_t> prompts,
-               const std::string& what);
+               const std::string& what, bool within_time = true);
   void measure_all(const std::vector<PruningOptions>& candidates, const std::string& what);
   std::vector<TuneCandidate> admissible() const;
 
