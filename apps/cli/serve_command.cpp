@@ -121,7 +121,9 @@ void serve(const ServeOptions& given) {
                     "ask. Set --api-key-file, or leave --host out",
                     options.host));
   }
-  server.serve(load_model(given.common));
+  const std::shared_ptr<const Model> model = load_model(given.common);
+  announce_profile(session_options(given.common), *model);
+  server.serve(model);
   catch_signals();  // only now: loading cannot be broken off, so a signal ends the program then
   const std::string host =
       options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]";
@@ -144,6 +146,7 @@ void add_serve_command(CLI::App& app) {
   auto options = std::make_shared<ServeOptions>();
   CommonOptions& common = options->common;
   ServerOptions& server = options->server;
+  common.profile = "auto";
   CLI::App* command =
       app.add_subcommand("serve", "answer over HTTP as OpenAI's API does, with a page at /");
   add_model_flags(*command, common);
@@ -210,6 +213,7 @@ void add_serve_command(CLI::App& app) {
   command->add_flag("--no-warmup", common.no_warmup,
                     "do not run a token through the model after loading");
   add_pruning_flags(*command, common);
+  add_profile_flag(*command, common);
   add_sampling_flags(*command, common);
   command->footer(
       "Flags of pruning and sampling hold for requests that say nothing else.\n"

@@ -103,9 +103,13 @@ void Server::serve(std::shared_ptr<const Model> model) {
   service->info = model->info();
   service->name = self.options.model_name;
   service->created = std::time(nullptr);
-  service->defaults = {self.options.pruning, self.options.generation, self.options.random_seed};
+  service->profile = applied_profile(self.options.pruning, *model);
+  PruningOptions pruning = self.options.pruning;
+  // Looked for once, not again for each request.
+  pruning.profile = service->profile ? service->profile->path.string() : "none";
+  service->defaults = {pruning, self.options.generation, self.options.random_seed};
   SessionOptions probe;
-  probe.pruning = self.options.pruning;
+  probe.pruning = pruning;
   const Session refuses_defaults_that_cannot_work(model, probe);
   service->ping_interval = self.options.ping_interval;
   SchedulerOptions scheduler = self.options.scheduler;

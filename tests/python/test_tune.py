@@ -5,6 +5,7 @@ import json
 import shutil
 
 import pytest
+from serving import ServeProcess
 
 SENTENCES = ["Once upon a time, there was a little girl named {}. ", "She loved to play outside in the park with her {}. ",
              "One day, {} saw a big red ball. ", "It was very happy and ran to {}. ", "\"Can I play too?\" asked {}. "]
@@ -90,6 +91,35 @@ def test_a_profile_beside_the_model_is_found(tuned, program, stories, story, tmp
     beside.write_text("{")
     result = program.run(*run)
     assert result.returncode == 1 and str(beside) in result.stderr.decode()
+
+
+def test_the_server_uses_it_unless_a_request_has_a_schedule(tuned, program, stories, story):
+    out, _, _ = tuned
+    pruning = json.loads(out.read_text())["pruning"]
+    with ServeProcess(program.path, "-m", stories, "--profile", out, "--parallel", 1, "--no-warmup") as server:
+        assert any(str(out) in line for line in server.lines)
+        offered = server.get("/props")[1]["default_lazy"]
+        assert offered["profile"] == out.name and offered["prune"] == pruning["schedule"] and offered["score"] == pruning["score"]
+        body = {"prompt": story.read_text()[:900], "max_tokens": 2, "temperature": 0}
+        assert server.ask("/v1/completions", body)[1]["lazy"]["schedule"] == pruning["schedule"]
+        assert server.ask("/v1/completions", {**body, "lazy": {"prune": "3:0.5", "min_prompt": 0}})[1]["lazy"]["schedule"] == "3:0.5"
+
+
+@pytest.mark.parametrize("score", ["last", "window:4", "ahead", "accumulate:2", "heads:1.2=0.5,3.1"])
+def test_the_server_chooses_the_same_tokens_from_a_snapshot(program, stories, story, score):
+    def answer(prompt, **more):
+        status, body = server.ask("/v1/completions", {"prompt": prompt, "max_tokens": 8, "temperature": 0, "logprobs": 1, "lazy": {"report": "tokens"}, **more})
+        assert status == 200
+        return body
+
+    with ServeProcess(program.path, "-m", stories, "--prune", "3:0.3", "--score", score, "--min-prompt", 0, "--parallel", 1, "--no-warmup") as server:
+        document = story.read_text()[:900]
+        answer(document + "Then Lily")
+        cached, fresh = answer(document + "One day Tom"), answer(document + "One day Tom", cache_prompt=False)
+    assert cached["lazy"]["cached_tokens"] > 200 and fresh["lazy"]["cached_tokens"] == 0
+    for key in ("kept_per_layer", "tokens"):
+        assert cached["lazy"][key] == fresh["lazy"][key]
+    assert cached["choices"][0]["logprobs"] == fresh["choices"][0]["logprobs"]
 
 
 @pytest.mark.parametrize("content, says", [

@@ -121,6 +121,8 @@ export class Settings {
 
   scheduleInWords() {
     if (this.values.preset === OWN) return 'Own schedule: LAYER:SHARE, …; after that layer this share of the tokens goes on.';
+    const {profile, prune} = this.serverDefaults ?? {};
+    if (profile && this.policy === 'lazy' && this.values.preset === '') return `Found for this model by lazyllm tune (${prune}: depth of the cut : share that goes on)`;
     const {preset} = this;
     if (preset && this.policy === 'lazy') return `${preset.summary} (${preset.schedule}: depth of the cut : share that goes on)`;
     return this.policies.find(({name}) => name === this.policy)?.default_schedule ?? '';
