@@ -58,6 +58,8 @@ function(lazyllm_public_library)
   add_library(lazyllm::lazyllm ALIAS lazyllm)
   target_link_libraries(lazyllm PUBLIC Threads::Threads)
   if(LAZYLLM_SANITIZE)
+    # Users in this tree as well: inline functions of an object without it would stand for all.
+    target_compile_options(lazyllm PUBLIC $<BUILD_INTERFACE:-fsanitize=${LAZYLLM_SANITIZE}>)
     target_link_options(lazyllm PUBLIC -fsanitize=${LAZYLLM_SANITIZE})
   endif()
   target_compile_features(lazyllm PUBLIC cxx_std_20)
