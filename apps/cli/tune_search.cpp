@@ -58,7 +58,7 @@ PruningOptions first_guess(const std::string& score, int layer, double share) {
   pruning.keep_mass = 0.0;
   pruning.protect_first = 4;
   pruning.protect_last = 32;
-  pruning.revive_budget = RevivalBudget{4};
+  pruning.revive_budget = RevivalBudget{2};  // a further token takes no longer than a dense one
   pruning.min_prompt = 0;
   return pruning;
 }
