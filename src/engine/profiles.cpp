@@ -2,13 +2,12 @@
 #include "engine/profiles.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "engine/model_implementation.h"
 #include "kernels/dequantize.h"
-#include "lazy/profile.h"
 #include "lazyllm/profile.h"
 
 namespace lazyllm {
@@ -17,30 +16,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kSuffix = ".profile.json";
-
-/// FNV-1a, 64 bits.
-class Hash {
- public:
-  void add(std::span<const std::byte> bytes) {
-    for (const std::byte byte : bytes) {
-      value_ = (value_ ^ std::to_integer<uint64_t>(byte)) * 0x100000001b3u;
-    }
-  }
-  void add(std::string_view text) {
-    add(std::as_bytes(std::span(text)));
-    add(static_cast<uint64_t>(text.size()));
-  }
-  void add(uint64_t number) {  // least byte first on every machine
-    for (int shift = 0; shift < 64; shift += 8) {
-      const auto byte = static_cast<std::byte>(number >> shift);
-      add(std::span(&byte, 1));
-    }
-  }
-  uint64_t value() const { return value_; }
-
- private:
-  uint64_t value_ = 0xcbf29ce484222325u;
-};
 
 bool is_norm(const formats::TensorView& tensor) {
   return tensor.name.ends_with("norm.weight") && tensor.shape.size() == 1 &&
@@ -97,7 +72,7 @@ std::optional<Profile> search(const Model& model) {
 
 std::optional<Profile> choose(const PruningOptions& options, const Model& model) {
   if (options.profile.empty() || options.profile == "none") return std::nullopt;
-  if (options.policy != "lazy" || !options.prune.empty()) return std::nullopt;
+  if (!takes_profile(options)) return std::nullopt;
   if (options.profile == "auto") return search(model);
   Profile profile = read_profile(options.profile);
   const std::string fingerprint = model_fingerprint(model);
@@ -115,19 +90,19 @@ std::optional<Profile> choose(const PruningOptions& options, const Model& model)
 std::string model_fingerprint(const Model& model) {
   const formats::ModelFile& file = *model.implementation().file;
   Hash hash;
-  hash.add(file.text("general.architecture", ""));
+  hash.add_text(file.text("general.architecture", ""));
   std::vector<const formats::TensorView*> tensors;
   for (const formats::TensorView& tensor : file.tensors()) tensors.push_back(&tensor);
   std::sort(tensors.begin(), tensors.end(),
             [](const auto* a, const auto* b) { return a->name < b->name; });
   std::vector<float> values;
   for (const formats::TensorView* tensor : tensors) {
-    hash.add(tensor->name);
-    for (const int64_t extent : tensor->shape) hash.add(static_cast<uint64_t>(extent));
+    hash.add_text(tensor->name);
+    for (const int64_t extent : tensor->shape) hash.add(extent);
     if (!is_norm(*tensor)) continue;
     values.resize(static_cast<size_t>(tensor->elements()));
     kernels::dequantize_row(tensor->type, tensor->data.data(), tensor->elements(), values.data());
-    for (const float value : values) hash.add(uint64_t{std::bit_cast<uint32_t>(value)});
+    hash.add(std::as_bytes(std::span(values)));
   }
   return fmt::format("{:016x}", hash.value());
 }
@@ -145,7 +120,7 @@ lazy::PruningPlan engine::make_plan(const PruningOptions& options, const Model& 
   const std::optional<Profile> profile = choose(options, model);
   if (!profile) return lazy::resolve(options, h);
   try {
-    return lazy::resolve(lazy::with_profile(options, *profile), h);
+    return lazy::resolve(with_profile(options, *profile), h);
   } catch (const Error& error) {
     fail(error.code(), "with the profile {}: {}", profile->path.string(), error.what());
   }

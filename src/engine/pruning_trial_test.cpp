@@ -4,30 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
-#include "lazy/tiny_model_for_tests.h"
+#include "engine/tiny_model_for_tests.h"
 #include "lazyllm/error.h"
 
 namespace lazyllm {
 namespace {
-
-std::shared_ptr<const Model> tiny_model() {
-  const auto path = lazy::temporary_model_path();
-  lazy::write_tiny_model({}, path);
-  ModelOptions options;
-  options.threads = 2;
-  auto loaded = Model::load(path, options);
-  std::filesystem::remove(path);
-  return loaded;
-}
-
-std::vector<TokenId> some_tokens(int count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::vector<TokenId> tokens;
-  for (int i = 0; i < count; ++i) tokens.push_back(static_cast<TokenId>(random() % 64));
-  return tokens;
-}
 
 struct Forced {
   std::vector<std::vector<float>> logits;
@@ -48,8 +29,8 @@ Forced forced(const std::shared_ptr<const Model>& model, const PruningOptions& p
 }
 
 TEST(PruningTrial, GivesWhatASessionGives) {
-  const std::shared_ptr<const Model> model = tiny_model();
-  const std::vector<TokenId> prompt = some_tokens(90, 1), continuation = some_tokens(9, 2);
+  const std::shared_ptr<const Model> model = load_tiny_model();
+  const std::vector<TokenId> prompt = random_tokens(90, 1), continuation = random_tokens(9, 2);
   const std::vector<int> depths = {1, 2};
   PruningTrial trial(model, {}, prompt, continuation, depths);
   PruningOptions dense;
@@ -75,7 +56,7 @@ TEST(PruningTrial, GivesWhatASessionGives) {
 }
 
 TEST(PruningTrial, RefusesWhatCannotBeRun) {
-  const std::shared_ptr<const Model> model = tiny_model();
+  const std::shared_ptr<const Model> model = load_tiny_model();
   EXPECT_THROW(PruningTrial(model, {}, {}, {1}, {}), Error);
   EXPECT_THROW(PruningTrial(model, {}, {1}, {}, {}), Error);
   PruningTrial trial(model, {}, {1, 2, 3}, {4}, {});

@@ -11,7 +11,7 @@
 #include <limits>
 #include <thread>
 
-#include "lazy/tiny_model_for_tests.h"
+#include "engine/tiny_model_for_tests.h"
 
 namespace lazyllm {
 namespace {
@@ -19,23 +19,8 @@ namespace {
 using namespace std::chrono_literals;
 
 std::shared_ptr<const Model> tiny_model() {
-  static const std::shared_ptr<const Model> model = [] {
-    const auto path = lazy::temporary_model_path();
-    lazy::write_tiny_model({.layers = 5, .context = 2048}, path);
-    ModelOptions options;
-    options.threads = 2;
-    auto loaded = Model::load(path, options);
-    std::filesystem::remove(path);
-    return loaded;
-  }();
+  static const std::shared_ptr<const Model> model = load_tiny_model({.layers = 5, .context = 2048});
   return model;
-}
-
-std::vector<TokenId> some_tokens(int count, int seed = 1) {
-  std::mt19937 random(static_cast<unsigned>(seed));
-  std::vector<TokenId> tokens;
-  for (int i = 0; i < count; ++i) tokens.push_back(static_cast<TokenId>(random() % 64));
-  return tokens;
 }
 
 PruningOptions pruning(const std::string& policy, const std::string& prune) {
@@ -107,7 +92,7 @@ TEST(Scheduler, LoadChangesNoAnswer) {
       {"lazy", "2:0.4"},   {"dense", ""},         {"tsp", "2:0.5"},        {"gem", "2:0.5"},
       {"random", "0:0.5"}, {"compress", "0:0.5"}, {"lazy", "1:0.7,3:0.5"}, {"static", "3:0.5"}};
   for (int i = 0; i < 16; ++i) {
-    requests.push_back(request(some_tokens(20 + 37 * i, i), 5 + 3 * (i % 5), policies[i % 8][0],
+    requests.push_back(request(random_tokens(20 + 37 * i, i), 5 + 3 * (i % 5), policies[i % 8][0],
                                policies[i % 8][1]));
   }
   std::vector<std::unique_ptr<Answer>> answers;
@@ -134,10 +119,10 @@ TEST(Scheduler, LoadChangesNoAnswer) {
 
 TEST(Scheduler, ASecondQuestionAnswersAsWithoutTheCache) {
   Scheduler scheduler(tiny_model(), {.parallel = 2, .cache_bytes = 64 << 20});
-  const auto document = some_tokens(400, 3);
+  const auto document = random_tokens(400, 3);
   const auto ask = [&](int seed, bool use_cache, const std::string& prune) {
     auto prompt = document;
-    const auto question = some_tokens(15, seed);
+    const auto question = random_tokens(15, seed);
     prompt.insert(prompt.end(), question.begin(), question.end());
     AnswerRequest r = request(prompt, 12, "lazy", prune);
     r.use_cache = use_cache;
@@ -159,7 +144,7 @@ TEST(Scheduler, ASecondQuestionAnswersAsWithoutTheCache) {
   EXPECT_EQ(ask(5, true, "1:0.5").end.cached_tokens, 0);
   // The next turn: the whole conversation so far stands in the cache.
   auto turn = document;
-  const auto question = some_tokens(15, 2), more = some_tokens(9, 6);
+  const auto question = random_tokens(15, 2), more = random_tokens(9, 6);
   turn.insert(turn.end(), question.begin(), question.end());
   turn.insert(turn.end(), second.tokens.begin(), second.tokens.end() - 1);
   turn.insert(turn.end(), more.begin(), more.end());
@@ -177,7 +162,7 @@ TEST(Scheduler, SnapshotsOutliveARestart) {
   SchedulerOptions options{.parallel = 1, .cache_bytes = 64 << 20};
   options.cache_folder = folder;
   options.on_message = [&](const std::string& message) { messages.push_back(message); };
-  auto prompt = some_tokens(300, 4);
+  auto prompt = random_tokens(300, 4);
   read(*Scheduler(tiny_model(), options).submit(request(prompt, 5, "lazy", "3:0.3")));
   const auto files = [&] {
     std::vector<std::filesystem::path> paths;
@@ -222,7 +207,7 @@ TEST(Scheduler, TheCacheKeepsWithinItsBudget) {
   constexpr uint64_t kBudget = 1 << 20;
   Scheduler scheduler(tiny_model(), {.parallel = 2, .cache_bytes = kBudget});
   for (int i = 0; i < 20; ++i) {
-    read(*scheduler.submit(request(some_tokens(600, i + 50), 2)));
+    read(*scheduler.submit(request(random_tokens(600, i + 50), 2)));
     EXPECT_LE(scheduler.metrics().snapshot_bytes, kBudget);
   }
   EXPECT_GE(scheduler.metrics().snapshots, 1u);
@@ -233,7 +218,7 @@ TEST(Scheduler, MemoryIsPromisedBeforeItIsUsed) {
   const uint64_t one = measure.options().kv_bytes;
   Scheduler scheduler(tiny_model(), {.parallel = 4, .context = 2048, .kv_bytes = one * 2});
   try {
-    scheduler.submit(request(some_tokens(1000), 900));
+    scheduler.submit(request(random_tokens(1000), 900));
     FAIL() << "more than there is was promised";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::context_full);
@@ -241,7 +226,8 @@ TEST(Scheduler, MemoryIsPromisedBeforeItIsUsed) {
   }
   // Two fit at a time; the others wait and come to their turn.
   std::vector<std::unique_ptr<Answer>> answers;
-  for (int i = 0; i < 6; ++i) answers.push_back(scheduler.submit(request(some_tokens(200, i), 56)));
+  for (int i = 0; i < 6; ++i)
+    answers.push_back(scheduler.submit(request(random_tokens(200, i), 56)));
   for (auto& answer : answers) {
     EXPECT_EQ(read(*answer).tokens.size(), 56u);
     EXPECT_LE(scheduler.metrics().kv_bytes_reserved, one * 2);
@@ -262,20 +248,20 @@ TEST(Scheduler, RefusesWhatItCannotServe) {
   EXPECT_EQ(code(request({}, 5)), ErrorCode::invalid_input);
   EXPECT_EQ(code(request({1, 64}, 5)), ErrorCode::invalid_input);
   EXPECT_EQ(code(request({-1}, 5)), ErrorCode::invalid_input);
-  EXPECT_EQ(code(request(some_tokens(301), 5)), ErrorCode::context_full);
+  EXPECT_EQ(code(request(random_tokens(301), 5)), ErrorCode::context_full);
   EXPECT_EQ(code(request({1}, 5, "lazy", "9:0.5")), ErrorCode::usage);
   EXPECT_EQ(code(request({1}, 5, "nonesuch", "")), ErrorCode::usage);
   AnswerRequest hot = request({1}, 5);
   hot.generation.sampling.temperature = std::numeric_limits<float>::quiet_NaN();
   EXPECT_EQ(code(hot), ErrorCode::usage);
   // The context ends an answer.
-  EXPECT_EQ(read(*scheduler.submit(request(some_tokens(298), 100))).tokens.size(), 3u);
+  EXPECT_EQ(read(*scheduler.submit(request(random_tokens(298), 100))).tokens.size(), 3u);
 
   std::vector<std::unique_ptr<Answer>> answers;
   ErrorCode refused = ErrorCode::internal;
   for (int i = 0; i < 4 && refused == ErrorCode::internal; ++i) {
     try {
-      answers.push_back(scheduler.submit(request(some_tokens(100, i), 200)));
+      answers.push_back(scheduler.submit(request(random_tokens(100, i), 200)));
     } catch (const Error& error) {
       refused = error.code();
     }
@@ -286,9 +272,9 @@ TEST(Scheduler, RefusesWhatItCannotServe) {
 
 TEST(Scheduler, WhoeverGoesAwayFreesItsSlot) {
   Scheduler scheduler(tiny_model(), {.parallel = 2});
-  auto running = scheduler.submit(request(some_tokens(100), 1900));
-  auto prefilling = scheduler.submit(request(some_tokens(1900, 2), 100));
-  auto waiting = scheduler.submit(request(some_tokens(50, 3), 10));
+  auto running = scheduler.submit(request(random_tokens(100), 1900));
+  auto prefilling = scheduler.submit(request(random_tokens(1900, 2), 100));
+  auto waiting = scheduler.submit(request(random_tokens(50, 3), 10));
   while (true) {
     const auto event = running->wait(60s);
     ASSERT_TRUE(event);
@@ -299,19 +285,19 @@ TEST(Scheduler, WhoeverGoesAwayFreesItsSlot) {
   prefilling.reset();
   waiting.reset();
   wait_until_idle(scheduler);
-  EXPECT_EQ(read(*scheduler.submit(request(some_tokens(20), 4))).tokens.size(), 4u);
+  EXPECT_EQ(read(*scheduler.submit(request(random_tokens(20), 4))).tokens.size(), 4u);
 }
 
 TEST(Scheduler, DrainLetsAnswersEndAndCutsWhatTakesTooLong) {
   Scheduler scheduler(tiny_model(), {.parallel = 2});
-  auto quick = scheduler.submit(request(some_tokens(20), 5));
+  auto quick = scheduler.submit(request(random_tokens(20), 5));
   scheduler.drain(60s);
   EXPECT_EQ(read(*quick).tokens.size(), 5u);
-  EXPECT_THROW(scheduler.submit(request(some_tokens(20), 5)), Error);
+  EXPECT_THROW(scheduler.submit(request(random_tokens(20), 5)), Error);
 
   auto cut = std::make_unique<Scheduler>(tiny_model(), SchedulerOptions{.parallel = 1});
-  auto slow = cut->submit(request(some_tokens(20), 2000));
-  auto never = cut->submit(request(some_tokens(20), 2000));
+  auto slow = cut->submit(request(random_tokens(20), 2000));
+  auto never = cut->submit(request(random_tokens(20), 2000));
   cut->drain(1ms);
   EXPECT_EQ(read(*slow).end.reason, FinishReason::cancelled);
   cut.reset();
@@ -334,7 +320,7 @@ class EvenTokens : public TokenConstraint {
 
 TEST(Scheduler, ConstraintsAndLogProbabilities) {
   Scheduler scheduler(tiny_model(), {.parallel = 1});
-  AnswerRequest r = request(some_tokens(60), 8);
+  AnswerRequest r = request(random_tokens(60), 8);
   r.constraint = std::make_shared<EvenTokens>();
   r.top_logprobs = 64;
   const Outcome outcome = read(*scheduler.submit(r));
@@ -358,7 +344,7 @@ TEST(Scheduler, ConstraintsAndLogProbabilities) {
 
 TEST(Scheduler, ReportsHowDeepTokensWereCarried) {
   Scheduler scheduler(tiny_model(), {.parallel = 1});
-  AnswerRequest r = request(some_tokens(120), 10, "lazy", "2:0.3");
+  AnswerRequest r = request(random_tokens(120), 10, "lazy", "2:0.3");
   r.report_tokens = true;
   r.protected_ranges = {{10, 20}};
   const Outcome outcome = read(*scheduler.submit(r));

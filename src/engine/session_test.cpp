@@ -10,7 +10,7 @@
 #include <numeric>
 #include <thread>
 
-#include "lazy/tiny_model_for_tests.h"
+#include "engine/tiny_model_for_tests.h"
 #include "lazyllm/error.h"
 #include "lazyllm/policies.h"
 
@@ -18,23 +18,8 @@ namespace lazyllm {
 namespace {
 
 std::shared_ptr<const Model> tiny_model() {
-  static const std::shared_ptr<const Model> model = [] {
-    const auto path = lazy::temporary_model_path();
-    lazy::write_tiny_model({}, path);
-    ModelOptions options;
-    options.threads = 2;
-    auto loaded = Model::load(path, options);
-    std::filesystem::remove(path);
-    return loaded;
-  }();
+  static const std::shared_ptr<const Model> model = load_tiny_model();
   return model;
-}
-
-std::vector<TokenId> some_tokens(int count, int seed = 1) {
-  std::mt19937 random(static_cast<unsigned>(seed));
-  std::vector<TokenId> tokens;
-  for (int i = 0; i < count; ++i) tokens.push_back(static_cast<TokenId>(random() % 64));
-  return tokens;
 }
 
 GenerationOptions greedy(int64_t max_tokens) {
@@ -60,7 +45,7 @@ std::vector<TokenId> joined(std::vector<TokenId> a, const std::vector<TokenId>& 
 }
 
 TEST(Session, ADenseTurnContinuedGivesWhatAFreshSessionGives) {
-  const auto prompt = some_tokens(40), question = some_tokens(9, 2);
+  const auto prompt = random_tokens(40), question = random_tokens(9, 2);
   Session session(tiny_model(), with_policy("dense"));
   const auto first = session.generate(prompt, greedy(7));
   const auto conversation = joined(joined(prompt, first.tokens), question);
@@ -72,7 +57,7 @@ TEST(Session, ADenseTurnContinuedGivesWhatAFreshSessionGives) {
 }
 
 TEST(Session, WhatDiffersIsForgotten) {
-  const auto prompt = some_tokens(40);
+  const auto prompt = random_tokens(40);
   auto other = prompt;
   other[25] = (other[25] + 1) % 64;
   Session session(tiny_model(), with_policy("dense"));
@@ -86,7 +71,7 @@ TEST(Session, EveryPolicyHoldsATurnAfterTheFirst) {
   for (const PolicyInfo& policy : policies()) {
     const bool before_the_model = policy.name == "random" || policy.name == "compress";
     const std::string prune = policy.name == "dense" ? "" : before_the_model ? "0:0.5" : "2:0.5";
-    const auto prompt = some_tokens(60), question = some_tokens(9, 2);
+    const auto prompt = random_tokens(60), question = random_tokens(9, 2);
     const auto run = [&] {
       Session session(tiny_model(), with_policy(policy.name, prune));
       auto answer = session.generate(prompt, greedy(5)).tokens;
@@ -104,7 +89,7 @@ TEST(Session, AFullContextEndsTheAnswer) {
   SessionOptions options = with_policy("dense");
   options.context = 30;
   Session session(tiny_model(), options);
-  const auto result = session.generate(some_tokens(25), greedy(-1));
+  const auto result = session.generate(random_tokens(25), greedy(-1));
   EXPECT_EQ(result.finish_reason, FinishReason::length);
   // The token chosen when the context is full is still shown, though nothing can follow it.
   EXPECT_EQ(result.tokens.size(), 6u);
@@ -114,7 +99,8 @@ TEST(Session, AFullContextEndsTheAnswer) {
 TEST(Session, ErrorsLeaveItGood) {
   SessionOptions options = with_policy("lazy", "2:0.5");
   options.context = 50;
-  const auto expected = Session(tiny_model(), options).generate(some_tokens(40), greedy(5)).tokens;
+  const auto expected =
+      Session(tiny_model(), options).generate(random_tokens(40), greedy(5)).tokens;
   Session session(tiny_model(), options);
   const auto fails_with = [&](const std::vector<TokenId>& tokens, ErrorCode code) {
     try {
@@ -127,42 +113,42 @@ TEST(Session, ErrorsLeaveItGood) {
   fails_with({}, ErrorCode::invalid_input);
   fails_with({1, 2, 64}, ErrorCode::invalid_input);
   fails_with({1, -1}, ErrorCode::invalid_input);
-  fails_with(some_tokens(51), ErrorCode::context_full);
-  EXPECT_EQ(session.generate(some_tokens(40), greedy(5)).tokens, expected);
+  fails_with(random_tokens(51), ErrorCode::context_full);
+  EXPECT_EQ(session.generate(random_tokens(40), greedy(5)).tokens, expected);
 }
 
 TEST(Session, CancelledInThePrefillItStartsAgain) {
   for (const char* policy : {"dense", "lazy", "gem", "compress"}) {
     const auto expected =
-        Session(tiny_model(), with_policy(policy)).generate(some_tokens(50), greedy(5)).tokens;
+        Session(tiny_model(), with_policy(policy)).generate(random_tokens(50), greedy(5)).tokens;
     Session session(tiny_model(), with_policy(policy));
     GenerationCallbacks callbacks;
     callbacks.on_progress = [&](double, int layer, int) {
       if (layer == 2) session.cancel();
     };
-    EXPECT_EQ(session.generate(some_tokens(50), greedy(5), callbacks).finish_reason,
+    EXPECT_EQ(session.generate(random_tokens(50), greedy(5), callbacks).finish_reason,
               FinishReason::cancelled);
     EXPECT_EQ(session.size(), 0) << policy;
-    EXPECT_EQ(session.generate(some_tokens(50), greedy(5)).tokens, expected) << policy;
+    EXPECT_EQ(session.generate(random_tokens(50), greedy(5)).tokens, expected) << policy;
   }
 }
 
 TEST(Session, TruncatedAndResetItForgets) {
   Session session(tiny_model(), with_policy("lazy", "2:0.25"));
-  session.generate(some_tokens(50), greedy(3));
+  session.generate(random_tokens(50), greedy(3));
   session.truncate(20);
   EXPECT_EQ(session.size(), 20);
   session.reset();
   EXPECT_EQ(session.size(), 0);
   const auto expected = Session(tiny_model(), with_policy("lazy", "2:0.25"))
-                            .generate(some_tokens(50), greedy(3))
+                            .generate(random_tokens(50), greedy(3))
                             .tokens;
-  EXPECT_EQ(session.generate(some_tokens(50), greedy(3)).tokens, expected);
+  EXPECT_EQ(session.generate(random_tokens(50), greedy(3)).tokens, expected);
 }
 
 TEST(Session, LogitsComeInOrderAndBadPositionsAreRefused) {
   Session session(tiny_model(), with_policy("lazy"));
-  const auto tokens = some_tokens(30);
+  const auto tokens = random_tokens(30);
   std::vector<int64_t> seen;
   session.logits(tokens, std::vector<int32_t>{0, 7, 29},
                  [&](int64_t position, std::span<const float> values) {
@@ -177,7 +163,7 @@ TEST(Session, LogitsComeInOrderAndBadPositionsAreRefused) {
 
 TEST(Session, LogLikelihoodIsWhatTheLogitsSay) {
   Session session(tiny_model(), with_policy("dense"));
-  const auto prompt = some_tokens(30), continuation = some_tokens(4, 3);
+  const auto prompt = random_tokens(30), continuation = random_tokens(4, 3);
   const auto all = joined(prompt, continuation);
   double expected = 0.0;
   session.logits(all, std::vector<int32_t>{29, 30, 31, 32},
@@ -199,7 +185,7 @@ TEST(Session, ReportsTheDepthsOfThePromptAndWhatTheAnswerRevived) {
   SessionOptions options = with_policy("lazy", "2:0.5");
   options.pruning.revive_budget = RevivalBudget{3};
   Session session(tiny_model(), options);
-  const auto prompt = some_tokens(60);
+  const auto prompt = random_tokens(60);
   session.generate(prompt, greedy(6));
   const int layers = tiny_model()->info().layers;
   const TokenReport report = session.token_report();
@@ -227,14 +213,14 @@ TEST(Session, ReportsTheDepthsOfThePromptAndWhatTheAnswerRevived) {
   }
   EXPECT_DOUBLE_EQ(pairs(depths), session.statistics().computed_fraction_end);
 
-  session.generate(some_tokens(10, 7), greedy(1));
+  session.generate(random_tokens(10, 7), greedy(1));
   EXPECT_EQ(session.token_report().depths.size(), 10u);
   EXPECT_TRUE(session.token_report().revivals.empty());
 }
 
 TEST(Session, ATokenThatThePolicyLeftOutHasDepthZero) {
   Session session(tiny_model(), with_policy("random", "0:0.5"));
-  session.generate(some_tokens(60), greedy(2));
+  session.generate(random_tokens(60), greedy(2));
   const std::vector<int>& depths = session.token_report().depths;
   const int layers = tiny_model()->info().layers;
   EXPECT_EQ(std::count(depths.begin(), depths.end(), 0), 30);
@@ -242,7 +228,7 @@ TEST(Session, ATokenThatThePolicyLeftOutHasDepthZero) {
 }
 
 TEST(Session, ForcedTokensGoTheWayOfGeneratedOnes) {
-  const auto prompt = some_tokens(60, 5);
+  const auto prompt = random_tokens(60, 5);
   for (const char* policy : {"dense", "lazy", "random"}) {
     Session session(tiny_model(),
                     with_policy(policy, policy == std::string("lazy") ? "2:0.4" : ""));
@@ -271,7 +257,7 @@ TEST(Session, ForcedTokensGoTheWayOfGeneratedOnes) {
 }
 
 TEST(Session, SessionsOfOneModelWorkSideBySide) {
-  const auto prompt = some_tokens(200);
+  const auto prompt = random_tokens(200);
   const SessionOptions options = with_policy("lazy", "2:0.4");
   const auto expected = Session(tiny_model(), options).generate(prompt, greedy(20)).tokens;
   std::vector<std::thread> threads;

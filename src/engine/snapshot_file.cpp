@@ -4,13 +4,11 @@
 // them, and the XXH3 hash of all bytes before it.
 #include "engine/snapshot_file.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <cstring>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 namespace lazyllm::engine {
 namespace {
@@ -19,22 +17,13 @@ constexpr char kMagic[8] = {'l', 'a', 'z', 'y', 's', 'n', 'a', 'p'};
 constexpr uint32_t kFormat = 1;
 constexpr size_t kMostText = 256;
 
-using HashState = std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)>;
-
-HashState new_hash() {
-  HashState state(XXH3_createState(), XXH3_freeState);
-  XXH3_64bits_reset(state.get());
-  return state;
-}
-
 class Writer {
  public:
-  explicit Writer(const std::filesystem::path& path)
-      : path_(path), file_(path, std::ios::binary), hash_(new_hash()) {}
+  explicit Writer(const std::filesystem::path& path) : path_(path), file_(path, std::ios::binary) {}
 
   void bytes(std::span<const std::byte> data) {
     file_.write(reinterpret_cast<const char*>(data.data()), std::ssize(data));
-    XXH3_64bits_update(hash_.get(), data.data(), data.size());
+    hash_.add(data);
   }
   template <typename T>
   void value(const T& value) {
@@ -45,7 +34,7 @@ class Writer {
     bytes(std::as_bytes(std::span(text)));
   }
   void finish() {
-    value(static_cast<uint64_t>(XXH3_64bits_digest(hash_.get())));
+    value(hash_.value());
     file_.close();
     if (!file_) fail(ErrorCode::io, "{}: cannot write; is the disk full?", path_.string());
   }
@@ -53,13 +42,12 @@ class Writer {
  private:
   std::filesystem::path path_;
   std::ofstream file_;
-  HashState hash_;
+  Hash hash_;
 };
 
 class Reader {
  public:
-  explicit Reader(const std::filesystem::path& path)
-      : path_(path), file_(path, std::ios::binary), hash_(new_hash()) {
+  explicit Reader(const std::filesystem::path& path) : path_(path), file_(path, std::ios::binary) {
     if (!file_) fail(ErrorCode::io, "{}: cannot open", path.string());
   }
 
@@ -67,7 +55,7 @@ class Reader {
     if (!file_.read(reinterpret_cast<char*>(data.data()), std::ssize(data))) {
       damaged("it ends too early");
     }
-    XXH3_64bits_update(hash_.get(), data.data(), data.size());
+    hash_.add(data);
   }
   template <typename T>
   T value() {
@@ -83,7 +71,7 @@ class Reader {
     return text;
   }
   void finish() {
-    const uint64_t expected = XXH3_64bits_digest(hash_.get());
+    const uint64_t expected = hash_.value();
     if (value<uint64_t>() != expected) damaged("its checksum is wrong");
   }
   [[noreturn]] void damaged(std::string_view how) const {
@@ -97,7 +85,7 @@ class Reader {
  private:
   std::filesystem::path path_;
   std::ifstream file_;
-  HashState hash_;
+  Hash hash_;
 };
 
 void check_origin(Reader& reader, const SnapshotOrigin& origin) {

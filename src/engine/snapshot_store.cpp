@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/snapshot_store.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include <algorithm>
 #include <fstream>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 namespace lazyllm::engine {
 namespace {
@@ -45,11 +43,11 @@ SnapshotStore::SnapshotStore(std::filesystem::path folder, SnapshotOrigin origin
 }
 
 std::filesystem::path SnapshotStore::path_of(const lazy::Snapshot& snapshot) const {
-  const std::span<const int32_t> tokens = snapshot.tokens();
-  const uint64_t seed = origin_.model + static_cast<uint64_t>(snapshot.depth());
-  return folder_ / fmt::format("{:016x}{}",
-                               XXH3_64bits_withSeed(tokens.data(), tokens.size_bytes(), seed),
-                               kExtension);
+  Hash hash;
+  hash.add(origin_.model);
+  hash.add(int64_t{snapshot.depth()});
+  hash.add(std::as_bytes(snapshot.tokens()));
+  return folder_ / fmt::format("{:016x}{}", hash.value(), kExtension);
 }
 
 void SnapshotStore::load(const model::Transformer& transformer, SnapshotCache& cache) {

@@ -1,27 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/fingerprint.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <memory>
+#include "base/hash.h"
 
 namespace lazyllm::formats {
 
 uint64_t fingerprint(const ModelFile& file) {
-  const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
-                                                                              XXH3_freeState);
-  XXH3_64bits_reset(state.get());
-  const auto add = [&](const void* data, size_t bytes) {
-    XXH3_64bits_update(state.get(), data, bytes);
-  };
+  Hash hash;
   for (const TensorView& tensor : file.tensors()) {
-    add(tensor.name.c_str(), tensor.name.size() + 1);
-    add(&tensor.type, sizeof(tensor.type));
-    add(tensor.shape.data(), tensor.shape.size() * sizeof(tensor.shape[0]));
-    add(tensor.data.data(), tensor.data.size());
+    hash.add_text(tensor.name);
+    hash.add(tensor.type);
+    hash.add(std::as_bytes(std::span(tensor.shape)));
+    hash.add(tensor.data);
   }
-  return XXH3_64bits_digest(state.get());
+  return hash.value();
 }
 
 }  // namespace lazyllm::formats

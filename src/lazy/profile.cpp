@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lazy/profile.h"
+#include "lazyllm/profile.h"
 
 #include <fstream>
 #include <iterator>
@@ -165,10 +165,15 @@ void write_profile(const Profile& profile, const std::filesystem::path& path) {
   }
 }
 
-PruningOptions lazy::with_profile(const PruningOptions& options, const Profile& profile) {
+bool takes_profile(const PruningOptions& options) {
+  return options.policy == "lazy" && options.prune.empty();
+}
+
+PruningOptions with_profile(const PruningOptions& options, const Profile& profile) {
+  if (!takes_profile(options)) return options;
   PruningOptions merged = options;
   const PruningOptions& given = profile.pruning;
-  if (merged.prune.empty()) merged.prune = given.prune;
+  merged.prune = given.prune;
   if (!merged.score) merged.score = given.score;
   if (!merged.score_pool) merged.score_pool = given.score_pool;
   if (!merged.keep_mass) merged.keep_mass = given.keep_mass;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lazy/profile.h"
+#include "lazyllm/profile.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -136,8 +136,10 @@ TEST_F(ProfileTest, WhatIsGivenGoesBeforeTheProfileAndThatBeforeThePreset) {
   options.score_pool = 1;
   options.keep_mass = 0.0;
   options.protect_last = 3;
+  EXPECT_EQ(with_profile(options, profile).protect_first, std::nullopt);  // an own prune: no say
+  options.prune.clear();
   const PruningPlan own = resolve(with_profile(options, profile), h);
-  EXPECT_EQ(to_string(own.schedule), "5:0.1");
+  EXPECT_EQ(to_string(own.schedule), "2:0.5,3:0.25");
   EXPECT_EQ(own.score.to_string(), "last");
   EXPECT_EQ(own.score.pool, 1);
   EXPECT_EQ(own.keep_mass, 0.0);

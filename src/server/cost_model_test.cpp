@@ -3,18 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "lazy/tiny_model_for_tests.h"
+#include "engine/tiny_model_for_tests.h"
 
 namespace lazyllm::server {
 namespace {
-
-std::shared_ptr<const Model> tiny_model() {
-  const auto path = lazy::temporary_model_path();
-  lazy::write_tiny_model({}, path);
-  auto model = Model::load_without_weights(path);
-  std::filesystem::remove(path);
-  return model;
-}
 
 /// A run on a machine that takes 1 ns for a linear operation, 2 for one of attention, and 5 ms
 /// beside them.
@@ -32,7 +24,7 @@ Statistics run_on_known_machine(const Model& model, const std::vector<int64_t>& 
 }
 
 TEST(CostModel, SameEstimateFromDenseLazyAndCachedRuns) {
-  const auto model = tiny_model();
+  const auto model = load_tiny_model();
   const auto layers = static_cast<size_t>(model->info().layers);
   const std::vector<int64_t> all(layers, 1000), none(layers, 0);
   const Statistics dense = run_on_known_machine(*model, all, none);
@@ -53,7 +45,7 @@ TEST(CostModel, SameEstimateFromDenseLazyAndCachedRuns) {
 }
 
 TEST(CostModel, ShortRunsBorrowTheRateOfALongOne) {
-  const auto model = tiny_model();
+  const auto model = load_tiny_model();
   const auto layers = static_cast<size_t>(model->info().layers);
   const std::vector<int64_t> all(layers, 1000), none(layers, 0);
   CostModel cost(model);

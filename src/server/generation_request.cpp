@@ -121,6 +121,7 @@ PruningOptions parse_pruning(const Fields& lazy, PruningOptions options) {
   if (const auto value = lazy.text("score")) options.score = *value;
   if (const auto value = lazy.integer("score_pool", 1, 1 << 20))
     options.score_pool = static_cast<int>(*value);
+  if (const auto value = lazy.number("keep_mass", 0.0, 1.0)) options.keep_mass = *value;
   if (const auto value = lazy.integer("protect_first", 0, kMostTokens))
     options.protect_first = *value;
   if (const auto value = lazy.integer("protect_last", 0, kMostTokens))
@@ -168,6 +169,7 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
       answer.report_tokens = true;
     }
   }
+  if (defaults.profile) answer.pruning = with_profile(answer.pruning, *defaults.profile);
   answer.pruning.seed = generation.sampling.seed;
   return request;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "lazyllm/profile.h"
 #include "lazyllm/scheduler.h"
 #include "server/json_body.h"
 
@@ -11,7 +12,8 @@ namespace lazyllm::server {
 
 /// What requests that say nothing get.
 struct RequestDefaults {
-  PruningOptions pruning;
+  PruningOptions pruning;          ///< of the flags; names no profile
+  std::optional<Profile> profile;  ///< gives what flags and request leave open
   GenerationOptions generation;
   bool random_seed = true;
 };

@@ -68,16 +68,35 @@ TEST(ParseGeneration, WhatIsNotSaidComesFromTheServer) {
   EXPECT_TRUE(parse(R"({"seed": -1})").random_seed);
 }
 
+TEST(ParseGeneration, TheProfileGivesWhatTheRequestLeavesOpen) {
+  Profile profile;
+  profile.pruning.prune = "15:0.5";
+  profile.pruning.score_pool = 7;
+  profile.pruning.revive_budget = {.tokens = 2};
+  RequestDefaults defaults;
+  defaults.profile = profile;
+  const auto pruning = [&](const std::string& lazy) {
+    return parse(R"({"lazy": )" + lazy + "}", defaults).answer.pruning;
+  };
+  EXPECT_EQ(pruning("{}").prune, "15:0.5");
+  EXPECT_EQ(pruning("{}").score_pool, 7);
+  EXPECT_EQ(pruning(R"({"revive_budget": 9})").prune, "15:0.5");
+  EXPECT_EQ(pruning(R"({"revive_budget": 9})").revive_budget->tokens, 9);
+  EXPECT_EQ(pruning(R"({"prune": "5:0.1"})").score_pool, std::nullopt);
+  EXPECT_EQ(pruning(R"({"policy": "random"})").prune, "");
+}
+
 TEST(ParseGeneration, ReadsPruning) {
   const GenerationRequest request = parse(R"({"lazy": {"policy": "lazy", "prune": "19:0.1",
       "protect_first": 1, "protect_last": 2, "revive_budget": 3, "min_prompt": 4,
-      "score": "window:8", "score_pool": 5, "report": "tokens"}})");
+      "score": "window:8", "score_pool": 5, "keep_mass": 0.9, "report": "tokens"}})");
   const PruningOptions& p = request.answer.pruning;
   EXPECT_EQ(p.prune, "19:0.1");
   EXPECT_EQ(p.protect_first, 1);
   EXPECT_EQ(p.protect_last, 2);
   EXPECT_EQ(p.revive_budget->tokens, 3);
   EXPECT_EQ(p.min_prompt, 4);
+  EXPECT_EQ(p.keep_mass, 0.9);
   EXPECT_EQ(p.score, "window:8");
   EXPECT_EQ(p.score_pool, 5);
   EXPECT_TRUE(request.answer.report_tokens);

@@ -4,10 +4,8 @@
 #include <chrono>
 #include <ctime>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "lazyllm/profile.h"
 #include "lazyllm/scheduler.h"
 #include "server/cost_model.h"
 #include "server/generation_request.h"
@@ -22,7 +20,6 @@ struct ModelService {
   std::string name;  ///< as requests write it
   std::time_t created = 0;
   RequestDefaults defaults;
-  std::optional<Profile> profile;                  ///< that the defaults name
   std::chrono::milliseconds ping_interval{10000};  ///< of comments in a silent stream
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<CostModel> cost;

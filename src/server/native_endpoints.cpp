@@ -45,20 +45,19 @@ Json budget_json(const RevivalBudget& budget) {
 }
 
 /// What holds for requests that say nothing: flags, then the profile.
-Json pruning_json(const PruningOptions& flags, const std::optional<Profile>& profile) {
-  const PruningOptions found = profile ? profile->pruning : PruningOptions{};
-  const auto first = [](const auto& a, const auto& b) { return a ? a : b; };
-  const std::string& prune = flags.prune.empty() ? found.prune : flags.prune;
-  const auto budget = first(flags.revive_budget, found.revive_budget);
-  return {{"policy", flags.policy},
-          {"profile", profile ? Json(profile->path.filename().string()) : Json()},
-          {"prune", prune.empty() ? "conservative" : prune},
-          {"score", or_null(first(flags.score, found.score))},
-          {"score_pool", or_null(first(flags.score_pool, found.score_pool))},
-          {"protect_first", or_null(first(flags.protect_first, found.protect_first))},
-          {"protect_last", or_null(first(flags.protect_last, found.protect_last))},
-          {"revive_budget", budget ? budget_json(*budget) : Json()},
-          {"min_prompt", or_null(first(flags.min_prompt, found.min_prompt))}};
+Json pruning_json(const RequestDefaults& defaults) {
+  const PruningOptions p =
+      defaults.profile ? with_profile(defaults.pruning, *defaults.profile) : defaults.pruning;
+  return {{"policy", p.policy},
+          {"profile", defaults.profile ? Json(defaults.profile->path.filename().string()) : Json()},
+          {"prune", p.prune.empty() ? "conservative" : p.prune},
+          {"score", or_null(p.score)},
+          {"score_pool", or_null(p.score_pool)},
+          {"keep_mass", or_null(p.keep_mass)},
+          {"protect_first", or_null(p.protect_first)},
+          {"protect_last", or_null(p.protect_last)},
+          {"revive_budget", p.revive_budget ? budget_json(*p.revive_budget) : Json()},
+          {"min_prompt", or_null(p.min_prompt)}};
 }
 
 /// What a page needs to offer choices.
@@ -149,7 +148,7 @@ void show_properties(ModelService& service, Exchange& exchange) {
                      {"chat_template", service.model->chat_template()},
                      {"chat_template_has_tools", info.chat_template_has_tools},
                      {"default_generation_settings", generation_json(service.defaults.generation)},
-                     {"default_lazy", pruning_json(service.defaults.pruning, service.profile)},
+                     {"default_lazy", pruning_json(service.defaults)},
                      {"lazy", lazy_choices()},
                      {"cache_bytes", options.cache_bytes},
                      {"kv_bytes", options.kv_bytes}});

@@ -103,14 +103,14 @@ void Server::serve(std::shared_ptr<const Model> model) {
   service->info = model->info();
   service->name = self.options.model_name;
   service->created = std::time(nullptr);
-  service->profile = applied_profile(self.options.pruning, *model);
-  PruningOptions pruning = self.options.pruning;
-  // Looked for once, not again for each request.
-  pruning.profile = service->profile ? service->profile->path.string() : "none";
-  service->defaults = {pruning, self.options.generation, self.options.random_seed};
   SessionOptions probe;
-  probe.pruning = pruning;
+  probe.pruning = self.options.pruning;
   const Session refuses_defaults_that_cannot_work(model, probe);
+  // The profile is looked for once, not again for each request.
+  PruningOptions flags = self.options.pruning;
+  flags.profile = "none";
+  service->defaults = {flags, applied_profile(self.options.pruning, *model),
+                       self.options.generation, self.options.random_seed};
   service->ping_interval = self.options.ping_interval;
   SchedulerOptions scheduler = self.options.scheduler;
   scheduler.on_message = [](const std::string& text) {

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "lazy/tiny_model_for_tests.h"
+#include "lazyllm/model.h"
+
+namespace lazyllm {
+
+/// The random model of this shape on two threads.
+inline std::shared_ptr<const Model> load_tiny_model(const lazy::TinyShape& shape = {}) {
+  const auto path = lazy::temporary_model_path();
+  lazy::write_tiny_model(shape, path);
+  ModelOptions options;
+  options.threads = 2;
+  auto model = Model::load(path, options);
+  std::filesystem::remove(path);
+  return model;
+}
+
+inline std::vector<TokenId> random_tokens(int count, unsigned seed = 1, int vocabulary = 64) {
+  std::mt19937 random(seed);
+  std::vector<TokenId> tokens;
+  for (int i = 0; i < count; ++i) {
+    tokens.push_back(static_cast<TokenId>(random() % static_cast<unsigned>(vocabulary)));
+  }
+  return tokens;
+}
+
+}  // namespace lazyllm
