@@ -135,6 +135,9 @@ void tune(const TuneOptions& options) {
   search_options.max_loss = bound.max_loss;
   search_options.most_work = 1.0 / kLeastSpeedup;
   search_options.full_attention = full_attention(model->info());
+  search_options.look = [&](HeadCalibration& heads, const TunePrompt& prompt) {
+    heads.add(*model, prompt);
+  };
   search_options.out_of_time = [&] {
     return options.time_limit_minutes > 0.0 && minutes() > options.time_limit_minutes;
   };

@@ -24,8 +24,9 @@ struct Look {
   double factor;  // of the bound's KL divergence
 };
 constexpr std::array kLooks = {Look{4, 3.0}, Look{10, 1.7}, Look{24, 1.2}};
-constexpr size_t kSurveyed = 8;  // prompts of the survey
-constexpr size_t kPlaces = 2;    // bold ones and as many safe ones that are tried at all shares
+constexpr size_t kSurveyed = 8;   // prompts of the survey
+constexpr size_t kLookedAt = 30;  // prompts that the heads are found on
+constexpr size_t kPlaces = 2;     // bold ones and as many safe ones that are tried at all shares
 constexpr double kBold = 1.5, kSafe = 0.6;  // of the bound's KL divergence, at the first share
 constexpr size_t kRefined = 2;              // best single cuts that are varied
 constexpr size_t kFinalists = 6;            // that are measured on the held-out prompts
@@ -135,13 +136,31 @@ void TuneSearch::measure_all(const std::vector<PruningOptions>& candidates,
   }
 }
 
+/// The heads of the prompts that the survey will measure on, and of some more: each cut its own.
+void TuneSearch::calibrate_heads(std::span<const int> cuts) {
+  if (cuts.empty()) return;
+  const PruningOptions guess = first_guess("last", cuts.front(), kShares.front());
+  HeadCalibration heads({*std::max_element(cuts.begin(), cuts.end()), *guess.score_pool,
+                         *guess.protect_first, *guess.protect_last, kShares.front()});
+  const size_t count = std::min(calibration_.size(), kLookedAt);
+  for (size_t i = 0; i < count && !options_.out_of_time(); ++i) {
+    options_.progress(fmt::format("heads: prompt {}/{}", i + 1, count));
+    options_.look(heads, trials_.prompts()[calibration_[i]]);
+  }
+  for (const int cut : cuts) heads_[cut] = heads.score(cut);
+}
+
 /// Where to cut and by what score: the layers differ much, and not in their order. Those of least
 /// KL divergence at one share, for each gain of speed.
 std::vector<TuneSearch::Place> TuneSearch::survey() {
   std::vector<PruningOptions> candidates;
   std::vector<Place> places;
-  for (const int layer : cut_layers(options_.full_attention)) {
-    for (const std::string& score : options_.scores) {
+  const std::vector<int> cuts = cut_layers(options_.full_attention);
+  calibrate_heads(cuts);
+  for (const int layer : cuts) {
+    std::vector<std::string> scores = options_.scores;
+    if (!heads_[layer].empty()) scores.push_back(heads_[layer]);
+    for (const std::string& score : scores) {
       places.push_back({layer, score, {}});
       candidates.push_back(first_guess(score, layer, kShares.front()));
     }

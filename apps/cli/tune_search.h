@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "tune_heads.h"
 #include "tune_trials.h"
 
 namespace lazyllm::cli {
@@ -39,8 +41,10 @@ class TuneSearch {
   struct Options {
     double max_loss = 0.01;
     double most_work = 1.0;                                           ///< worth having at all
-    std::vector<std::string> scores = {"last", "window:8", "ahead"};  ///< of --score
-    std::vector<bool> full_attention;                                 ///< by layer of the model
+    std::vector<std::string> scores = {"last", "window:8", "ahead"};  ///< of --score; and heads
+    /// Looks at a calibration prompt for the heads.
+    std::function<void(HeadCalibration&, const TunePrompt&)> look;
+    std::vector<bool> full_attention;  ///< by layer of the model
     /// Returns true when the time is up.
     std::function<bool()> out_of_time;
     std::function<void(const std::string& what)> progress;
@@ -65,6 +69,7 @@ class TuneSearch {
   const std::vector<std::string>& refusals() const { return refusals_; }
 
  private:
+  void calibrate_heads(std::span<const int> cuts);
   struct Place {
     int layer;
     std::string score;
@@ -83,6 +88,7 @@ class TuneSearch {
   TuneTrials& trials_;
   Options options_;
   TuneBound bound_;
+  std::map<int, std::string> heads_;  // by cut: the score of the heads found for it
   std::vector<size_t> calibration_, held_out_;
   std::vector<TuneCandidate> measured_;  // on all calibration prompts
   std::vector<std::string> refusals_;

@@ -18,4 +18,19 @@ using AttentionSink = std::function<void(int layer, std::span<const float> score
 void last_token_attention(const Model& model, std::span<const TokenId> tokens,
                           const AttentionSink& sink);
 
+/// Where a prompt is looked at from, in one layer.
+struct AnswerAttention {
+  int layer = 0;  ///< 1-based
+  /// [heads][prompt]: by the prompt's last token, head by head. All that pruning can see.
+  std::span<const float> seen;
+  /// [prompt]: by the last token and the answer's, mean over heads and tokens. What will be needed.
+  std::span<const float> needed;
+};
+using AnswerAttentionSink = std::function<void(const AnswerAttention&)>;
+
+/// A dense pass over the prompt and its answer; the layers of last_token_attention().
+/// Errors: as there.
+void answer_attention(const Model& model, std::span<const TokenId> prompt,
+                      std::span<const TokenId> answer, const AnswerAttentionSink& sink);
+
 }  // namespace lazyllm

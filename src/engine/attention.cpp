@@ -23,12 +23,37 @@ class AttentionProbe final : public lazy::Policy {
   const AttentionSink& sink_;
 };
 
-}  // namespace
+/// Hands on what the last `answer + 1` tokens look at in the prompt before them.
+class AnswerProbe final : public lazy::Policy {
+ public:
+  AnswerProbe(const lazy::Stepper& stepper, size_t prompt, size_t answer,
+              const AnswerAttentionSink& sink)
+      : stepper_(stepper), prompt_(prompt), sink_(sink) {
+    score_.window = static_cast<int>(answer) + 1;
+  }
+  std::string_view name() const override { return "probe"; }
+  bool observes(int, lazy::StepKind) const override { return true; }
+  const lazy::ImportanceScore& score() const override { return score_; }
+  void combine(int layer, std::span<const int32_t> set, std::span<float> scores) override {
+    const std::vector<float> last = stepper_.query_attention(layer - 1, 0);
+    const size_t heads = last.size() / set.size();
+    seen_.clear();
+    for (size_t head = 0; head < heads; ++head) {
+      const auto row = last.begin() + static_cast<std::ptrdiff_t>(head * set.size());
+      seen_.insert(seen_.end(), row, row + static_cast<std::ptrdiff_t>(prompt_));
+    }
+    sink_({layer, seen_, scores.first(prompt_)});
+  }
 
-void last_token_attention(const Model& model, std::span<const TokenId> tokens,
-                          const AttentionSink& sink) {
-  const model::Transformer& transformer = model.implementation().require_transformer();
-  const model::Hyperparameters& h = transformer.hyperparameters();
+ private:
+  const lazy::Stepper& stepper_;
+  size_t prompt_;
+  const AnswerAttentionSink& sink_;
+  lazy::ImportanceScore score_;
+  std::vector<float> seen_;
+};
+
+void check_tokens(const model::Hyperparameters& h, std::span<const TokenId> tokens) {
   if (tokens.empty()) fail(ErrorCode::invalid_input, "the prompt is empty; give some text");
   if (std::ssize(tokens) > h.context_length) {
     fail(ErrorCode::context_full, "the prompt has {} tokens but the context holds {}; shorten it",
@@ -40,8 +65,31 @@ void last_token_attention(const Model& model, std::span<const TokenId> tokens,
            token, h.vocabulary_size - 1);
     }
   }
+}
+
+}  // namespace
+
+void last_token_attention(const Model& model, std::span<const TokenId> tokens,
+                          const AttentionSink& sink) {
+  const model::Transformer& transformer = model.implementation().require_transformer();
+  check_tokens(transformer.hyperparameters(), tokens);
   AttentionProbe probe(sink);
   lazy::Stepper stepper(transformer);
+  lazy::Sequence sequence(transformer, {});
+  lazy::StepRequest request;
+  request.new_tokens = tokens;
+  stepper.step(sequence, probe, request);
+}
+
+void answer_attention(const Model& model, std::span<const TokenId> prompt,
+                      std::span<const TokenId> answer, const AnswerAttentionSink& sink) {
+  const model::Transformer& transformer = model.implementation().require_transformer();
+  check_tokens(transformer.hyperparameters(), prompt);
+  std::vector<TokenId> tokens(prompt.begin(), prompt.end());
+  tokens.insert(tokens.end(), answer.begin(), answer.end());
+  check_tokens(transformer.hyperparameters(), tokens);
+  lazy::Stepper stepper(transformer);
+  AnswerProbe probe(stepper, prompt.size(), answer.size(), sink);
   lazy::Sequence sequence(transformer, {});
   lazy::StepRequest request;
   request.new_tokens = tokens;

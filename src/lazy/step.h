@@ -61,6 +61,10 @@ class Stepper {
   std::vector<float> last_query_products(int layer) const {
     return own_part_.last_query_products(layer);
   }
+  /// StepPart::query_attention of the step() under way.
+  std::vector<float> query_attention(int layer, size_t query) const {
+    return own_part_.query_attention(layer, query);
+  }
 
  private:
   /// Rows of a tile that belong to one part: pending()[first, first + count), from tile row `row`.

@@ -178,6 +178,29 @@ std::span<const float> StepPart::score_set(int layer) {
   return scores_;
 }
 
+std::vector<float> StepPart::query_attention(int layer, size_t query) const {
+  LAZYLLM_CHECK(query < query_tokens_.size());
+  const auto heads = static_cast<size_t>(h_.heads);
+  std::vector<float> scores(heads * set_.size()), only(heads, 0.0f);
+  for (size_t head = 0; head < heads; ++head) {
+    only[head] = 1.0f;
+    backend_.attention_scores({{score_queries_.floats() + static_cast<int64_t>(query) * h_.q_size(),
+                                1, h_.q_size(), h_.q_size()},
+                               h_.heads,
+                               std::span(first_key_).subspan(query, 1),
+                               std::span(end_key_).subspan(query, 1),
+                               sequence_->kv(layer).view(),
+                               key_slots_,
+                               h_.attention_scale,
+                               h_.attention_soft_cap,
+                               only},
+                              kernels::ScoreKind::probability,
+                              std::span(scores).subspan(head * set_.size(), set_.size()));
+    only[head] = 0.0f;
+  }
+  return scores;
+}
+
 std::vector<float> StepPart::last_query_products(int layer) const {
   LAZYLLM_CHECK(!query_tokens_.empty());
   std::vector<int32_t> slots;

@@ -111,6 +111,9 @@ class StepPart {
   /// Inner products of the last token's query with all keys of `layer` (0-based), mean over heads.
   /// Only right after a step over the whole sequence with stop_depth = layer + 1.
   std::vector<float> last_query_products(int layer) const;
+  /// Probabilities over the set of one scoring query (0: the first of the window), head by head:
+  /// [heads][set]. Only from Policy::combine, for the layer (0-based) that it was called for.
+  std::vector<float> query_attention(int layer, size_t query) const;
 
  private:
   bool is_protected(int32_t token) const;
