@@ -71,7 +71,7 @@ def held_out(data: Path, out: Path) -> Path:
 def evaluate(args: argparse.Namespace, name: str, *flags: object) -> Path:
     """One run of eval; goes on where it stopped."""
     folder = args.out / name
-    command = [PROGRAM, "eval", "-m", args.model, "--out", folder, *flags]
+    command = [PROGRAM, "eval", "-m", args.model, "--out", folder, "--profile", args.profile, *flags]
     for policy in args.policies:
         command += ["--policy", policy]
     if args.base:
@@ -110,6 +110,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--lengths", type=lambda text: [int(part) for part in text.split(",")], default=None, help="most tokens of a prompt (3500,7500)")
     parser.add_argument("--base", action="store_true", help="a model without chat training")
+    parser.add_argument("--profile", default="auto", help="of policy lazy: a file, auto (looked for) or none")
     parser.add_argument("--quick", action="store_true", help="few samples, few policies")
     args = parser.parse_args()
     args.lengths = args.lengths or ([3500] if args.quick else [3500, 7500])
