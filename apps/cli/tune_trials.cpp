@@ -48,7 +48,7 @@ TuneTrials::TuneTrials(std::shared_ptr<const Model> model, const SessionOptions&
     : model_(std::move(model)), session_(session), prompts_(prompts), done_(state) {
   const ModelInfo info = model_->info();
   made_for_ =
-      fmt::format("2|{}|{}|{}|{}|{}", version(), model_fingerprint(*model_), info.file_bytes,
+      fmt::format("3|{}|{}|{}|{}|{}", version(), model_fingerprint(*model_), info.file_bytes,
                   static_cast<int>(session.cache_type_k), static_cast<int>(session.cache_type_v));
   for (const TunePrompt& prompt : prompts_) {
     const std::string tokens =
@@ -81,25 +81,29 @@ Json TuneTrials::run_one(const PruningOptions& candidate, size_t index, PruningT
   double kl = 0.0, loglik = 0.0;
   int64_t same = 0;
   bool dense_finds = true, lazy_finds = true;
+  for (size_t i = 0; i < trial.own_answer().size(); ++i) {
+    const evaluation::Divergence d =
+        evaluation::compare_logits(dense.own_logits[i], lazy.own_logits[i]);
+    kl += d.kl;
+    same += d.same_top ? 1 : 0;
+  }
   for (size_t i = 0; i < prompt.answer.size(); ++i) {
     const TokenId token = prompt.answer[i];
     const evaluation::Divergence d =
         evaluation::compare_logits(dense.logits[i], lazy.logits[i], token);
-    kl += d.kl;
     loglik += d.nll_dense - d.nll_other;
-    same += d.same_top ? 1 : 0;
     dense_finds = dense_finds && most_likely(dense.logits[i]) == token;
     lazy_finds = lazy_finds && most_likely(lazy.logits[i]) == token;
   }
   ++trials_;
-  const auto tokens = static_cast<double>(prompt.answer.size());
+  const auto own_tokens = static_cast<double>(trial.own_answer().size());
   return {{"key", key(candidate, index)},
           {"candidate", describe(candidate)},
           {"prompt", prompt.name},
           {"kind", to_string(prompt.kind)},
-          {"kl", kl / tokens},
-          {"same_top", static_cast<double>(same) / tokens},
-          {"loglik", loglik / tokens},
+          {"kl", kl / own_tokens},
+          {"same_top", static_cast<double>(same) / own_tokens},
+          {"loglik", loglik / static_cast<double>(prompt.answer.size())},
           {"dense_finds", dense_finds},
           {"lazy_finds", lazy_finds},
           {"work", predicted_work(candidate, std::ssize(prompt.prompt), dense, lazy)}};

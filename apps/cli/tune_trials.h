@@ -17,9 +17,9 @@ namespace lazyllm::cli {
 /// How far a candidate is from the dense model on one prompt, or on several (means).
 struct TuneLoss {
   int64_t prompts = 0;
-  double kl = 0.0;                 ///< nats, mean over the answers' tokens
+  double kl = 0.0;                 ///< nats, mean over the tokens of the dense model's answers
   double same_top = 0.0;           ///< share of them with the same most likely token
-  double loglik = 0.0;             ///< lazy - dense, nats per token of the answers
+  double loglik = 0.0;             ///< lazy - dense, nats per token of the right answers
   double loglik_error = 0.0;       ///< standard error of that mean over prompts
   int64_t needles = 0, found = 0;  ///< needles that the dense model finds, and those still found
   double work = 0.0;               ///< predicted time to first token, dense = 1

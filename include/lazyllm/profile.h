@@ -19,7 +19,7 @@ struct ProfileFigures {
   /// Of the time to first token: by the cost model, with the dense run's measured linear and
   /// attention time on the machine that tuned.
   double ttft_speedup = 0.0;
-  double mean_kl = 0.0;   ///< nats, of the next-token distributions over the answers' tokens
+  double mean_kl = 0.0;   ///< nats, of the next-token distributions over the dense answers
   double same_top = 0.0;  ///< share of those tokens with the dense run's most likely token
   double answer_loglik_difference = 0.0;  ///< lazy - dense, nats per token of the answers
   double needle_recall = 0.0;             ///< share of the needles that the dense run finds too

@@ -28,14 +28,28 @@ Forced forced(const std::shared_ptr<const Model>& model, const PruningOptions& p
   return result;
 }
 
+std::vector<TokenId> greedy(const std::shared_ptr<const Model>& model,
+                            const std::vector<TokenId>& prompt, int64_t tokens) {
+  SessionOptions options;
+  options.pruning.policy = "dense";
+  GenerationOptions generation;
+  generation.sampling.temperature = 0.0f;
+  generation.max_tokens = tokens;
+  generation.ignore_eos = true;
+  return Session(model, options).generate(prompt, generation).tokens;
+}
+
 TEST(PruningTrial, GivesWhatASessionGives) {
   const std::shared_ptr<const Model> model = load_tiny_model();
-  const std::vector<TokenId> prompt = random_tokens(90, 1), continuation = random_tokens(9, 2);
+  const std::vector<TokenId> prompt = random_tokens(90, 1), answer = random_tokens(9, 2);
   const std::vector<int> depths = {1, 2};
-  PruningTrial trial(model, {}, prompt, continuation, depths);
+  PruningTrial trial(model, {}, prompt, answer, depths, 7);
   PruningOptions dense;
   dense.policy = "dense";
-  EXPECT_EQ(trial.dense().logits, forced(model, dense, prompt, continuation).logits);
+  EXPECT_EQ(trial.dense().logits, forced(model, dense, prompt, answer).logits);
+  const std::vector<TokenId>& own = trial.own_answer();
+  EXPECT_EQ(own, greedy(model, prompt, 7));
+  EXPECT_EQ(trial.dense().own_logits, forced(model, dense, prompt, own).logits);
   // The last schedule begins at a depth that the trial did not keep.
   for (const char* schedule : {"1:0.5", "2:0.3", "1:0.6,2:0.4", "3:0.5"}) {
     for (const char* score : {"last", "window:4", "window:200", "ahead", "ahead:1", "accumulate:2",
@@ -48,8 +62,10 @@ TEST(PruningTrial, GivesWhatASessionGives) {
       options.revive_budget = RevivalBudget{2};
       options.min_prompt = 0;
       const PruningTrial::Outcome outcome = trial.run(options);
-      const Forced expected = forced(model, options, prompt, continuation);
+      const Forced expected = forced(model, options, prompt, answer);
       EXPECT_EQ(outcome.logits, expected.logits) << schedule << " " << score;
+      EXPECT_EQ(outcome.own_logits, forced(model, options, prompt, own).logits)
+          << schedule << " " << score;
       EXPECT_EQ(outcome.kept_per_layer, expected.kept_per_layer) << schedule << " " << score;
     }
   }

@@ -8,6 +8,12 @@ namespace lazyllm::lazy {
 HiddenRows::HiddenRows(const kernels::Backend& backend, int hidden_size)
     : backend_(backend), hidden_size_(hidden_size) {}
 
+HiddenRows::HiddenRows(const HiddenRows& other)  // all but the spare chunk, which has one owner
+    : backend_(other.backend_),
+      hidden_size_(other.hidden_size_),
+      chunks_(other.chunks_),
+      bytes_(other.bytes_) {}
+
 bool HiddenRows::has(int64_t token) const {
   const auto chunk = static_cast<size_t>(token / kChunkRows);
   return chunk < chunks_.size() && (chunks_[chunk].used >> (token % kChunkRows) & 1) != 0;

@@ -18,6 +18,9 @@ namespace lazyllm::lazy {
 class HiddenRows {
  public:
   HiddenRows(const kernels::Backend& backend, int hidden_size);
+  /// Shares all chunks.
+  HiddenRows(const HiddenRows& other);
+  HiddenRows(HiddenRows&&) = default;
 
   bool has(int64_t token) const;
   /// The token's row, to be written; made if absent, contents undefined then.

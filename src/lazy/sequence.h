@@ -25,7 +25,7 @@ struct CacheTypes {
 ///
 /// The paper's KV cache of layer l is { i : depth > l }, its Aux Cache of layer l is
 /// { i : depth == l+1 < L, not in flight }.
-/// Used by one thread at a time.
+/// A copy shares memory until one of both writes. Used by one thread at a time.
 class Sequence {
  public:
   Sequence(const model::Transformer& transformer, CacheTypes cache_types);

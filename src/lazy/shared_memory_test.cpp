@@ -96,5 +96,20 @@ TEST_F(SharedMemoryTest, RowsShareUntilOneIsWritten) {
   EXPECT_EQ(first.row(10)[0], 10.0f);
 }
 
+TEST_F(SharedMemoryTest, CopyOfRowsHasNoSpareChunkInCommon) {
+  HiddenRows first(*backend_, kHiddenSize);
+  first.acquire(0)[0] = 1.0f;
+  first.release(0);  // the chunk is spare now
+  HiddenRows second = first;
+  first.acquire(0)[0] = 2.0f;
+  second.acquire(0)[0] = 3.0f;
+  EXPECT_EQ(first.row(0)[0], 2.0f);
+
+  HiddenRows third = first;
+  third.acquire(0)[0] = 4.0f;
+  EXPECT_EQ(first.row(0)[0], 2.0f);
+  EXPECT_EQ(third.bytes(), first.bytes());
+}
+
 }  // namespace
 }  // namespace lazyllm::lazy
