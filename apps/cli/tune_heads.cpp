@@ -7,6 +7,7 @@
 #include <functional>
 #include <numeric>
 #include <span>
+#include <utility>
 
 #include "lazyllm/attention.h"
 
@@ -14,6 +15,7 @@ namespace lazyllm::cli {
 namespace {
 
 constexpr size_t kMostHeads = 8;
+constexpr size_t kMostTried = 24;     // the best ones alone
 constexpr double kLeastGain = 0.002;  // of the share held: below it a head only adds noise
 
 /// The mean over `pool` neighbours, as --score-pool takes it.
@@ -120,17 +122,23 @@ std::string HeadCalibration::score(int layer) const {
     }
     return sum / static_cast<double>(needed.size());
   };
+  std::vector<std::pair<double, const Head*>> ranked;
+  for (const Head& head : heads_) {
+    if (head.layer <= layer && !needed.empty()) ranked.emplace_back(mean_held(head), &head);
+  }
+  std::sort(ranked.rbegin(), ranked.rend());
+  ranked.resize(std::min(ranked.size(), kMostTried));
   std::vector<const Head*> chosen;
   double best = 0.0;
-  while (chosen.size() < kMostHeads && !needed.empty()) {
+  while (chosen.size() < kMostHeads) {
     const Head* next = nullptr;
     const double before = best;
-    for (const Head& head : heads_) {
-      if (head.layer > layer || std::count(chosen.begin(), chosen.end(), &head) > 0) continue;
-      const double now = mean_held(head);
+    for (const auto& [alone, head] : ranked) {
+      if (std::count(chosen.begin(), chosen.end(), head) > 0) continue;
+      const double now = chosen.empty() ? alone : mean_held(*head);
       if (now < before + kLeastGain || now <= best) continue;
       best = now;
-      next = &head;
+      next = head;
     }
     if (next == nullptr) break;
     chosen.push_back(next);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "engine/profiles.h"
@@ -143,8 +144,33 @@ void AnswerTask::tell_progress() {
   channel_->push(PrefillProgress{prompt_tokens(), cached_tokens_, prefill_.share()});
 }
 
-void AnswerTask::finish_prefill() {
-  add_prompt_step(part_.report(), statistics_);
+bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
+  const auto range = [](const TokenRange& r) { return std::pair(r.begin, r.end); };
+  return request_.use_cache && plan_.prefills_like(other.plan_) &&
+         request_.prompt == other.request_.prompt &&
+         std::ranges::equal(request_.protected_ranges, other.request_.protected_ranges, {}, range,
+                            range);
+}
+
+void AnswerTask::share_prefill(const AnswerTask& other) {
+  queue_ms_ = milliseconds_since(submitted_);
+  kept_ = other.kept_;
+  prompt_ = other.prompt_;
+  logits_ = other.logits_;
+  sequence_ = lazy::Sequence(other.sequence_);
+  if (other.snapshot_) {
+    snapshot_ = std::make_unique<lazy::Snapshot>(transformer_, other.snapshot_->depth());
+    snapshot_->inherit(*other.snapshot_, other.snapshot_->size());
+  }
+  cached_tokens_ = prompt_tokens();
+  for (int64_t token = 0; token < sequence_.size(); ++token) {
+    cached_pairs_ += sequence_.depth(token);
+  }
+  finish_prefill(other.part_.report());
+}
+
+void AnswerTask::finish_prefill(const lazy::StepReport& report) {
+  add_prompt_step(report, statistics_);
   statistics_.computed_fraction = computed_fraction();
   if (request_.report_tokens) {
     std::vector<int64_t> indices(request_.prompt.size(), -1);

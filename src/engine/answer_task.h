@@ -44,8 +44,14 @@ class AnswerTask : private lazy::StepObserver {
   /// The prompt's step; begun by start().
   lazy::StepRun& prefill() { return prefill_; }
   lazy::StepPart& part() { return part_; }
+  /// Whether the other's prefill gives this one the bits of its own.
+  bool has_same_prefill(const AnswerTask& other) const;
+  /// Instead of start() and a prefill: takes what the other computed, which has made its prompt's
+  /// step but not yet finish_prefill(). Both share memory until one of them writes.
+  void share_prefill(const AnswerTask& other);
   void tell_progress();
-  void finish_prefill();
+  /// With a step of its own (`report` its part's) or of the one it shares.
+  void finish_prefill() { finish_prefill(part_.report()); }
   void begin_decode();
   void finish_decode();
   /// Tells the reader, and gives the exact layers to the cache.
@@ -62,6 +68,7 @@ class AnswerTask : private lazy::StepObserver {
  private:
   /// Copies what a snapshot needs when a step has reached its depth.
   void on_computed(int depth) override;
+  void finish_prefill(const lazy::StepReport& report);
   void write_token();
   std::vector<TokenLogprob> best_tokens(double log_sum) const;
   double computed_fraction() const;

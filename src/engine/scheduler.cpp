@@ -54,20 +54,30 @@ struct Scheduler::Implementation {
     std::unique_ptr<AnswerTask> task;
     uint64_t bytes;
   };
+  enum class Stage {
+    begins,  // or waits for a like prompt under way, to share its prefill
+    prefills,
+    decodes,
+  };
   struct Slot {
     std::unique_ptr<AnswerTask> task;  // null: free
     uint64_t bytes = 0;                // reserved
-    bool decoding = false;
+    Stage stage = Stage::begins;
+
+    bool is_in(Stage wanted) const { return task != nullptr && stage == wanted; }
   };
 
   void work();
   void cancel_all();
   void admit();
+  void begin();
   void start(Slot& slot);
   void drop_cancelled();
   void decode();
   void prefill();
   void advance_prefill(Slot& slot);
+  void share_prefill(Slot& from);
+  void to_decode(Slot& slot);
   void finish(Slot& slot, FinishReason reason, std::optional<Error> error = std::nullopt);
   void publish();
   bool idle() const;
@@ -198,6 +208,7 @@ void Scheduler::Implementation::work() {
     }
     drop_cancelled();
     admit();
+    begin();
     decode();
     prefill();
     publish();
@@ -268,18 +279,30 @@ void Scheduler::Implementation::admit() {
       queue.pop_front();
       ++published.running;
     }
-    slot.decoding = false;
-    start(slot);
+    slot.stage = Stage::begins;
+    ++counters.requests;
+  }
+}
+
+/// Starts what was admitted. Of several like prompts (choices of one request) the first is
+/// computed, the others wait for it; should it end before, the next one is.
+void Scheduler::Implementation::begin() {
+  for (Slot& slot : slots) {
+    if (!slot.is_in(Stage::begins)) continue;
+    const bool shares = std::any_of(slots.begin(), slots.end(), [&](const Slot& other) {
+      return other.is_in(Stage::prefills) && slot.task->has_same_prefill(*other.task);
+    });
+    if (!shares) start(slot);
   }
 }
 
 void Scheduler::Implementation::start(Slot& slot) {
-  ++counters.requests;
   try {
     // A policy that looks at the whole prompt first takes its time; the others go on meanwhile.
     slot.task->start(snapshots, editing_stepper, [this] { decode(); });
     lazy::StepPart* const parts[] = {&slot.task->part()};
     stepper.begin(slot.task->prefill(), parts);
+    slot.stage = Stage::prefills;
     counters.snapshot_hits += slot.task->cached_tokens() > 0 ? 1 : 0;
     slot.task->tell_progress();
   } catch (const Error& error) {
@@ -295,7 +318,7 @@ void Scheduler::Implementation::decode() {
   const Clock::time_point begin = Clock::now();
   try {
     for (Slot& slot : slots) {
-      if (!slot.task || !slot.decoding) continue;
+      if (!slot.is_in(Stage::decodes)) continue;
       slot.task->begin_decode();
       decode_parts.push_back(&slot.task->part());
     }
@@ -305,7 +328,7 @@ void Scheduler::Implementation::decode() {
     }
   } catch (const std::exception& error) {
     for (Slot& slot : slots) {
-      if (slot.task && slot.decoding) {
+      if (slot.is_in(Stage::decodes)) {
         finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
       }
     }
@@ -314,7 +337,7 @@ void Scheduler::Implementation::decode() {
   ++counters.decode_steps;
   counters.decode_rows += decode_parts.size();
   for (Slot& slot : slots) {
-    if (!slot.task || !slot.decoding) continue;
+    if (!slot.is_in(Stage::decodes)) continue;
     slot.task->finish_decode();
     ++counters.generated_tokens;
     if (slot.task->over()) finish(slot, slot.task->finish_reason());
@@ -329,13 +352,13 @@ constexpr double kSliceSteps = 1.5;
 /// One slice: the prefills take turns, tile by tile. With nobody decoding a tile is a slice.
 void Scheduler::Implementation::prefill() {
   const bool others_decode = std::any_of(
-      slots.begin(), slots.end(), [](const Slot& slot) { return slot.task && slot.decoding; });
+      slots.begin(), slots.end(), [](const Slot& slot) { return slot.is_in(Stage::decodes); });
   const double most_seconds = options.prefill_slice_ms > 0.0 ? options.prefill_slice_ms / 1e3
                                                              : kSliceSteps * decode_step_seconds;
   const Clock::time_point begin = Clock::now();
   for (size_t tried = 0; tried < slots.size();) {
     Slot& slot = slots[next_prefill++ % slots.size()];
-    if (!slot.task || slot.decoding) {
+    if (!slot.is_in(Stage::prefills)) {
       ++tried;
       continue;
     }
@@ -366,12 +389,33 @@ void Scheduler::Implementation::advance_prefill(Slot& slot) {
       task.tell_progress();
       return;
     }
+    share_prefill(slot);
     task.finish_prefill();
   } catch (const std::exception& error) {
     finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
     return;
   }
-  slot.decoding = true;
+  to_decode(slot);
+}
+
+/// Gives a prompt's step to those who wait for it.
+void Scheduler::Implementation::share_prefill(Slot& from) {
+  for (Slot& slot : slots) {
+    if (!slot.is_in(Stage::begins) || !slot.task->has_same_prefill(*from.task)) continue;
+    try {
+      slot.task->share_prefill(*from.task);
+    } catch (const std::exception& error) {
+      finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
+      continue;
+    }
+    to_decode(slot);
+  }
+}
+
+/// The prompt is computed, the first token written.
+void Scheduler::Implementation::to_decode(Slot& slot) {
+  AnswerTask& task = *slot.task;
+  slot.stage = Stage::decodes;
   counters.prompt_tokens += static_cast<uint64_t>(task.prompt_tokens());
   counters.cached_tokens += static_cast<uint64_t>(task.cached_tokens());
   counters.generated_tokens += static_cast<uint64_t>(task.statistics().generated_tokens);

@@ -6,7 +6,7 @@
 namespace lazyllm::lazy {
 
 HiddenRows::HiddenRows(const kernels::Backend& backend, int hidden_size)
-    : backend_(backend), hidden_size_(hidden_size) {}
+    : backend_(&backend), hidden_size_(hidden_size) {}
 
 HiddenRows::HiddenRows(const HiddenRows& other)  // all but the spare chunk, which has one owner
     : backend_(other.backend_),
@@ -28,7 +28,7 @@ float* HiddenRows::acquire(int64_t token) {
     bytes_ += chunk.buffer->bytes();
   } else if (chunk.buffer.use_count() > 1) {
     auto own = allocate();
-    backend_.copy(*chunk.buffer, *own);
+    backend_->copy(*chunk.buffer, *own);
     chunk.buffer = std::move(own);
   }
   chunk.used |= uint64_t{1} << (token % kChunkRows);
@@ -64,7 +64,7 @@ void HiddenRows::share_prefix(const HiddenRows& other, int64_t tokens) {
 
 std::shared_ptr<kernels::Buffer> HiddenRows::allocate() const {
   const auto values = static_cast<size_t>(kChunkRows * hidden_size_);
-  return std::make_shared<kernels::Buffer>(backend_.allocate(values * sizeof(float)));
+  return std::make_shared<kernels::Buffer>(backend_->allocate(values * sizeof(float)));
 }
 
 }  // namespace lazyllm::lazy

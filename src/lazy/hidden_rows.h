@@ -21,6 +21,7 @@ class HiddenRows {
   /// Shares all chunks.
   HiddenRows(const HiddenRows& other);
   HiddenRows(HiddenRows&&) = default;
+  HiddenRows& operator=(HiddenRows&&) = default;
 
   bool has(int64_t token) const;
   /// The token's row, to be written; made if absent, contents undefined then.
@@ -42,7 +43,7 @@ class HiddenRows {
 
   std::shared_ptr<kernels::Buffer> allocate() const;
 
-  const kernels::Backend& backend_;
+  const kernels::Backend* backend_;
   int64_t hidden_size_;
   std::vector<Chunk> chunks_;
   std::shared_ptr<kernels::Buffer> spare_;

@@ -8,7 +8,7 @@
 namespace lazyllm::lazy {
 
 KvCache::KvCache(const kernels::Backend& backend, const kernels::KvLayout& layout)
-    : backend_(backend), layout_(layout) {}
+    : backend_(&backend), layout_(layout) {}
 
 int32_t KvCache::acquire(int64_t token) {
   if (static_cast<size_t>(token) >= slot_of_.size()) {
@@ -28,7 +28,7 @@ int32_t KvCache::next_slot() {
     return slot;
   }
   if (slots_ % kernels::kKvBlockSlots == 0) {
-    blocks_.push_back(std::make_shared<kernels::Buffer>(backend_.allocate(layout_.block_bytes())));
+    blocks_.push_back(std::make_shared<kernels::Buffer>(backend_->allocate(layout_.block_bytes())));
     pointers_.push_back(static_cast<std::byte*>(blocks_.back()->data()));
   }
   return slots_++;
@@ -37,8 +37,8 @@ int32_t KvCache::next_slot() {
 void KvCache::own_block(size_t block) {
   std::shared_ptr<kernels::Buffer>& shared = blocks_[block];
   if (shared.use_count() == 1) return;
-  auto own = std::make_shared<kernels::Buffer>(backend_.allocate(layout_.block_bytes()));
-  backend_.copy(*shared, *own);
+  auto own = std::make_shared<kernels::Buffer>(backend_->allocate(layout_.block_bytes()));
+  backend_->copy(*shared, *own);
   shared = std::move(own);
   pointers_[block] = static_cast<std::byte*>(shared->data());
 }

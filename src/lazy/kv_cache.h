@@ -43,7 +43,7 @@ class KvCache {
   int32_t next_slot();
   void own_block(size_t block);
 
-  const kernels::Backend& backend_;
+  const kernels::Backend* backend_;
   kernels::KvLayout layout_;
   std::vector<int32_t> slot_of_;     // by token
   std::vector<int32_t> free_slots_;  // below slots_, from truncated tokens

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <tuple>
 
 #include "base/error.h"
 #include "lazy/selection.h"
@@ -160,6 +161,15 @@ void check_score_heads(const ImportanceScore& score, const model::Hyperparameter
            head.layer);
     }
   }
+}
+
+bool PruningPlan::prefills_like(const PruningPlan& other) const {
+  const auto what_counts = [](const PruningPlan& p) {
+    return std::tuple(p.policy_name, to_string(p.schedule), p.score.to_string(), p.score.pool,
+                      p.keep_mass, p.protect_first, p.protect_last, p.min_prompt,
+                      p.policy_name == "random" ? p.seed : 0);
+  };
+  return what_counts(*this) == what_counts(other);
 }
 
 PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters& hyperparameters) {

@@ -93,6 +93,9 @@ struct PruningPlan {
   int64_t min_prompt = 0;
   uint64_t seed = 0;
   int query_heads = 0;  ///< the model's
+
+  /// Whether a prompt is pruned alike; what is revived while decoding may differ.
+  bool prefills_like(const PruningPlan& other) const;
 };
 
 /// Fills in and checks. Errors: Error(usage).

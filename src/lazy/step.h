@@ -18,6 +18,7 @@ class StepRun {
   bool done() const { return layer_ == layers_; }
   /// Of the work, 0 .. 1, all layers counted alike.
   double share() const {
+    if (layers_ == 0) return 0.0;  // not begun
     const double in_layer =
         rows_ == 0 ? 0.0 : static_cast<double>(next_row_) / static_cast<double>(rows_);
     return (layer_ + in_layer) / layers_;
