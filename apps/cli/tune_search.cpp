@@ -26,11 +26,14 @@ struct Look {
 constexpr std::array kLooks = {Look{4, 3.0}, Look{10, 1.7}, Look{24, 1.2}};
 constexpr size_t kSurveyed = 8;   // prompts of the survey
 constexpr size_t kLookedAt = 30;  // prompts that the heads are found on
-constexpr size_t kPlaces = 2;     // bold ones and as many safe ones that are tried at all shares
-constexpr double kBold = 1.5, kSafe = 0.6;  // of the bound's KL divergence, at the first share
-constexpr size_t kRefined = 2;              // best single cuts that are varied
-constexpr size_t kFinalists = 6;            // that are measured on the held-out prompts
-constexpr double kInterval = 1.645;         // standard errors: 90 %
+/// The fastest so many places are tried at all shares, of those whose KL divergence at the first
+/// share is at most so much of the bound: bold ones that want more tokens to stay, likely ones, and
+/// safe ones that may do with fewer.
+constexpr size_t kPlaces = 2;
+constexpr std::array kRisks = {1.5, 1.0, 0.6};
+constexpr size_t kRefined = 2;       // best single cuts that are varied
+constexpr size_t kFinalists = 6;     // that are measured on the held-out prompts
+constexpr double kInterval = 1.645;  // standard errors: 90 %
 
 std::vector<int> cut_layers(const std::vector<bool>& full_attention) {
   const auto layers = static_cast<int>(full_attention.size());
@@ -176,9 +179,8 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
   std::erase_if(places, [&](const Place& p) { return p.loss.prompts < std::ssize(second); });
   std::stable_sort(places.begin(), places.end(),
                    [](const Place& a, const Place& b) { return a.loss.work < b.loss.work; });
-  // The fastest that a larger share may bring within the bound, and the fastest with room in it.
   std::vector<Place> best;
-  for (const double factor : {kBold, kSafe}) {
+  for (const double factor : kRisks) {
     size_t taken = 0;
     for (Place& place : places) {
       if (taken == kPlaces || place.loss.kl > factor * bound_.most_kl()) continue;
