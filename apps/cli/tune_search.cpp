@@ -89,12 +89,21 @@ std::string TuneBound::broken_by(const TuneLoss& loss) const {
 
 TuneSearch::TuneSearch(TuneTrials& trials, Options options)
     : trials_(trials), options_(std::move(options)), bound_(options_.max_loss) {
-  // Every so many'th prompt first, so that the first few are a fair look at all kinds.
+  // Kinds by turns, so that the first few are a look at all of them: needles are lost first, and
+  // where records are many they would come last. Of each kind every so many'th prompt first.
   constexpr size_t kStride = 7;
+  std::map<TuneKind, std::vector<size_t>> kinds;
   const size_t count = trials_.prompts().size();
   for (size_t start = 0; start < kStride; ++start) {
     for (size_t i = start; i < count; i += kStride) {
-      (trials_.prompts()[i].held_out ? held_out_ : calibration_).push_back(i);
+      kinds[trials_.prompts()[i].kind].push_back(i);
+    }
+  }
+  for (size_t turn = 0; turn < count; ++turn) {
+    for (const auto& [kind, prompts] : kinds) {
+      if (turn >= prompts.size()) continue;
+      (trials_.prompts()[prompts[turn]].held_out ? held_out_ : calibration_)
+          .push_back(prompts[turn]);
     }
   }
 }
