@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> list[Path]:
     tasks = ["--tasks", ",".join(COMPLETION_TASKS)] if args.base else []
     folders = []
     for length in args.lengths:
-        limit = ["--limit", 1 if args.quick else 100]
+        limit = ["--limit", args.limit or (1 if args.quick else 100)]
         folders.append(evaluate(args, f"longbench-{length}", "--suite", "longbench", "--data", records, "--max-length", length, *tasks, *limit))
         needles = (["--depths", "25,75"] if args.quick else ["--depths", "5,25,50,75,95", "--limit", 4])
         folders.append(evaluate(args, f"needle-{length}", "--suite", "needle", "--data", args.data / "text", "--lengths", length, *needles))
@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--lengths", type=lambda text: [int(part) for part in text.split(",")], default=None, help="most tokens of a prompt (3500,7500)")
     parser.add_argument("--base", action="store_true", help="a model without chat training")
     parser.add_argument("--profile", default="auto", help="of policy lazy: a file, auto (looked for) or none")
+    parser.add_argument("--limit", type=int, default=0, help="records of each LongBench task")
     parser.add_argument("--quick", action="store_true", help="few samples, few policies")
     args = parser.parse_args()
     args.lengths = args.lengths or ([3500] if args.quick else [3500, 7500])

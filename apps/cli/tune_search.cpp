@@ -24,8 +24,9 @@ struct Look {
   double factor;  // of the bound's KL divergence
 };
 constexpr std::array kLooks = {Look{4, 3.0}, Look{10, 1.7}, Look{24, 1.2}};
-constexpr size_t kSurveyed = 8;   // prompts of the survey
-constexpr size_t kLookedAt = 30;  // prompts that the heads are found on
+constexpr std::ptrdiff_t kFewestPrompts = 10;  // that a candidate is judged by when the time is up
+constexpr size_t kSurveyed = 8;                // prompts of the survey
+constexpr size_t kLookedAt = 30;               // prompts that the heads are found on
 /// The fastest so many places are tried at all shares, of those whose KL divergence at the first
 /// share is at most so much of the bound: bold ones that want more tokens to stay, likely ones, and
 /// safe ones that may do with fewer.
@@ -135,16 +136,21 @@ void TuneSearch::measure_all(const std::vector<PruningOptions>& candidates,
                              const std::string& what) {
   std::vector<PruningOptions> left = candidates;
   for (const auto& [count, factor] : kLooks) {
-    if (count >= calibration_.size()) break;
+    if (count >= calibration_.size() || options_.out_of_time()) break;
     const auto look = std::span<const size_t>(calibration_).first(count);
     measure(left, look, what);
-    if (options_.out_of_time()) return;
-    left = near_bound(left, look, factor);
+    if (!options_.out_of_time()) left = near_bound(left, look, factor);
   }
   measure(left, calibration_, what);
+  // When the time is up: what all of them were run on, if that is enough to say something.
+  int64_t common = std::ssize(calibration_);
   for (const PruningOptions& candidate : left) {
-    const TuneLoss loss = trials_.loss(candidate, calibration_);
-    if (loss.prompts == std::ssize(calibration_)) measured_.push_back({candidate, loss});
+    common = std::min(common, trials_.loss(candidate, calibration_).prompts);
+  }
+  if (common < std::min(std::ssize(calibration_), kFewestPrompts)) return;
+  const auto prompts = std::span<const size_t>(calibration_).first(static_cast<size_t>(common));
+  for (const PruningOptions& candidate : left) {
+    measured_.push_back({candidate, trials_.loss(candidate, prompts)});
   }
 }
 

@@ -55,8 +55,9 @@ class TuneSearch {
   /// Runs the search. What is left undone for want of time is left out.
   void run();
 
-  /// Candidates that were measured on all calibration prompts and that no other one beats in both
-  /// work and KL divergence, by rising work; those outside of the bound as well.
+  /// Candidates measured on all calibration prompts (or those that there was time for) and that no
+  /// other one beats in both work and KL divergence, by rising work; those outside of the bound as
+  /// well.
   std::vector<TuneCandidate> frontier() const;
   /// The fastest ones within the bound, measured anew on the held-out prompts; the first of them
   /// that keeps the bound there too.
