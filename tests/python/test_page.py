@@ -9,6 +9,7 @@ import pytest
 from serving import ServeProcess
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -60,7 +61,9 @@ class Page:
         return self.browser.execute_script(code, *arguments)
 
     def until(self, condition, seconds=60):
-        return WebDriverWait(self.browser, seconds, poll_frequency=0.05).until(lambda _: condition())
+        # What was found may be drawn anew before it is read.
+        wait = WebDriverWait(self.browser, seconds, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
+        return wait.until(lambda _: condition())
 
     def id(self, name: str):
         return self.browser.find_element(By.ID, name)
