@@ -18,22 +18,6 @@ constexpr size_t kMostHeads = 8;
 constexpr size_t kMostTried = 24;     // the best ones alone
 constexpr double kLeastGain = 0.002;  // of the share held: below it a head only adds noise
 
-/// The mean over `pool` neighbours, as --score-pool takes it.
-std::vector<float> pooled(std::span<const float> values, int pool) {
-  const auto count = std::ssize(values);
-  std::vector<double> sums(values.size() + 1, 0.0);
-  std::partial_sum(values.begin(), values.end(), sums.begin() + 1);
-  std::vector<float> means;
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t begin = std::max<int64_t>(0, i - pool / 2);
-    const int64_t end = std::min<int64_t>(count, i + pool / 2 + 1);
-    means.push_back(
-        static_cast<float>((sums[static_cast<size_t>(end)] - sums[static_cast<size_t>(begin)]) /
-                           static_cast<double>(end - begin)));
-  }
-  return means;
-}
-
 double sum_of(std::span<const float> values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
@@ -79,7 +63,7 @@ void HeadCalibration::add(const Model& model, const TunePrompt& prompt) {
     return values.subspan(static_cast<size_t>(first), static_cast<size_t>(last - first));
   };
   size_t next = 0;
-  answer_attention(model, prompt.prompt, prompt.answer, [&](const AnswerAttention& attention) {
+  const auto take = [&](const AnswerAttention& attention) {
     const auto layer = static_cast<size_t>(attention.layer);
     if (needed_.size() <= layer) needed_.resize(layer + 1);
     const std::span<const float> needed = unprotected(attention.needed);
@@ -93,9 +77,10 @@ void HeadCalibration::add(const Model& model, const TunePrompt& prompt) {
       const auto look =
           unprotected(attention.seen.subspan(h * prompt.prompt.size(), prompt.prompt.size()));
       heads_[next].mass.push_back(sum_of(look));
-      heads_[next].looks.push_back(pooled(look, options_.pool));
+      heads_[next].looks.emplace_back(look.begin(), look.end());
     }
-  });
+  };
+  answer_attention(model, prompt.prompt, prompt.answer, options_.pool, take);
 }
 
 std::vector<std::vector<float>> HeadCalibration::needed_behind(int layer) const {

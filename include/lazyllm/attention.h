@@ -21,7 +21,8 @@ void last_token_attention(const Model& model, std::span<const TokenId> tokens,
 /// Where a prompt is looked at from, in one layer.
 struct AnswerAttention {
   int layer = 0;  ///< 1-based
-  /// [heads][prompt]: by the prompt's last token, head by head. All that pruning can see.
+  /// [heads][prompt]: by the prompt's last token, head by head, each pooled as a score would be.
+  /// All that pruning can see.
   std::span<const float> seen;
   /// [prompt]: by the last token and the answer's, mean over heads and tokens. What will be needed.
   std::span<const float> needed;
@@ -29,8 +30,8 @@ struct AnswerAttention {
 using AnswerAttentionSink = std::function<void(const AnswerAttention&)>;
 
 /// A dense pass over the prompt and its answer; the layers of last_token_attention().
-/// Errors: as there.
+/// `pool`: neighbours, as PruningOptions::score_pool. Errors: as there.
 void answer_attention(const Model& model, std::span<const TokenId> prompt,
-                      std::span<const TokenId> answer, const AnswerAttentionSink& sink);
+                      std::span<const TokenId> answer, int pool, const AnswerAttentionSink& sink);
 
 }  // namespace lazyllm

@@ -26,9 +26,9 @@ class AttentionProbe final : public lazy::Policy {
 /// Hands on what the last `answer + 1` tokens look at in the prompt before them.
 class AnswerProbe final : public lazy::Policy {
  public:
-  AnswerProbe(const lazy::Stepper& stepper, size_t prompt, size_t answer,
+  AnswerProbe(const lazy::Stepper& stepper, size_t prompt, size_t answer, int pool,
               const AnswerAttentionSink& sink)
-      : stepper_(stepper), prompt_(prompt), sink_(sink) {
+      : stepper_(stepper), prompt_(prompt), pool_(pool), sink_(sink) {
     score_.window = static_cast<int>(answer) + 1;
   }
   std::string_view name() const override { return "probe"; }
@@ -41,6 +41,7 @@ class AnswerProbe final : public lazy::Policy {
     for (size_t head = 0; head < heads; ++head) {
       const auto row = last.begin() + static_cast<std::ptrdiff_t>(head * set.size());
       seen_.insert(seen_.end(), row, row + static_cast<std::ptrdiff_t>(prompt_));
+      lazy::pool_scores(std::span(seen_).last(prompt_), pool_, pool_sums_);
     }
     sink_({layer, seen_, scores.first(prompt_)});
   }
@@ -48,9 +49,11 @@ class AnswerProbe final : public lazy::Policy {
  private:
   const lazy::Stepper& stepper_;
   size_t prompt_;
+  int pool_;
   const AnswerAttentionSink& sink_;
   lazy::ImportanceScore score_;
   std::vector<float> seen_;
+  std::vector<double> pool_sums_;
 };
 
 void check_tokens(const model::Hyperparameters& h, std::span<const TokenId> tokens) {
@@ -82,14 +85,14 @@ void last_token_attention(const Model& model, std::span<const TokenId> tokens,
 }
 
 void answer_attention(const Model& model, std::span<const TokenId> prompt,
-                      std::span<const TokenId> answer, const AnswerAttentionSink& sink) {
+                      std::span<const TokenId> answer, int pool, const AnswerAttentionSink& sink) {
   const model::Transformer& transformer = model.implementation().require_transformer();
   check_tokens(transformer.hyperparameters(), prompt);
   std::vector<TokenId> tokens(prompt.begin(), prompt.end());
   tokens.insert(tokens.end(), answer.begin(), answer.end());
   check_tokens(transformer.hyperparameters(), tokens);
   lazy::Stepper stepper(transformer);
-  AnswerProbe probe(stepper, prompt.size(), answer.size(), sink);
+  AnswerProbe probe(stepper, prompt.size(), answer.size(), pool, sink);
   lazy::Sequence sequence(transformer, {});
   lazy::StepRequest request;
   request.new_tokens = tokens;

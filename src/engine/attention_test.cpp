@@ -33,7 +33,7 @@ TEST(AnswerAttention, HeadsGiveTheScoreAndTheAnswerLooksFromEachOfItsTokens) {
   }
 
   int layers = 0;
-  answer_attention(*model, prompt, answer, [&](const AnswerAttention& attention) {
+  answer_attention(*model, prompt, answer, 1, [&](const AnswerAttention& attention) {
     ++layers;
     ASSERT_EQ(attention.needed.size(), prompt.size());
     const size_t heads = attention.seen.size() / prompt.size();
@@ -53,10 +53,10 @@ TEST(AnswerAttention, RefusesWhatCannotBeRun) {
   const auto model = load_tiny_model();
   const auto nothing = [](const AnswerAttention&) {};
   const std::vector<TokenId> prompt = random_tokens(250), answer = random_tokens(10);
-  EXPECT_THROW(answer_attention(*model, {}, answer, nothing), Error);
-  EXPECT_THROW(answer_attention(*model, prompt, answer, nothing), Error) << "context 256";
+  EXPECT_THROW(answer_attention(*model, {}, answer, 1, nothing), Error);
+  EXPECT_THROW(answer_attention(*model, prompt, answer, 1, nothing), Error) << "context 256";
   const std::vector<TokenId> foreign = {1, 64};
-  EXPECT_THROW(answer_attention(*model, foreign, {}, nothing), Error);
+  EXPECT_THROW(answer_attention(*model, foreign, {}, 1, nothing), Error);
 }
 
 }  // namespace
