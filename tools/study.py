@@ -7,7 +7,7 @@
     tools/study.py --model gemma-3-270m.gguf --base --lengths 3500,16000 --data DATA --out results-gemma
 
 DATA holds ``longbench/`` (TASK.jsonl and the dataset2*.json), ``ruler/templates.json`` and ``text/*.txt``. Profiles are tuned on the records with
-even line numbers (from 0) of LongBench; the study asks the odd ones only, copied to OUT/held-out. Everything goes on where it stopped when it is started again.
+even line numbers (from 1) of LongBench; the study asks the odd ones only, copied to OUT/held-out. Everything goes on where it stopped when it is started again.
 ``--base``: a model without chat training; it gets the completion-style tasks without a template.
 The last step is ``lazyllm report`` over all of it, into OUT/report.
 """
@@ -55,13 +55,13 @@ def policies(model: Path, quick: bool, base: bool) -> list[str]:
 
 
 def held_out(data: Path, out: Path) -> Path:
-    """The records with odd line numbers, and the settings."""
+    """The records with odd line numbers (the first is 1, as for ``lazyllm tune --records``), and the settings."""
     folder = out / "held-out"
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted(data.glob("*.json*")):
         text = file.read_text(encoding="utf-8")
         if file.suffix == ".jsonl":
-            text = "".join(text.splitlines(keepends=True)[1::2])
+            text = "\n".join(text.rstrip("\n").split("\n")[0::2]) + "\n"  # splitlines would also cut at U+2028 in a text
         target = folder / file.name
         if not target.exists() or target.read_text(encoding="utf-8") != text:
             target.write_text(text, encoding="utf-8")
