@@ -110,7 +110,7 @@ void add_schedule_flags(CLI::App& command, CommonOptions& options) {
       ->group(group);
   command
       .add_option("--score", options.score,
-                  "importance score: last (the paper), window:W, ahead[:N], accumulate:N, "
+                  "importance score: last (the paper), window:W, ahead[:N], accumulate:N, peak:N, "
                   "heads:LAYER.HEAD=WEIGHT,...; the last two also with @W for a window")
       ->group(group);
   command.add_option("--score-pool", options.score_pool, "mean over this many neighbours; odd")

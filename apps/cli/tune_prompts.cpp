@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr size_t kMostAnswerTokens = 16;
+constexpr size_t kMostAnswerTokens = 24;
 constexpr int64_t kShorter = 2;  // every other prompt made of texts is so many times shorter
 constexpr int64_t kHoldOutEvery = 3;
 
@@ -125,10 +125,12 @@ class Maker {
   void add_needles() {
     if (options_.needles == 0) return;
     evaluation::NeedleOptions needles;
-    needles.kinds = {evaluation::NeedleKind::literal, evaluation::NeedleKind::paraphrased};
+    // Several at once, too: the first number of an answer is found where later ones are lost.
+    needles.kinds = {evaluation::NeedleKind::literal, evaluation::NeedleKind::paraphrased,
+                     evaluation::NeedleKind::several};
     needles.lengths = {options_.tokens, options_.tokens / kShorter};
     needles.depths = {10, 50, 90};
-    needles.trials = std::max<int64_t>(1, (options_.needles + 11) / 12);
+    needles.trials = std::max<int64_t>(1, (options_.needles + 17) / 18);
     needles.seed = options_.seed;
     for (const evaluation::Task& task :
          evaluation::make_needle_tasks(needles, joined(texts_), builder_.counter())) {

@@ -11,10 +11,10 @@ namespace lazyllm::cli {
 namespace {
 
 /// Shares that may stay at a cut; the survey of layers and scores takes the first.
-constexpr std::array kShares = {0.3, 0.5, 0.4, 0.2};
+constexpr std::array kShares = {0.3, 0.5, 0.4, 0.2, 0.15};
 /// Layers surveyed, as shares of the layers; at most so many.
-constexpr double kFirstDepth = 0.3, kLastDepth = 0.7;
-constexpr int kMostLayers = 13;
+constexpr double kFirstDepth = 0.2, kLastDepth = 0.7;
+constexpr int kMostLayers = 16;
 /// Of a second cut, as shares of the layers behind the first.
 constexpr std::array kSecondDepths = {0.35, 0.6};
 constexpr std::array kSecondShares = {0.5};
@@ -54,12 +54,20 @@ std::vector<int> cut_layers(const std::vector<bool>& full_attention) {
   return thinned;
 }
 
+/// Neighbours that count, as --score-pool: a peak reaches over what follows it, a mean stays close.
+struct Pools {
+  int first, other;
+};
+Pools pools(const std::string& score) {
+  return score.starts_with("peak:") ? Pools{33, 65} : Pools{7, 15};
+}
+
 PruningOptions first_guess(const std::string& score, int layer, double share) {
   PruningOptions pruning;
   pruning.policy = "lazy";
   pruning.prune = fmt::format("{}:{}", layer, share);
   pruning.score = score;
-  pruning.score_pool = 7;
+  pruning.score_pool = pools(score).first;
   pruning.keep_mass = 0.0;
   pruning.protect_first = 4;
   pruning.protect_last = 32;
@@ -235,7 +243,7 @@ std::vector<PruningOptions> TuneSearch::refined(const PruningOptions& base) cons
   }
   varied([](PruningOptions& p) { p.protect_last = 64; });
   varied([](PruningOptions& p) { p.revive_budget = RevivalBudget{16}; });
-  varied([](PruningOptions& p) { p.score_pool = 15; });
+  varied([](PruningOptions& p) { p.score_pool = pools(*p.score).other; });
   varied([](PruningOptions& p) { p.keep_mass = 0.95; });
   return candidates;
 }

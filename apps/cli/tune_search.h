@@ -40,8 +40,9 @@ class TuneSearch {
  public:
   struct Options {
     double max_loss = 0.01;
-    double most_work = 1.0;                                           ///< worth having at all
-    std::vector<std::string> scores = {"last", "window:8", "ahead"};  ///< of --score; and heads
+    double most_work = 1.0;  ///< worth having at all
+    std::vector<std::string> scores = {"last", "window:8", "peak:3@16", "peak:8@16",
+                                       "peak:8@32"};  ///< of --score; and heads
     /// Looks at a calibration prompt for the heads.
     std::function<void(HeadCalibration&, const TunePrompt&)> look;
     std::vector<bool> full_attention;  ///< by layer of the model

@@ -115,6 +115,7 @@ enum class Activation { silu, gelu_tanh };
 
 enum class ScoreKind {
   probability,  ///< softmax over the visible keys (the paper's Eq. 1)
+  peak,         ///< the same, but the highest over heads and query rows instead of their mean
   dot,          ///< the bare inner products, unscaled (GemFilter)
 };
 
@@ -173,7 +174,7 @@ class Backend {
   virtual void attention(const AttentionInput& input, FloatRows out) const = 0;
   /// scores[i] = what `kind` says of key_slots[i], mean over all heads (or the sum over the heads
   /// by their weights; probabilities only) and over the query rows (0 where a row does not see
-  /// the key).
+  /// the key). Of ScoreKind::peak the highest over both, each head's times its weight.
   virtual void attention_scores(const AttentionInput& input, ScoreKind kind,
                                 std::span<float> scores) const = 0;
 };

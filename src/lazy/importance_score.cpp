@@ -15,8 +15,8 @@ constexpr int kMostQueries = 4096;
 
 [[noreturn]] void refuse(std::string_view text, std::string_view why) {
   fail(ErrorCode::usage,
-       "--score {}: {}; write last, window:W, ahead, ahead:N, heads:LAYER.HEAD=WEIGHT,... or "
-       "accumulate:N, the last two also with @W for a window of W queries",
+       "--score {}: {}; write last, window:W, ahead, ahead:N, heads:LAYER.HEAD=WEIGHT,..., "
+       "accumulate:N or peak:N, the last three also with @W for a window of W queries",
        text, why);
 }
 
@@ -98,8 +98,8 @@ void ImportanceScore::parse(std::string_view text) {
   if (name == "heads") {
     kind = Kind::heads;
     heads = parse_heads(text, rest);
-  } else if (name == "accumulate") {
-    kind = Kind::accumulate;
+  } else if (name == "accumulate" || name == "peak") {
+    kind = name == "peak" ? Kind::peak : Kind::accumulate;
     layers = parse_count(text, rest, kAllLayers, bad_layers);
   } else {
     refuse(text, "this is none of the scores");
@@ -115,14 +115,16 @@ std::string ImportanceScore::to_string() const {
       text += fmt::format("{}{}.{}={:g}", text.empty() ? "heads:" : ",", h.layer, h.head, h.weight);
     }
   } else {
-    text = fmt::format("accumulate:{}", layers);
+    text = fmt::format("{}:{}", kind == Kind::peak ? "peak" : "accumulate", layers);
   }
   return window == 1 ? text : fmt::format("{}@{}", text, window);
 }
 
 std::string ImportanceScore::describe() const {
   std::string text = kind == Kind::heads ? fmt::format("{} heads", heads.size()) : to_string();
-  return pool == 1 ? text : fmt::format("{}, pooled over {}", text, pool);
+  return pool == 1
+             ? text
+             : fmt::format("{}, {} over {}", text, kind == Kind::peak ? "spread" : "pooled", pool);
 }
 
 void pool_scores(std::span<float> scores, int pool, std::vector<double>& sums) {
@@ -139,6 +141,34 @@ void pool_scores(std::span<float> scores, int pool, std::vector<double>& sums) {
   }
 }
 
+void spread_scores(std::span<float> scores, int reach, std::vector<double>& scratch) {
+  if (reach <= 1 || scores.empty()) return;
+  constexpr double kLoss = 0.25;  // of a score at the end of its reach
+  const int64_t count = std::ssize(scores), after = reach / 8, before = reach - 1 - after;
+  scratch.resize(scores.size());
+  std::copy(scores.begin(), scores.end(), scratch.begin());
+  const auto raise = [&](int64_t i, int64_t from, int64_t far) {
+    if (from < 0 || from >= count) return;
+    const double distance = static_cast<double>(std::abs(i - from)) / static_cast<double>(far);
+    const double score = scratch[static_cast<size_t>(from)] * (1.0 - kLoss * distance);
+    float& target = scores[static_cast<size_t>(i)];
+    target = std::max(target, static_cast<float>(score));
+  };
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t d = 1; d <= before; ++d) raise(i, i - d, before);
+    for (int64_t d = 1; d <= after; ++d) raise(i, i + d, after);
+  }
+}
+
+void pool_scores(std::span<float> scores, const ImportanceScore& score,
+                 std::vector<double>& scratch) {
+  if (score.kind == ImportanceScore::Kind::peak) {
+    spread_scores(scores, score.pool, scratch);
+  } else {
+    pool_scores(scores, score.pool, scratch);
+  }
+}
+
 std::unique_ptr<LayerScores> make_layer_scores(const ImportanceScore& score,
                                                std::span<const int> pruning_layers, int heads) {
   switch (score.kind) {
@@ -148,6 +178,7 @@ std::unique_ptr<LayerScores> make_layer_scores(const ImportanceScore& score,
     case ImportanceScore::Kind::heads:
       return make_heads_score(score, pruning_layers, heads);
     case ImportanceScore::Kind::accumulate:
+    case ImportanceScore::Kind::peak:
       return make_accumulated_score(score, pruning_layers);
   }
   return nullptr;

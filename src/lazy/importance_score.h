@@ -23,18 +23,21 @@ struct ImportanceScore {
     layer,       ///< the pruning layer's probabilities, mean over its heads: the paper's
     heads,       ///< weighted sum over chosen heads of the layers up to the pruning layer
     accumulate,  ///< mean of the last `layers` layers' scores
+    peak,        ///< the most that any head of the last `layers` layers gives from any query
     ahead,       ///< what the next `layers` layers would look at (scores/lookahead.h)
   };
   int window = 1;  ///< mean over the queries of the last `window` positions; 1 is the paper's
-  int pool = 1;  ///< then the mean over `pool` neighbours in the order of the set; 1 is the paper's
+  /// Then the mean over `pool` neighbours in the order of the set (of a peak: spread_scores);
+  /// 1 is the paper's.
+  int pool = 1;
   Kind kind = Kind::layer;
   std::vector<HeadWeight> heads = {};  ///< Kind::heads: rising by layer, then head
-  int layers = 1;                      ///< Kind::accumulate and ahead
+  int layers = 1;                      ///< Kind::accumulate, peak and ahead
 
   static constexpr int kAllLayers = 4096;  ///< Kind::ahead: to the end of the model
 
-  /// Reads --score: "last", "window:W", "heads:LAYER.HEAD=WEIGHT,...", "accumulate:N", both
-  /// also with "@W" for a window, "ahead" or "ahead:N"; the pool stays.
+  /// Reads --score: "last", "window:W", "heads:LAYER.HEAD=WEIGHT,...", "accumulate:N", "peak:N",
+  /// these three also with "@W" for a window, "ahead" or "ahead:N"; the pool stays.
   /// Errors: Error(usage).
   void parse(std::string_view text);
   /// What parse() reads; without the pool.
@@ -45,6 +48,14 @@ struct ImportanceScore {
 /// scores[i] = mean of scores over the `pool` entries centred on i; at the ends over those that
 /// exist.
 void pool_scores(std::span<float> scores, int pool, std::vector<double>& scratch);
+
+/// scores[i] = the highest of scores[i - 7/8 reach .. i + 1/8 reach], one that is far away counting
+/// up to a quarter less: who looks at a token reads on behind it, so what follows must stay too.
+void spread_scores(std::span<float> scores, int reach, std::vector<double>& scratch);
+
+/// The one of both that goes with the score.
+void pool_scores(std::span<float> scores, const ImportanceScore& score,
+                 std::vector<double>& scratch);
 
 /// Carries scores from layer to layer of a step. Layers are 1-based and rise within a step.
 /// One per session; called by one thread.

@@ -21,8 +21,9 @@ using Set = std::vector<int32_t>;
 using Scores = std::vector<float>;
 
 TEST(ImportanceScore, ReadsAndWritesEveryForm) {
-  for (const char* text : {"last", "window:8", "accumulate:3", "accumulate:4@16", "accumulate:2@2",
-                           "heads:3.1=0.5,4.2=1", "heads:1.1=2@8", "ahead", "ahead:6"}) {
+  for (const char* text :
+       {"last", "window:8", "accumulate:3", "accumulate:4@16", "accumulate:2@2",
+        "heads:3.1=0.5,4.2=1", "heads:1.1=2@8", "ahead", "ahead:6", "peak:3", "peak:8@32"}) {
     EXPECT_EQ(parsed(text).to_string(), text);
   }
   EXPECT_EQ(parsed("window:1").to_string(), "last");
@@ -69,7 +70,10 @@ TEST(ImportanceScore, RefusesWhatCannotBeMeant) {
                            "ahead:",
                            "ahead:0",
                            "ahead@4",
-                           "ahead:4@4"}) {
+                           "ahead:4@4",
+                           "peak",
+                           "peak:0",
+                           "peak:2@0"}) {
     EXPECT_THROW(parsed(text), Error) << text;
   }
 }
@@ -80,6 +84,31 @@ TEST(ImportanceScore, PoolsOverExistingNeighbours) {
   pool_scores(scores, 3, scratch);
   const std::vector<float> expected = {1.5f, 1, 2, 2, 3};
   for (size_t i = 0; i < scores.size(); ++i) EXPECT_FLOAT_EQ(scores[i], expected[i]);
+}
+
+TEST(ImportanceScore, APeakSpreadsMostlyOverWhatFollows) {
+  std::vector<double> scratch;
+  ImportanceScore peak = parsed("peak:2");
+  peak.pool = 9;  // seven behind it, one before
+  std::vector<float> scores(12, 0.1f);
+  scores[3] = 1.0f;
+  pool_scores(scores, peak, scratch);
+  EXPECT_FLOAT_EQ(scores[1], 0.1f);
+  EXPECT_FLOAT_EQ(scores[2], 0.75f);
+  EXPECT_FLOAT_EQ(scores[3], 1.0f);
+  for (size_t d = 1; d <= 7; ++d) {
+    EXPECT_FLOAT_EQ(scores[3 + d], 1.0f - 0.25f * static_cast<float>(d) / 7.0f);
+  }
+  EXPECT_FLOAT_EQ(scores[11], 0.1f);
+  for (const int reach : {1, 3, 4095}) {  // more than there is on either side
+    std::vector<float> one = {0.5f};
+    spread_scores(one, reach, scratch);
+    EXPECT_EQ(one[0], 0.5f);
+    spread_scores({}, reach, scratch);
+  }
+  std::vector<float> two = {0.0f, 1.0f};
+  spread_scores(two, 4095, scratch);
+  EXPECT_GT(two[0], 0.99f);
 }
 
 TEST(LayerScores, HeadsSumUpOverTheLayersOfAStep) {
@@ -121,7 +150,9 @@ TEST(LayerScores, AccumulatedEqualThePlainComputation) {
       if (random() % 4 == 0) cuts.push_back(layer);
     }
     if (cuts.empty()) cuts.push_back(5);
-    const auto carried = make_layer_scores(parsed("accumulate:" + std::to_string(depth)), cuts, 1);
+    const bool peak = round % 2 == 1;
+    const std::string text = (peak ? "peak:" : "accumulate:") + std::to_string(depth);
+    const auto carried = make_layer_scores(parsed(text), cuts, 1);
     for (int step = 0; step < 3; ++step) {
       Set set = {0, 1, 2, 3, 4, 5, 6, 7};
       for (int more = 0; more < step; ++more) set.push_back(8 + more);
@@ -140,13 +171,15 @@ TEST(LayerScores, AccumulatedEqualThePlainComputation) {
         }
         carried->combine(layer, set, own);
         for (size_t i = 0; cut && i < set.size(); ++i) {
-          float sum = 0.0f;
+          float sum = 0.0f, highest = 0.0f;
           int taken = 0;
           for (int l = std::max(1, layer - depth + 1); l <= layer; ++l) {
-            sum += table[static_cast<size_t>(l)][static_cast<size_t>(set[i])];
+            const float score = table[static_cast<size_t>(l)][static_cast<size_t>(set[i])];
+            sum += score;
+            highest = std::max(highest, score);
             ++taken;
           }
-          ASSERT_FLOAT_EQ(own[i], sum / static_cast<float>(taken));
+          ASSERT_FLOAT_EQ(own[i], peak ? highest : sum / static_cast<float>(taken));
         }
         if (cut && set.size() > 3) set.erase(set.begin() + static_cast<int64_t>(random() % 3));
       }

@@ -232,12 +232,13 @@ void Attention::score(const AttentionInput& input, ScoreKind kind, std::span<flo
     }
     score_row(one, Call(one, 1, kind), kind, scores);
   }
+  if (kind == ScoreKind::peak) return;
   const float heads = input.head_weights.empty() ? static_cast<float>(input.heads) : 1.0f;
   const float factor = 1.0f / (heads * static_cast<float>(rows));
   for (float& score : scores) score *= factor;
 }
 
-// Adds the probabilities of one query row, head by head.
+// Takes in the scores of one query row, head by head.
 void Attention::score_row(const AttentionInput& input, const Call& call, ScoreKind kind,
                           std::span<float> scores) {
   const int kv_heads = input.cache.layout.kv_heads;
@@ -286,6 +287,8 @@ void Attention::score_row(const AttentionInput& input, const Call& call, ScoreKi
       const float* from = raw + head * stride + chunk * kChunkKeys;
       if (kind == ScoreKind::dot) {
         kernels_.add_scores(from, keys, scores.data() + key);
+      } else if (kind == ScoreKind::peak) {
+        kernels_.raise_to_probabilities(from, keys, maximum[head], sum[head], scores.data() + key);
       } else {
         kernels_.add_probabilities(from, keys, maximum[head], sum[head], scores.data() + key);
       }

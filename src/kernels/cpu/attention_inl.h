@@ -473,7 +473,8 @@ void chunk_scores(const AttentionTile& tile, const AttentionScratch& scratch, in
   }
 }
 
-void add_probabilities(const float* scores, int64_t keys, float maximum, float sum, float* total) {
+template <bool kHighest>
+void take_probabilities(const float* scores, int64_t keys, float maximum, float sum, float* total) {
   const Vec top = broadcast(maximum);
   const Vec inverse = broadcast(1.0f / sum);
   for (int64_t i = 0; i < keys; i += kWidth) {
@@ -482,10 +483,12 @@ void add_probabilities(const float* scores, int64_t keys, float maximum, float s
     const Vec s = whole ? load(scores + i) : load_first(scores + i, n);
     const Vec x = sub(s, top);
     const Vec p = keep_if_not_less(x, broadcast(kLowest), power_of_two_nonpositive(x));
+    const Vec so_far = whole ? load(total + i) : load_first(total + i, n);
+    const Vec taken = kHighest ? max(mul(p, inverse), so_far) : multiply_add(p, inverse, so_far);
     if (whole) {
-      store(total + i, multiply_add(p, inverse, load(total + i)));
+      store(total + i, taken);
     } else {
-      store_first(total + i, multiply_add(p, inverse, load_first(total + i, n)), n);
+      store_first(total + i, taken, n);
     }
   }
 }
@@ -511,7 +514,14 @@ float scalar_power(float x) {
 
 }  // namespace
 
-const AttentionKernels kAttentionKernels = {
-    prepare, chunk, fold, finish, chunk_scores, add_probabilities, add_scores, scalar_power};
+const AttentionKernels kAttentionKernels = {prepare,
+                                            chunk,
+                                            fold,
+                                            finish,
+                                            chunk_scores,
+                                            take_probabilities<false>,
+                                            take_probabilities<true>,
+                                            add_scores,
+                                            scalar_power};
 
 }  // namespace lazyllm::kernels::cpu::LAZYLLM_ISA

@@ -80,6 +80,9 @@ struct AttentionKernels {
   /// total[i] += 2^(scores[i] - maximum) / sum.
   void (*add_probabilities)(const float* scores, int64_t keys, float maximum, float sum,
                             float* total);
+  /// The same with the higher of both instead of their sum.
+  void (*raise_to_probabilities)(const float* scores, int64_t keys, float maximum, float sum,
+                                 float* total);
   /// total[i] += scores[i] where that is visible.
   void (*add_scores)(const float* scores, int64_t keys, float* total);
   /// 2^x for x <= 0.

@@ -156,17 +156,21 @@ class Problem {
     return out;
   }
 
-  /// `weights` by head; empty: the mean.
+  /// `weights` by head; empty: the mean (of a peak: all alike).
   std::vector<double> expected_scores(ScoreKind kind, std::span<const float> weights = {}) const {
-    std::vector<double> mean(size_t(shape_.keys), 0.0);
+    std::vector<double> mean(size_t(shape_.keys), 0.0), peak(size_t(shape_.keys), 0.0);
     for (int row = 0; row < shape_.rows; ++row) {
       for (int head = 0; head < shape_.heads; ++head) {
-        const double weight = weights.empty() ? 1.0 / shape_.heads : weights[size_t(head)];
-        const std::vector<double> p = scores(row, head, kind == ScoreKind::probability);
-        for (size_t i = 0; i < p.size(); ++i) mean[i] += p[i] * weight / shape_.rows;
+        const double share = weights.empty() ? 1.0 / shape_.heads : weights[size_t(head)];
+        const double weight = weights.empty() ? 1.0 : weights[size_t(head)];
+        const std::vector<double> p = scores(row, head, kind != ScoreKind::dot);
+        for (size_t i = 0; i < p.size(); ++i) {
+          mean[i] += p[i] * share / shape_.rows;
+          peak[i] = std::max(peak[i], p[i] * weight);
+        }
       }
     }
-    return mean;
+    return kind == ScoreKind::peak ? peak : mean;
   }
 
   const Shape& shape() const { return shape_; }
@@ -229,7 +233,7 @@ TEST_P(AttentionTest, MatchesTheOracle) {
 TEST_P(AttentionTest, ScoresMatchTheOracle) {
   const auto backend = create_cpu_backend(GetParam(), 2);
   for (const Shape& shape : shapes()) {
-    for (const ScoreKind kind : {ScoreKind::probability, ScoreKind::dot}) {
+    for (const ScoreKind kind : {ScoreKind::probability, ScoreKind::peak, ScoreKind::dot}) {
       const Problem problem(*backend, shape, 2);
       std::vector<float> scores(size_t(shape.keys), -1.0f);
       backend->attention_scores(problem.input(), kind, scores);
@@ -258,9 +262,11 @@ TEST_P(AttentionTest, ScoresOfChosenHeadsMatchTheOracle) {
       AttentionInput input = problem.input();
       input.head_weights = weights;
       std::vector<float> scores(size_t(shape.keys), -1.0f);
-      backend->attention_scores(input, ScoreKind::probability, scores);
-      const std::vector<double> expected = problem.expected_scores(ScoreKind::probability, weights);
-      for (size_t i = 0; i < scores.size(); ++i) ASSERT_NEAR(scores[i], expected[i], 5e-6) << i;
+      for (const ScoreKind kind : {ScoreKind::probability, ScoreKind::peak}) {
+        backend->attention_scores(input, kind, scores);
+        const std::vector<double> expected = problem.expected_scores(kind, weights);
+        for (size_t i = 0; i < scores.size(); ++i) ASSERT_NEAR(scores[i], expected[i], 5e-6) << i;
+      }
     }
     const std::vector<float> none(size_t(shape.heads), 0.0f);
     AttentionInput input = problem.input();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mean of the scores of the pruning layer and the layers right before it, because a single
-// layer's ranking can be a bad one.
+// The scores of the pruning layer and the layers right before it together, because a single
+// layer's ranking can be a bad one: their mean, or (peak) the highest. The mean drowns the one head
+// that saw what the answer will need among many that stare at the first token; the highest
+// keeps it.
 #include <algorithm>
 
 #include "lazy/importance_score.h"
@@ -17,6 +19,7 @@ class AccumulatedScore final : public LayerScores {
       }
     }
     layers_ = static_cast<size_t>(score.layers);
+    highest_ = score.kind == ImportanceScore::Kind::peak;
     rows_.resize(std::min(layers_, read_.size()));
   }
 
@@ -41,9 +44,11 @@ class AccumulatedScore final : public LayerScores {
       if (row.layer + static_cast<int>(layers_) <= layer) continue;
       ++taken;
       for (size_t i = 0; i < set.size(); ++i) {
-        scores[i] += row.of_token[static_cast<size_t>(set[i])];
+        const float other = row.of_token[static_cast<size_t>(set[i])];
+        scores[i] = highest_ ? std::max(scores[i], other) : scores[i] + other;
       }
     }
+    if (highest_) return;
     for (float& score : scores) score /= static_cast<float>(taken);
   }
 
@@ -53,6 +58,7 @@ class AccumulatedScore final : public LayerScores {
     std::vector<float> of_token;
   };
   size_t layers_ = 1;
+  bool highest_ = false;
   std::vector<int> read_;  // 1-based, rising
   std::vector<Row> rows_;  // of the last layers; layer l lies at l modulo their number
   int last_layer_ = 0;
