@@ -89,7 +89,8 @@ lazy::PruningPlan plan_of(const json& scenario, int query_heads) {
   }
   plan.score.layers = scenario.value("score_layers", 1);
   if (plan.score.layers > 1) {
-    plan.score.kind = lazy::ImportanceScore::Kind::accumulate;
+    plan.score.kind = scenario.value("score_peak", false) ? lazy::ImportanceScore::Kind::peak
+                                                          : lazy::ImportanceScore::Kind::accumulate;
   }
   if (const int ahead = scenario.value("score_ahead", 0); ahead > 0) {
     plan.score.kind = lazy::ImportanceScore::Kind::ahead;

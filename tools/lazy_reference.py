@@ -24,6 +24,10 @@ Definitions where the paper is silent (all of them also in ``tests/golden/README
 * ``ahead N``: in a step of a prompt, if no token of S has K,V behind the pruning layer: the last token alone passes the next N layers (or all that are
   left), the K,V of all others there made from their hidden states behind the pruning layer; the score is its attention in these layers, mean over heads
   and layers. In any other step: the pruning layer's own.
+* ``peak N``: the highest probability over the heads of the last N layers (in steps of one token: of those among them that prune) and over the queries of
+  the window. Its pool of K is no mean: a token takes the
+  highest among itself, the K - 1 - K // 8 entries before it and the K // 8 after it in the order of S, the farthest counting a quarter less, those between in
+  proportion to their distance.
 * ``keep_mass`` M: k is at most the number of must-keep tokens plus the fewest others, by descending score, that together have the share M of the
   scores of all others.
 * A revived token attends to the tokens of S at or before its own position.
@@ -61,6 +65,7 @@ class Options:
     heads: tuple[tuple[int, int, float], ...] = ()  # (1-based layer, 1-based head, weight); empty: all heads alike
     layers: int = 1  # 1 is the paper: the pruning layer alone
     ahead: int = 0  # layers to look ahead; 0: off
+    peak: bool = False  # the highest over heads, queries and layers instead of their mean; the pool spreads it
     mass: float = 0.0  # 0: off
 
 
@@ -198,8 +203,10 @@ class Llama:
         return self.norm(h, "model.norm.weight") @ self.weights[head].T
 
 
-def layer_score(probabilities: np.ndarray, weights: dict[int, float] | None) -> np.ndarray:
-    """Mean of the map [heads, queries, keys] over queries and heads, or the sum over heads by ``weights`` (1-based head -> weight)."""
+def layer_score(probabilities: np.ndarray, weights: dict[int, float] | None, peak: bool) -> np.ndarray:
+    """Mean of the map [heads, queries, keys] over queries and heads, or the sum over heads by ``weights`` (1-based head -> weight), or the highest."""
+    if peak:
+        return probabilities.max(axis=(0, 1))
     rows = probabilities.mean(axis=1)
     if weights is None:
         return rows.mean(axis=0)
@@ -215,6 +222,8 @@ def importance(by_layer: list[dict[int, float]], selected: list[int], options: O
     table = np.array([[row[i] for i in selected] for row in rows])
     if options.heads:
         score = table.sum(axis=0)
+    elif options.peak:
+        return spread(table.max(axis=0), options.pool)
     else:
         score = table.mean(axis=0)
     pool = options.pool
@@ -222,6 +231,21 @@ def importance(by_layer: list[dict[int, float]], selected: list[int], options: O
         return score
     half = pool // 2
     return np.array([score[max(0, i - half) : i + half + 1].mean() for i in range(len(score))], dtype=score.dtype)
+
+
+def spread(score: np.ndarray, pool: int) -> np.ndarray:
+    """Each entry the highest of its neighbourhood, far ones reduced."""
+    behind = pool // 8
+    before = pool - 1 - behind
+    result = score.copy()
+    for i in range(len(score)):
+        for d in range(1, before + 1):
+            if i - d >= 0:
+                result[i] = max(result[i], score[i - d] * (1 - 0.25 * d / before))
+        for d in range(1, behind + 1):
+            if i + d < len(score):
+                result[i] = max(result[i], score[i + d] * (1 - 0.25 * d / behind))
+    return result
 
 
 def look_ahead(model: Llama, rows: np.ndarray, selected: list[int], first: int, layers: int) -> np.ndarray:
@@ -308,7 +332,10 @@ class LazySequence:
             next_kv = set(self.kv[layer + 1].k)
             queries = [row for row, i in enumerate(computed) if i in new][-options.window :]
             weights = {head: weight for at, head, weight in options.heads if at == layer + 1} if options.heads else None
-            by_layer.append(dict(zip(selected, layer_score(attention[:, queries, :], weights))))
+            scores = layer_score(attention[:, queries, :], weights, options.peak)
+            if options.peak and len(new_ids) == 1 and layer + 1 not in options.schedule:
+                scores = np.zeros_like(scores)
+            by_layer.append(dict(zip(selected, scores)))
             if layer + 1 in options.schedule:
                 if options.ahead and len(new_ids) > 1 and all(i in flight for i in selected):
                     by_layer[-1] = dict(zip(selected, look_ahead(model, np.stack([flight[i] for i in selected]), selected, layer + 1, options.ahead)))
@@ -389,8 +416,9 @@ def parse_score(text: str) -> dict[str, object]:
         members["heads"] = tuple(heads)
     elif name == "ahead":
         members["ahead"] = int(rest or 10**6)
-    elif name == "accumulate":
+    elif name in ("accumulate", "peak"):
         members["layers"] = int(rest)
+        members["peak"] = name == "peak"
     elif name != "window":
         raise ValueError(f"score {text}")
     return members
@@ -402,7 +430,7 @@ def main() -> None:
     parser.add_argument("--ids", required=True, help="prompt token ids, separated by commas")
     parser.add_argument("--prune", type=parse_schedule, default={}, metavar="LAYER:KEEP,...")
     parser.add_argument("--decode", type=int, default=20, help="greedy steps (default %(default)s)")
-    parser.add_argument("--score", default="last", help="last, window:W, heads:LAYER.HEAD=WEIGHT,..., accumulate:N or ahead[:N]")
+    parser.add_argument("--score", default="last", help="last, window:W, heads:LAYER.HEAD=WEIGHT,..., accumulate:N, peak:N or ahead[:N]")
     parser.add_argument("--keep-mass", type=float, default=0.0)
     parser.add_argument("--score-pool", type=int, default=1)
     parser.add_argument("--protect-first", type=int, default=0)

@@ -54,6 +54,8 @@ SCENARIOS = [
                                                 heads=((1, 2, 0.5), (2, 1, 1.0), (2, 3, 0.25), (4, 4, 2.0)))),
     Scenario("heads_window", "llama-odd", 64, Options({2: 0.5, 3: 0.7}, window=4, protect_last=6, budget=2, heads=((1, 1, 1.0), (2, 2, 0.5)))),
     Scenario("accumulate", "llama-rope3", 64, Options({2: 0.6, 3: 0.5}, pool=3, protect_last=4, layers=3, budget=4)),
+    Scenario("peak", "llama-gqa", 72, Options({2: 0.4, 4: 0.5}, window=4, pool=9, protect_first=2, protect_last=4, budget=4, layers=2, peak=True),
+             decode=12, turn=9),
     Scenario("ahead", "llama-gqa", 64, Options({2: 0.5, 4: 0.5}, pool=3, protect_first=2, protect_last=4, ahead=10**6, budget=4), decode=12, turn=9),
     Scenario("ahead_two", "llama-odd", 64, Options({1: 0.7, 2: 0.5}, protect_last=4, ahead=2, mass=0.8), decode=8),
     Scenario("mass", "llama-gqa", 64, Options({2: 0.9, 4: 0.8}, pool=3, protect_first=2, protect_last=4, mass=0.5, budget=4)),
@@ -120,7 +122,7 @@ def beyond_the_paper(o: Options) -> dict[str, object]:
     """What a scenario has of the scores that the paper does not know."""
     every = {
         "score_heads": [{"layer": at, "head": head, "weight": weight} for at, head, weight in o.heads],
-        "score_layers": o.layers if o.layers > 1 else 0, "score_ahead": o.ahead, "keep_mass": o.mass,
+        "score_layers": o.layers if o.layers > 1 else 0, "score_ahead": o.ahead, "score_peak": o.peak, "keep_mass": o.mass,
     }
     return {key: value for key, value in every.items() if value}
 

@@ -113,7 +113,9 @@ void add_schedule_flags(CLI::App& command, CommonOptions& options) {
                   "importance score: last (the paper), window:W, ahead[:N], accumulate:N, peak:N, "
                   "heads:LAYER.HEAD=WEIGHT,...; the last two also with @W for a window")
       ->group(group);
-  command.add_option("--score-pool", options.score_pool, "mean over this many neighbours; odd")
+  command
+      .add_option("--score-pool", options.score_pool,
+                  "mean over this many neighbours (of a peak: the highest); odd")
       ->check(CLI::PositiveNumber)
       ->group(group);
   command

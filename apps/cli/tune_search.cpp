@@ -14,21 +14,21 @@ namespace {
 constexpr std::array kShares = {0.3, 0.5, 0.4, 0.2, 0.15};
 /// Layers surveyed, as shares of the layers; at most so many.
 constexpr double kFirstDepth = 0.2, kLastDepth = 0.7;
-constexpr int kMostLayers = 16;
+constexpr int kMostLayers = 8;
 /// Of a second cut, as shares of the layers behind the first.
 constexpr std::array kSecondDepths = {0.35, 0.6};
 constexpr std::array kSecondShares = {0.5};
 /// Prompts after which candidates that are far outside of the bound are given up, and by how much.
 struct Look {
   size_t prompts;
-  double factor;  // of the bound's KL divergence
+  double factor;  // of the bound, as TuneBound::risk has it
 };
 constexpr std::array kLooks = {Look{4, 3.0}, Look{10, 1.7}, Look{24, 1.2}};
 constexpr std::ptrdiff_t kFewestPrompts = 10;  // that a candidate is judged by when the time is up
 constexpr size_t kSurveyed = 8;                // prompts of the survey
 constexpr size_t kLookedAt = 30;               // prompts that the heads are found on
-/// The fastest so many places are tried at all shares, of those whose KL divergence at the first
-/// share is at most so much of the bound: bold ones that want more tokens to stay, likely ones, and
+/// The fastest so many places are tried at all shares, of those whose risk at the first share is at
+/// most so much: bold ones that want more tokens to stay, likely ones, and
 /// safe ones that may do with fewer.
 constexpr size_t kPlaces = 2;
 constexpr std::array kRisks = {1.5, 1.0, 0.6};
@@ -70,7 +70,7 @@ PruningOptions first_guess(const std::string& score, int layer, double share) {
   pruning.score_pool = pools(score).first;
   pruning.keep_mass = 0.0;
   pruning.protect_first = 4;
-  pruning.protect_last = 32;
+  pruning.protect_last = 64;
   pruning.revive_budget = RevivalBudget{2};  // a further token takes no longer than a dense one
   pruning.min_prompt = 0;
   return pruning;
@@ -92,6 +92,8 @@ std::string TuneBound::broken_by(const TuneLoss& loss) const {
           fmt::format("same top {:.1f} %", 100.0 * loss.same_top));
   outside(loss.loglik + kInterval * loss.loglik_error < least_loglik(),
           fmt::format("answer log-likelihood {:+.4f}", loss.loglik));
+  outside(loss.needle_loglik < least_needle_loglik(),
+          fmt::format("needles' log-likelihood {:+.3f}", loss.needle_loglik));
   outside(loss.recall() < least_recall(), fmt::format("needles {}/{}", loss.found, loss.needles));
   return broken;
 }
@@ -133,7 +135,7 @@ std::vector<PruningOptions> TuneSearch::near_bound(const std::vector<PruningOpti
   std::vector<PruningOptions> near;
   for (const PruningOptions& candidate : candidates) {
     const TuneLoss loss = trials_.loss(candidate, prompts);
-    if (loss.work <= options_.most_work && loss.kl <= factor * bound_.most_kl()) {
+    if (loss.work <= options_.most_work && bound_.risk(loss) <= factor) {
       near.push_back(candidate);
     }
   }
@@ -176,8 +178,8 @@ void TuneSearch::calibrate_heads(std::span<const int> cuts) {
   for (const int cut : cuts) heads_[cut] = heads.score(cut);
 }
 
-/// Where to cut and by what score: the layers differ much, and not in their order. Those of least
-/// KL divergence at one share, for each gain of speed.
+/// Where to cut and by what score: the layers differ much, and not in their order. Those of
+/// least risk at one share, for each gain of speed.
 std::vector<TuneSearch::Place> TuneSearch::survey() {
   std::vector<PruningOptions> candidates;
   std::vector<Place> places;
@@ -206,7 +208,7 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
   for (const double factor : kRisks) {
     size_t taken = 0;
     for (Place& place : places) {
-      if (taken == kPlaces || place.loss.kl > factor * bound_.most_kl()) continue;
+      if (taken == kPlaces || bound_.risk(place.loss) > factor) continue;
       best.push_back(place);
       place.loss.kl = std::numeric_limits<double>::infinity();  // not twice
       ++taken;
@@ -241,7 +243,7 @@ std::vector<PruningOptions> TuneSearch::refined(const PruningOptions& base) cons
       varied([&](PruningOptions& p) { p.prune += fmt::format(",{}:{}", layer, share); });
     }
   }
-  varied([](PruningOptions& p) { p.protect_last = 64; });
+  varied([](PruningOptions& p) { p.protect_last = 192; });
   varied([](PruningOptions& p) { p.revive_budget = RevivalBudget{16}; });
   varied([](PruningOptions& p) { p.score_pool = pools(*p.score).other; });
   varied([](PruningOptions& p) { p.keep_mass = 0.95; });

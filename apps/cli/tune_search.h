@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -20,11 +21,18 @@ struct TuneBound {
   double most_kl() const { return 4.0 * max_loss; }  ///< nats
   double least_same_top() const { return 1.0 - 8.0 * max_loss; }
   double least_loglik() const { return -2.0 * max_loss; }  ///< nats per token
+  /// Needles are sure where they are found at all, so a loss shows in few of them.
+  double least_needle_loglik() const { return -5.0 * max_loss; }
   double least_recall() const { return 1.0 - max_loss; }
 
   /// The names of what is outside of the bound; empty: nothing. The log-likelihood is outside if
   /// its 90 % interval is.
   std::string broken_by(const TuneLoss& loss) const;
+  /// KL divergence or what the needles lose, in shares of the bound, whichever is more: what few
+  /// prompts can tell.
+  double risk(const TuneLoss& loss) const {
+    return std::max(loss.kl / most_kl(), loss.needle_loglik / least_needle_loglik());
+  }
   bool holds(const TuneLoss& loss) const { return broken_by(loss).empty(); }
 };
 
@@ -41,7 +49,7 @@ class TuneSearch {
   struct Options {
     double max_loss = 0.01;
     double most_work = 1.0;  ///< worth having at all
-    std::vector<std::string> scores = {"last", "window:8", "peak:3@16", "peak:8@16",
+    std::vector<std::string> scores = {"last", "window:8", "peak:3@16",
                                        "peak:8@32"};  ///< of --score; and heads
     /// Looks at a calibration prompt for the heads.
     std::function<void(HeadCalibration&, const TunePrompt&)> look;

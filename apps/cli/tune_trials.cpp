@@ -129,6 +129,7 @@ void TuneTrials::run(std::span<const PruningOptions> candidates, std::span<const
 TuneLoss TuneTrials::loss(const PruningOptions& candidate, std::span<const size_t> prompts) const {
   TuneLoss sum;
   double squares = 0.0;
+  int64_t needles = 0;
   for (const size_t index : prompts) {
     const Json* trial = done_.find(key(candidate, index));
     if (trial == nullptr) continue;
@@ -139,13 +140,17 @@ TuneLoss TuneTrials::loss(const PruningOptions& candidate, std::span<const size_
     sum.loglik += loglik;
     squares += loglik * loglik;
     sum.work += trial->at("work").get<double>();
-    if (prompts_[index].kind == TuneKind::needle && trial->at("dense_finds").get<bool>()) {
+    if (prompts_[index].kind != TuneKind::needle) continue;
+    ++needles;
+    sum.needle_loglik += loglik;
+    if (trial->at("dense_finds").get<bool>()) {
       ++sum.needles;
       sum.found += trial->at("lazy_finds").get<bool>() ? 1 : 0;
     }
   }
   const auto count = static_cast<double>(std::max<int64_t>(sum.prompts, 1));
   for (double* mean : {&sum.kl, &sum.same_top, &sum.loglik, &sum.work}) *mean /= count;
+  sum.needle_loglik /= static_cast<double>(std::max<int64_t>(needles, 1));
   const double variance = std::max(0.0, squares / count - sum.loglik * sum.loglik);
   sum.loglik_error = std::sqrt(variance / std::max(count - 1.0, 1.0));
   return sum;

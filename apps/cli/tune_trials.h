@@ -21,6 +21,7 @@ struct TuneLoss {
   double same_top = 0.0;           ///< share of them with the same most likely token
   double loglik = 0.0;             ///< lazy - dense, nats per token of the right answers
   double loglik_error = 0.0;       ///< standard error of that mean over prompts
+  double needle_loglik = 0.0;      ///< the same of the needles alone
   int64_t needles = 0, found = 0;  ///< needles that the dense model finds, and those still found
   double work = 0.0;               ///< predicted time to first token, dense = 1
 

@@ -25,11 +25,13 @@ struct PruningOptions {
   std::string prune;
   /// "last" (the paper: the last token's attention, mean over heads), "window:W" (mean over the
   /// last W queries), "heads:LAYER.HEAD=WEIGHT,..." (chosen heads, 1-based), "accumulate:N" (mean
-  /// over the last N layers); the last two may end in "@W". "ahead" or
+  /// over the last N layers), "peak:N" (the most that any head of the last N layers gives from any
+  /// of these queries); the last three may end in "@W". "ahead" or
   /// "ahead:N": what the next N layers (all that follow) would look at, found out by running the
   /// last token ahead through them.
   std::optional<std::string> score;
-  /// Each score becomes the mean over this many neighbours in the current set; odd.
+  /// Each score becomes the mean over this many neighbours in the current set (of a peak: the
+  /// highest, 7/8 of them before it); odd.
   std::optional<int> score_pool;
   /// Adaptive: at a pruning layer the fewest tokens stay that hold this share of the unprotected
   /// tokens' scores, and at most the schedule's share. 0: off.
