@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "build" / "release" / "lazyllm"
 
-# Operating points of every policy, so that curves can be compared at equal time. {a}: half of the depth, {b}: about two thirds.
+# Operating points of every policy, so that curves can be compared at equal time. {q}: a quarter of the depth, {t}: three tenths, {a}: half, {b}: about two thirds.
 CURVES = {
     "lazy": ["{b}:0.3", "{b}:0.1", "{a}:0.5", "{a}:0.3"],
     "tsp": ["{b}:0.3", "{b}:0.1", "{a}:0.5", "{a}:0.3"],
@@ -32,8 +32,10 @@ CURVES = {
     "random": ["0:0.8", "0:0.6", "0:0.4"],
     "compress": ["0:0.7", "0:0.5"],
 }
+PEAK = "+score=peak:8@32+score-pool=33+protect-last=64"
+PEAKS = [f"lazy@{{t}}:{keep}{PEAK}" for keep in (0.5, 0.4, 0.3, 0.15)] + [f"lazy@{{a}}:0.3{PEAK}"]
 PRESETS = ["lazy", "lazy@paper", "lazy@conservative", "lazy@balanced", "lazy@aggressive"]
-QUICK_POLICIES = ["lazy", "lazy@paper", "lazy@conservative", "tsp@{a}:0.3", "gem@{a}:0.3", "static@{a}:0.3", "random@0:0.6"]
+QUICK_POLICIES = ["lazy", "lazy@paper", "lazy@conservative", PEAKS[0], "tsp@{a}:0.3", "gem@{a}:0.3", "static@{a}:0.3", "random@0:0.6"]
 COMPLETION_TASKS = ["trec", "triviaqa", "samsum", "lcc", "repobench-p"]
 NIAH = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multivalue", "niah_multiquery"]
 
@@ -49,8 +51,9 @@ def layers(model: Path) -> int:
 def policies(model: Path, quick: bool, base: bool) -> list[str]:
     """All of them, with layers put in. Gemma's pruning layers are its full-attention ones."""
     depth = layers(model)
-    points = {"q": 6, "a": 6, "b": 12} if base and depth == 18 else {"q": depth // 4, "a": depth // 2, "b": (2 * depth) // 3}
-    named = QUICK_POLICIES if quick else PRESETS + [f"{policy}@{point}" for policy, all_points in CURVES.items() for point in all_points]
+    points = ({"q": 6, "t": 6, "a": 6, "b": 12} if base and depth == 18
+              else {"q": depth // 4, "t": (3 * depth) // 10, "a": depth // 2, "b": (2 * depth) // 3})
+    named = QUICK_POLICIES if quick else PRESETS + PEAKS + [f"{policy}@{point}" for policy, all_points in CURVES.items() for point in all_points]
     return [policy.format(**points) for policy in named]
 
 

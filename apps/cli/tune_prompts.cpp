@@ -23,6 +23,7 @@ using Json = nlohmann::json;
 
 constexpr size_t kMostAnswerTokens = 24;
 constexpr int64_t kShorter = 2;  // every other prompt made of texts is so many times shorter
+constexpr int64_t kRoomForSeveral = 400;  // tokens of four needles and their question, and as many
 constexpr int64_t kHoldOutEvery = 3;
 
 class Maker {
@@ -125,12 +126,15 @@ class Maker {
   void add_needles() {
     if (options_.needles == 0) return;
     evaluation::NeedleOptions needles;
-    // Several at once, too: the first number of an answer is found where later ones are lost.
-    needles.kinds = {evaluation::NeedleKind::literal, evaluation::NeedleKind::paraphrased,
-                     evaluation::NeedleKind::several};
+    needles.kinds = {evaluation::NeedleKind::literal, evaluation::NeedleKind::paraphrased};
+    // Several at once: the first number of an answer is found where later ones are lost.
+    if (options_.tokens / kShorter >= kRoomForSeveral) {
+      needles.kinds.push_back(evaluation::NeedleKind::several);
+    }
     needles.lengths = {options_.tokens, options_.tokens / kShorter};
     needles.depths = {10, 50, 90};
-    needles.trials = std::max<int64_t>(1, (options_.needles + 17) / 18);
+    needles.trials = std::max<int64_t>(1, (options_.needles + 6 * std::ssize(needles.kinds) - 1) /
+                                              (6 * std::ssize(needles.kinds)));
     needles.seed = options_.seed;
     for (const evaluation::Task& task :
          evaluation::make_needle_tasks(needles, joined(texts_), builder_.counter())) {
