@@ -141,31 +141,34 @@ void pool_scores(std::span<float> scores, int pool, std::vector<double>& sums) {
   }
 }
 
-void spread_scores(std::span<float> scores, int reach, std::vector<double>& scratch) {
+void spread_scores(std::span<float> scores, int reach, std::vector<float>& scratch) {
   if (reach <= 1 || scores.empty()) return;
-  constexpr double kLoss = 0.25;  // of a score at the end of its reach
+  constexpr float kLoss = 0.25f;  // of a score at the end of its reach
   const int64_t count = std::ssize(scores), after = reach / 8, before = reach - 1 - after;
   scratch.resize(scores.size());
   std::copy(scores.begin(), scores.end(), scratch.begin());
-  const auto raise = [&](int64_t i, int64_t from, int64_t far) {
-    if (from < 0 || from >= count) return;
-    const double distance = static_cast<double>(std::abs(i - from)) / static_cast<double>(far);
-    const double score = scratch[static_cast<size_t>(from)] * (1.0 - kLoss * distance);
-    float& target = scores[static_cast<size_t>(i)];
-    target = std::max(target, static_cast<float>(score));
-  };
-  for (int64_t i = 0; i < count; ++i) {
-    for (int64_t d = 1; d <= before; ++d) raise(i, i - d, before);
-    for (int64_t d = 1; d <= after; ++d) raise(i, i + d, after);
+  // Distance by distance: these loops run in every decode step, and so they are vectorised.
+  for (int64_t d = 1; d <= std::min(before, count - 1); ++d) {
+    const float share = 1.0f - kLoss * static_cast<float>(d) / static_cast<float>(before);
+    for (int64_t i = d; i < count; ++i) {
+      float& target = scores[static_cast<size_t>(i)];
+      target = std::max(target, scratch[static_cast<size_t>(i - d)] * share);
+    }
+  }
+  for (int64_t d = 1; d <= std::min(after, count - 1); ++d) {
+    const float share = 1.0f - kLoss * static_cast<float>(d) / static_cast<float>(after);
+    for (int64_t i = 0; i < count - d; ++i) {
+      float& target = scores[static_cast<size_t>(i)];
+      target = std::max(target, scratch[static_cast<size_t>(i + d)] * share);
+    }
   }
 }
 
-void pool_scores(std::span<float> scores, const ImportanceScore& score,
-                 std::vector<double>& scratch) {
+void pool_scores(std::span<float> scores, const ImportanceScore& score, PoolScratch& scratch) {
   if (score.kind == ImportanceScore::Kind::peak) {
-    spread_scores(scores, score.pool, scratch);
+    spread_scores(scores, score.pool, scratch.scores);
   } else {
-    pool_scores(scores, score.pool, scratch);
+    pool_scores(scores, score.pool, scratch.sums);
   }
 }
 

@@ -51,11 +51,14 @@ void pool_scores(std::span<float> scores, int pool, std::vector<double>& scratch
 
 /// scores[i] = the highest of scores[i - 7/8 reach .. i + 1/8 reach], one that is far away counting
 /// up to a quarter less: who looks at a token reads on behind it, so what follows must stay too.
-void spread_scores(std::span<float> scores, int reach, std::vector<double>& scratch);
+void spread_scores(std::span<float> scores, int reach, std::vector<float>& scratch);
 
+struct PoolScratch {
+  std::vector<double> sums;
+  std::vector<float> scores;
+};
 /// The one of both that goes with the score.
-void pool_scores(std::span<float> scores, const ImportanceScore& score,
-                 std::vector<double>& scratch);
+void pool_scores(std::span<float> scores, const ImportanceScore& score, PoolScratch& scratch);
 
 /// Carries scores from layer to layer of a step. Layers are 1-based and rise within a step.
 /// One per session; called by one thread.

@@ -87,7 +87,7 @@ TEST(ImportanceScore, PoolsOverExistingNeighbours) {
 }
 
 TEST(ImportanceScore, APeakSpreadsMostlyOverWhatFollows) {
-  std::vector<double> scratch;
+  PoolScratch scratch;
   ImportanceScore peak = parsed("peak:2");
   peak.pool = 9;  // seven behind it, one before
   std::vector<float> scores(12, 0.1f);
@@ -102,12 +102,12 @@ TEST(ImportanceScore, APeakSpreadsMostlyOverWhatFollows) {
   EXPECT_FLOAT_EQ(scores[11], 0.1f);
   for (const int reach : {1, 3, 4095}) {  // more than there is on either side
     std::vector<float> one = {0.5f};
-    spread_scores(one, reach, scratch);
+    spread_scores(one, reach, scratch.scores);
     EXPECT_EQ(one[0], 0.5f);
-    spread_scores({}, reach, scratch);
+    spread_scores({}, reach, scratch.scores);
   }
   std::vector<float> two = {0.0f, 1.0f};
-  spread_scores(two, 4095, scratch);
+  spread_scores(two, 4095, scratch.scores);
   EXPECT_GT(two[0], 0.99f);
 }
 

@@ -152,7 +152,7 @@ std::span<const float> StepPart::score_set(int layer) {
     if (!lookahead_) lookahead_ = std::make_unique<Lookahead>(transformer_);
     scores_.resize(set_.size());
     lookahead_->score(*sequence_, set_, layer + 1, policy_->score().layers, scores_);
-    pool_scores(scores_, policy_->score(), pool_sums_);
+    pool_scores(scores_, policy_->score(), pool_scratch_);
     return scores_;
   }
   first_key_.assign(query_tokens_.size(), 0);
@@ -176,7 +176,7 @@ std::span<const float> StepPart::score_set(int layer) {
                                                            : kernels::ScoreKind::probability,
       scores_);
   policy_->combine(layer + 1, set_, scores_);
-  pool_scores(scores_, policy_->score(), pool_sums_);
+  pool_scores(scores_, policy_->score(), pool_scratch_);
   return scores_;
 }
 

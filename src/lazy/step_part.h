@@ -132,7 +132,7 @@ class StepPart {
 
   std::vector<int32_t> set_, pending_, key_slots_, first_key_, end_key_;
   std::vector<float> scores_, masses_;
-  std::vector<double> pool_sums_;
+  PoolScratch pool_scratch_;
   Selector selector_;
   std::vector<int32_t> query_tokens_;  // whose queries lie in score_queries_
   std::vector<const float*> query_rows_;

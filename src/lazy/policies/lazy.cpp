@@ -29,7 +29,7 @@ class LazyPolicy final : public Policy {
   }
 
   /// A peak's further layers are for the prompt: a written token has one query, what it needs
-  /// beyond the set it finds is little, and reading eight layers cost it a fifth of its time.
+  /// beyond the set it finds is little, and reading eight layers cost it a quarter of its time.
   bool observes(int layer, StepKind kind) const override {
     const bool pruning_layers_only =
         kind == StepKind::decode && score_.kind == ImportanceScore::Kind::peak;
