@@ -88,10 +88,8 @@ lazy::PruningPlan plan_of(const json& scenario, int query_heads) {
         {head.at("layer").get<int>(), head.at("head").get<int>(), head.at("weight").get<float>()});
   }
   plan.score.layers = scenario.value("score_layers", 1);
-  if (plan.score.layers > 1) {
-    plan.score.kind = scenario.value("score_peak", false) ? lazy::ImportanceScore::Kind::peak
-                                                          : lazy::ImportanceScore::Kind::accumulate;
-  }
+  if (plan.score.layers > 1) plan.score.kind = lazy::ImportanceScore::Kind::accumulate;
+  if (scenario.value("score_peak", false)) plan.score.kind = lazy::ImportanceScore::Kind::peak;
   if (const int ahead = scenario.value("score_ahead", 0); ahead > 0) {
     plan.score.kind = lazy::ImportanceScore::Kind::ahead;
     plan.score.layers = std::min(ahead, lazy::ImportanceScore::kAllLayers);

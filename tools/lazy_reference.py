@@ -25,9 +25,8 @@ Definitions where the paper is silent (all of them also in ``tests/golden/README
   left), the K,V of all others there made from their hidden states behind the pruning layer; the score is its attention in these layers, mean over heads
   and layers. In any other step: the pruning layer's own.
 * ``peak N``: the highest probability over the heads of the last N layers (in steps of one token: of those among them that prune) and over the queries of
-  the window. Its pool of K is no mean: a token takes the
-  highest among itself, the K - 1 - K // 8 entries before it and the K // 8 after it in the order of S, the farthest counting a quarter less, those between in
-  proportion to their distance.
+  the window. Its pool of K is no mean: a token takes the highest among itself, the K - 1 - K // 8 entries before it and the K // 8 after it in the
+  order of S, the farthest counting a quarter less, those between in proportion to their distance.
 * ``keep_mass`` M: k is at most the number of must-keep tokens plus the fewest others, by descending score, that together have the share M of the
   scores of all others.
 * A revived token attends to the tokens of S at or before its own position.

@@ -111,7 +111,7 @@ void add_schedule_flags(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--score", options.score,
                   "importance score: last (the paper), window:W, ahead[:N], accumulate:N, peak:N, "
-                  "heads:LAYER.HEAD=WEIGHT,...; the last two also with @W for a window")
+                  "heads:LAYER.HEAD=WEIGHT,...; the last three also with @W for a window")
       ->group(group);
   command
       .add_option("--score-pool", options.score_pool,

@@ -48,7 +48,7 @@ TuneTrials::TuneTrials(std::shared_ptr<const Model> model, const SessionOptions&
     : model_(std::move(model)), session_(session), prompts_(prompts), done_(state) {
   const ModelInfo info = model_->info();
   made_for_ =
-      fmt::format("3|{}|{}|{}|{}|{}", version(), model_fingerprint(*model_), info.file_bytes,
+      fmt::format("4|{}|{}|{}|{}|{}", version(), model_fingerprint(*model_), info.file_bytes,
                   static_cast<int>(session.cache_type_k), static_cast<int>(session.cache_type_v));
   for (const TunePrompt& prompt : prompts_) {
     const std::string tokens =

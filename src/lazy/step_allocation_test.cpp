@@ -45,11 +45,13 @@ namespace lazyllm::lazy {
 namespace {
 
 /// How many of 40 one-token steps behind a prompt allocate anything.
-int steps_that_allocate(const std::string& policy_name, const std::string& schedule) {
+int steps_that_allocate(const std::string& policy_name, const std::string& schedule,
+                        const std::string& score = "last") {
   TinyModel model({.context = 512});
   PruningOptions options;
   options.policy = policy_name;
   options.prune = schedule;
+  options.score = score;
   options.min_prompt = 0;
   const PruningPlan plan = resolve(options, model.transformer().hyperparameters());
   const auto policy = create_policy(plan);
@@ -77,6 +79,7 @@ TEST(StepAllocation, OnlyWhenTheStateOfTheTokensGrows) {
   // Lists over all tokens double now and then, and each 64 tokens every layer gets a block.
   EXPECT_LE(steps_that_allocate("dense", ""), 6);
   EXPECT_LE(steps_that_allocate("lazy", "2:0.5"), 12);
+  EXPECT_LE(steps_that_allocate("lazy", "2:0.5", "peak:2@8"), 12);
 }
 
 }  // namespace
