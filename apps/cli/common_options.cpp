@@ -115,7 +115,7 @@ void add_schedule_flags(CLI::App& command, CommonOptions& options) {
       ->group(group);
   command
       .add_option("--score-pool", options.score_pool,
-                  "mean over this many neighbours (of a peak: the highest); odd")
+                  "mean over this many neighbours (of a peak: the highest, default 33); odd")
       ->check(CLI::PositiveNumber)
       ->group(group);
   command

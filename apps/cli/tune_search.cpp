@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 namespace lazyllm::cli {
 namespace {
@@ -27,11 +26,11 @@ constexpr std::array kLooks = {Look{4, 3.0}, Look{10, 1.7}, Look{24, 1.2}};
 constexpr std::ptrdiff_t kFewestPrompts = 10;  // that a candidate is judged by when the time is up
 constexpr size_t kSurveyed = 8;                // prompts of the survey
 constexpr size_t kLookedAt = 30;               // prompts that the heads are found on
-/// The fastest so many places are tried at all shares, of those whose risk at the first share is at
-/// most so much: bold ones that want more tokens to stay, likely ones, and
-/// safe ones that may do with fewer.
+/// The fastest so many places are tried at further shares, of those whose risk at the first share
+/// is at most so much: bold ones that want more tokens to stay, likely ones, and safe ones that may
+/// do with fewer.
 constexpr size_t kPlaces = 2;
-constexpr std::array kRisks = {1.5, 1.0, 0.6};
+constexpr std::array kRisks = {3.0, 1.5, 1.0, 0.6};
 constexpr size_t kRefined = 2;       // best single cuts that are varied
 constexpr size_t kFinalists = 6;     // that are measured on the held-out prompts
 constexpr double kInterval = 1.645;  // standard errors: 90 %
@@ -168,14 +167,26 @@ void TuneSearch::measure_all(const std::vector<PruningOptions>& candidates,
 void TuneSearch::calibrate_heads(std::span<const int> cuts) {
   if (cuts.empty()) return;
   const PruningOptions guess = first_guess("last", cuts.front(), kShares.front());
-  HeadCalibration heads({*std::max_element(cuts.begin(), cuts.end()), *guess.score_pool,
-                         *guess.protect_first, *guess.protect_last, kShares.front()});
-  const size_t count = std::min(calibration_.size(), kLookedAt);
-  for (size_t i = 0; i < count && !options_.out_of_time(); ++i) {
-    options_.progress(fmt::format("heads: prompt {}/{}", i + 1, count));
-    options_.look(heads, trials_.prompts()[calibration_[i]]);
+  const int last_cut = *std::max_element(cuts.begin(), cuts.end());
+  const HeadCalibration::Options options{last_cut, *guess.score_pool, *guess.protect_first,
+                                         *guess.protect_last, kShares.front()};
+  const auto prompts =
+      std::span<const size_t>(calibration_).first(std::min(calibration_.size(), kLookedAt));
+  const auto name = [&](int cut) { return fmt::format("heads of {}, {}", cut, last_cut); };
+  for (const int cut : cuts) {
+    if (const auto known = trials_.found(name(cut), prompts)) heads_[cut] = *known;
   }
-  for (const int cut : cuts) heads_[cut] = heads.score(cut);
+  if (heads_.size() == cuts.size()) return;
+  HeadCalibration heads(options);
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    if (options_.out_of_time()) return;  // few prompts would find other heads the next time
+    options_.progress(fmt::format("heads: prompt {}/{}", i + 1, prompts.size()));
+    options_.look(heads, trials_.prompts()[prompts[i]]);
+  }
+  for (const int cut : cuts) {
+    heads_[cut] = heads.score(cut);
+    trials_.keep_found(name(cut), prompts, heads_[cut]);
+  }
 }
 
 /// Where to cut and by what score: the layers differ much, and not in their order. Those of
@@ -189,7 +200,7 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
     std::vector<std::string> scores = options_.scores;
     if (!heads_[layer].empty()) scores.push_back(heads_[layer]);
     for (const std::string& score : scores) {
-      places.push_back({layer, score, {}});
+      places.push_back({layer, score, 0.0, {}});
       candidates.push_back(first_guess(score, layer, kShares.front()));
     }
   }
@@ -200,18 +211,19 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
   measure(near_bound(candidates, first, kLooks.front().factor), second, "survey");
   for (size_t i = 0; i < places.size(); ++i) {
     places[i].loss = trials_.loss(candidates[i], second);
+    places[i].risk = bound_.risk(places[i].loss);
   }
   std::erase_if(places, [&](const Place& p) { return p.loss.prompts < std::ssize(second); });
   std::stable_sort(places.begin(), places.end(),
                    [](const Place& a, const Place& b) { return a.loss.work < b.loss.work; });
   std::vector<Place> best;
   for (const double factor : kRisks) {
-    size_t taken = 0;
-    for (Place& place : places) {
-      if (taken == kPlaces || bound_.risk(place.loss) > factor) continue;
-      best.push_back(place);
-      place.loss.kl = std::numeric_limits<double>::infinity();  // not twice
-      ++taken;
+    for (size_t taken = 0; taken < kPlaces; ++taken) {
+      const auto place = std::find_if(places.begin(), places.end(),
+                                      [&](const Place& p) { return p.risk <= factor; });
+      if (place == places.end()) break;
+      best.push_back(*place);
+      places.erase(place);
     }
   }
   return best;
@@ -221,6 +233,7 @@ std::vector<PruningOptions> TuneSearch::single_cuts(const std::vector<Place>& pl
   std::vector<PruningOptions> candidates;
   for (const Place& place : places) {
     for (const double share : kShares) {
+      if (share < kShares.front() && place.risk > 1.0) continue;  // it loses too much as it is
       candidates.push_back(first_guess(place.score, place.layer, share));
     }
   }

@@ -83,6 +83,7 @@ class TuneSearch {
   struct Place {
     int layer;
     std::string score;
+    double risk;  // at the share of the survey
     TuneLoss loss;
   };
   std::vector<Place> survey();

@@ -126,6 +126,25 @@ void TuneTrials::run(std::span<const PruningOptions> candidates, std::span<const
   }
 }
 
+std::string TuneTrials::key_of_found(const std::string& name,
+                                     std::span<const size_t> prompts) const {
+  std::string key = fmt::format("{}|{}", made_for_, name);
+  for (const size_t prompt : prompts) key += "|" + prompt_keys_[prompt];
+  return key;
+}
+
+std::optional<std::string> TuneTrials::found(const std::string& name,
+                                             std::span<const size_t> prompts) const {
+  const Json* line = done_.find(key_of_found(name, prompts));
+  if (line == nullptr) return std::nullopt;
+  return line->at("found").get<std::string>();
+}
+
+void TuneTrials::keep_found(const std::string& name, std::span<const size_t> prompts,
+                            const std::string& text) {
+  done_.add({{"key", key_of_found(name, prompts)}, {"name", name}, {"found", text}});
+}
+
 TuneLoss TuneTrials::loss(const PruningOptions& candidate, std::span<const size_t> prompts) const {
   TuneLoss sum;
   double squares = 0.0;

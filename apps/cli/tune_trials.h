@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -47,11 +48,18 @@ class TuneTrials {
   /// Means over those of the prompts that the candidate was run on.
   TuneLoss loss(const PruningOptions& candidate, std::span<const size_t> prompts) const;
 
+  /// A text that took long to find out (the heads of a cut) from `prompts` under `name`; kept on
+  /// disk beside the trials. Null: not there yet.
+  std::optional<std::string> found(const std::string& name, std::span<const size_t> prompts) const;
+  void keep_found(const std::string& name, std::span<const size_t> prompts,
+                  const std::string& text);
+
   const std::vector<TunePrompt>& prompts() const { return prompts_; }
   int64_t trials() const { return trials_; }  ///< that were run, not found on disk
 
  private:
   std::string key(const PruningOptions& candidate, size_t prompt) const;
+  std::string key_of_found(const std::string& name, std::span<const size_t> prompts) const;
   EvalSamples::Json run_one(const PruningOptions& candidate, size_t prompt, PruningTrial& trial);
   double predicted_work(const PruningOptions& candidate, int64_t prompt_tokens,
                         const PruningTrial::Outcome& dense,

@@ -34,6 +34,10 @@ struct ImportanceScore {
   std::vector<HeadWeight> heads = {};  ///< Kind::heads: rising by layer, then head
   int layers = 1;                      ///< Kind::accumulate, peak and ahead
 
+  /// What the pool is at least where nobody names one: a peak without its reach keeps the place
+  /// where an answer begins and little of the answer.
+  int least_default_pool() const { return kind == Kind::peak ? 33 : 1; }
+
   static constexpr int kAllLayers = 4096;  ///< Kind::ahead: to the end of the model
 
   /// Reads --score: "last", "window:W", "heads:LAYER.HEAD=WEIGHT,...", "accumulate:N", "peak:N",

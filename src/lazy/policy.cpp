@@ -216,7 +216,8 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
          "policy {} takes --score last or window:W and no --keep-mass; those are for policy lazy",
          plan.policy_name);
   }
-  plan.score.pool = options.score_pool.value_or(tsp ? 7 : preset.pool);
+  plan.score.pool =
+      options.score_pool.value_or(tsp ? 7 : std::max(preset.pool, plan.score.least_default_pool()));
   if (plan.score.pool < 1 || plan.score.pool % 2 == 0 || plan.score.pool > 4095) {
     fail(ErrorCode::usage, "--score-pool {}: write an odd number from 1 to 4095", plan.score.pool);
   }

@@ -151,5 +151,20 @@ TEST_F(ProfileTest, WhatIsGivenGoesBeforeTheProfileAndThatBeforeThePreset) {
   EXPECT_EQ(preset.keep_mass, 0.0);
 }
 
+TEST_F(ProfileTest, APeakReachesFarUnlessToldOtherwise) {
+  model::Hyperparameters h;
+  h.layers = 8;
+  h.heads = 4;
+  h.layer.resize(8);
+  PruningOptions options;
+  EXPECT_EQ(resolve(options, h).score.pool, 7);
+  options.score = "peak:3@16";
+  EXPECT_EQ(resolve(options, h).score.pool, 33);
+  options.prune = "paper";
+  EXPECT_EQ(resolve(options, h).score.pool, 33);
+  options.score_pool = 5;
+  EXPECT_EQ(resolve(options, h).score.pool, 5);
+}
+
 }  // namespace
 }  // namespace lazyllm::lazy

@@ -51,6 +51,7 @@ def test_an_interrupted_run_goes_on_with_what_it_had(tuned, program):
     out, _, arguments = tuned
     state = out.with_name(out.name + ".state") / "samples.jsonl"
     whole = state.read_text().splitlines(keepends=True)
+    assert any("found" in json.loads(line) for line in whole), "the heads are not kept"
     first = json.loads(out.read_text())
     program.ok(*arguments)
     assert state.read_text().splitlines(keepends=True) == whole, "trials were made again"
