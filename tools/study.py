@@ -36,6 +36,7 @@ PEAK = "+score=peak:8@32+score-pool=33+protect-last=64"
 PEAKS = [f"lazy@{{t}}:{keep}{PEAK}" for keep in (0.5, 0.4, 0.3, 0.15)] + [f"lazy@{{a}}:0.3{PEAK}"]
 PRESETS = ["lazy", "lazy@paper", "lazy@conservative", "lazy@balanced", "lazy@aggressive"]
 QUICK_POLICIES = ["lazy", "lazy@paper", "lazy@conservative", PEAKS[0], "tsp@{a}:0.3", "gem@{a}:0.3", "static@{a}:0.3", "random@0:0.6"]
+QUICK_TASKS = ["qasper", "multifieldqa_en", "hotpotqa", "2wikimqa", "hotpotqa_distractor", "trec", "triviaqa", "passage_retrieval_en", "lcc", "repobench-p"]
 COMPLETION_TASKS = ["trec", "triviaqa", "samsum", "lcc", "repobench-p"]
 NIAH = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multivalue", "niah_multiquery"]
 
@@ -89,7 +90,7 @@ def evaluate(args: argparse.Namespace, name: str, *flags: object) -> Path:
 def run(args: argparse.Namespace) -> list[Path]:
     """All suites; returns their folders."""
     records = held_out(args.data / "longbench", args.out)
-    tasks = ["--tasks", ",".join(COMPLETION_TASKS)] if args.base else []
+    tasks = ["--tasks", ",".join(COMPLETION_TASKS)] if args.base else ["--tasks", ",".join(QUICK_TASKS)] if args.quick else []
     folders = []
     for length in args.lengths:
         limit = ["--limit", args.limit or (1 if args.quick else 100)]

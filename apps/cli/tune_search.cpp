@@ -34,6 +34,7 @@ constexpr std::array kRisks = {3.0, 1.5, 1.0, 0.6};
 constexpr size_t kRefined = 2;       // best single cuts that are varied
 constexpr size_t kFinalists = 6;     // that are measured on the held-out prompts
 constexpr double kInterval = 1.645;  // standard errors: 90 %
+constexpr double kMostBeyond = 2.0;  // of the bound, that a mean may be although its interval holds
 
 std::vector<int> cut_layers(const std::vector<bool>& full_attention) {
   const auto layers = static_cast<int>(full_attention.size());
@@ -89,7 +90,8 @@ std::string TuneBound::broken_by(const TuneLoss& loss) const {
   outside(loss.kl > most_kl(), fmt::format("KL {:.4f}", loss.kl));
   outside(loss.same_top < least_same_top(),
           fmt::format("same top {:.1f} %", 100.0 * loss.same_top));
-  outside(loss.loglik + kInterval * loss.loglik_error < least_loglik(),
+  outside(loss.loglik + kInterval * loss.loglik_error < least_loglik() ||
+              loss.loglik < kMostBeyond * least_loglik(),
           fmt::format("answer log-likelihood {:+.4f}", loss.loglik));
   outside(loss.needle_loglik < least_needle_loglik(),
           fmt::format("needles' log-likelihood {:+.3f}", loss.needle_loglik));

@@ -26,7 +26,7 @@ struct TuneBound {
   double least_recall() const { return 1.0 - max_loss; }
 
   /// The names of what is outside of the bound; empty: nothing. The log-likelihood is outside if
-  /// its 90 % interval is.
+  /// its 90 % interval is, or the mean itself by far: few prompts have wide intervals.
   std::string broken_by(const TuneLoss& loss) const;
   /// KL divergence or what the needles lose, in shares of the bound, whichever is more: what few
   /// prompts can tell.
