@@ -16,6 +16,10 @@ namespace {
 
 using Json = EvalSamples::Json;
 
+/// Nats per token by which one answer counts at most, to either side: where the model guesses, one
+/// label among fifty can be worth more than all other prompts together.
+constexpr double kMostLoglik = 0.5;
+
 TokenId most_likely(std::span<const float> logits) {
   return static_cast<TokenId>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
@@ -152,7 +156,7 @@ TuneLoss TuneTrials::loss(const PruningOptions& candidate, std::span<const size_
   for (const size_t index : prompts) {
     const Json* trial = done_.find(key(candidate, index));
     if (trial == nullptr) continue;
-    const auto loglik = trial->at("loglik").get<double>();
+    const double loglik = std::clamp(trial->at("loglik").get<double>(), -kMostLoglik, kMostLoglik);
     ++sum.prompts;
     sum.kl += trial->at("kl").get<double>();
     sum.same_top += trial->at("same_top").get<double>();

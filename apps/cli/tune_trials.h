@@ -20,7 +20,8 @@ struct TuneLoss {
   int64_t prompts = 0;
   double kl = 0.0;                 ///< nats, mean over the tokens of the dense model's answers
   double same_top = 0.0;           ///< share of them with the same most likely token
-  double loglik = 0.0;             ///< lazy - dense, nats per token of the right answers
+  double loglik = 0.0;             ///< lazy - dense, nats per token of the right answers; an
+                                   ///< answer counts half a nat at most
   double loglik_error = 0.0;       ///< standard error of that mean over prompts
   double needle_loglik = 0.0;      ///< the same of the needles alone
   int64_t needles = 0, found = 0;  ///< needles that the dense model finds, and those still found
