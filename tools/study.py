@@ -43,7 +43,10 @@ NIAH = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "n
 
 def layers(model: Path) -> int:
     """From ``lazyllm info``."""
-    for line in subprocess.run([PROGRAM, "info", model], capture_output=True, text=True, check=True).stdout.splitlines():
+    info = subprocess.run([PROGRAM, "info", model], stdout=subprocess.PIPE, text=True)
+    if info.returncode != 0:
+        sys.exit(info.returncode)
+    for line in info.stdout.splitlines():
         if line.startswith("layers"):
             return int(line.split()[1])
     sys.exit(f"{model}: lazyllm info names no layers")

@@ -93,14 +93,24 @@ std::vector<EvalArm> parse_arms(const EvalOptions& options) {
   return arms;
 }
 
+void prepare_arms(std::vector<EvalArm>& arms, const std::shared_ptr<const Model>& model) {
+  for (EvalArm& arm : arms) {
+    const SessionOptions options = session_options(arm.options);
+    const Session check(model, options);
+    const std::optional<Profile> profile = applied_profile(options.pruning, *model);
+    if (!profile) continue;
+    arm.profile = to_string(profile->pruning);
+    announce_profile(options, *model);
+  }
+}
+
 std::string fingerprint(const EvalArm& arm, const ModelInfo& model) {
   std::error_code error;
   const auto path = std::filesystem::weakly_canonical(model.path, error);
   std::string text = fmt::format("2|{}|{}|{}|{}|{}|{}|{}|{}|{}", version(), path.string(),
                                  model.file_bytes, file_state(model.path), model.isa, model.threads,
                                  arm.options.cache_type_k, arm.options.cache_type_v, arm.name);
-  const std::string& profile = arm.options.profile;
-  if (profile != "none" && profile != "auto") text += "|" + file_state(profile);
+  if (!arm.profile.empty()) text += "|" + arm.profile;
   return text;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct EvalArm {
   /// the samples.
   std::string name;
   CommonOptions options;
+  std::string profile = {};  ///< what the profile that applies sets; empty without one
 
   const std::string& policy() const { return options.policy; }
   bool is_dense() const { return options.policy == "dense"; }
@@ -23,6 +25,10 @@ struct EvalArm {
 /// flags without its dashes and holds for this run only. A policy without a schedule has --prune's.
 /// Errors: Error(usage).
 std::vector<EvalArm> parse_arms(const EvalOptions& options);
+
+/// Finds the arms' profiles and says which; a schedule that the model cannot have is found now, not
+/// in an hour. Errors: those of Session and applied_profile().
+void prepare_arms(std::vector<EvalArm>& arms, const std::shared_ptr<const Model>& model);
 
 /// Everything that a result with this run depends on beside the prompt: a sample made with another
 /// text is not used again.

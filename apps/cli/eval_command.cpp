@@ -16,13 +16,8 @@
 namespace lazyllm::cli {
 namespace {
 
-/// A schedule that the model cannot have is found now, not in an hour.
-void check_schedules(const std::vector<EvalArm>& arms, const std::shared_ptr<const Model>& model) {
-  for (const EvalArm& arm : arms) const Session check(model, session_options(arm.options));
-}
-
 void evaluate_text_suite(const EvalOptions& options) {
-  const std::vector<EvalArm> arms = parse_arms(options);
+  std::vector<EvalArm> arms = parse_arms(options);
   std::vector<EvalText> texts = read_texts("--data", options.data);
   if (!options.tasks.empty()) {
     for (const std::string& name : options.tasks) {
@@ -39,18 +34,18 @@ void evaluate_text_suite(const EvalOptions& options) {
   }
   EvalSamples samples(options.out);
   const std::shared_ptr<const Model> model = load_model(options.common);
-  check_schedules(arms, model);
+  prepare_arms(arms, model);
   evaluate_texts(options, model, texts, arms, samples);
 }
 
 /// Questions that need no model are read before it is loaded.
 void evaluate_question_suite(const EvalOptions& options) {
-  const std::vector<EvalArm> arms = parse_arms(options);
+  std::vector<EvalArm> arms = parse_arms(options);
   EvalSamples samples(options.out);
   std::vector<evaluation::Task> tasks;
   if (options.suite == "longbench") tasks = longbench_tasks(options);
   const std::shared_ptr<const Model> model = load_model(options.common);
-  check_schedules(arms, model);
+  prepare_arms(arms, model);
   const PromptBuilder prompts(model, options.common.no_chat, options.max_length);
   if (options.suite == "ruler") tasks = ruler_tasks(options, prompts);
   if (options.suite == "needle") tasks = needle_tasks(options, prompts);

@@ -41,6 +41,10 @@ std::string PromptBuilder::cut(const evaluation::Task& task, const std::string& 
                             task.name, task.max_tokens, context_));
   }
   const int64_t most = max_length_ > 0 ? std::min(max_length_, room) : room;
+  if (most < 2) {
+    throw Error(ErrorCode::usage,
+                fmt::format("--max-length {}: nothing would be left of a prompt", max_length_));
+  }
   const std::vector<TokenId> tokens = model_->tokenize(prompt);
   if (static_cast<int64_t>(tokens.size()) <= most) return prompt;
   const auto half = static_cast<size_t>(most / 2);
@@ -59,6 +63,23 @@ std::vector<TokenId> PromptBuilder::tokens(const evaluation::Task& task,
                             record.where, tokens.size(), task.max_tokens, context_));
   }
   return tokens;
+}
+
+std::vector<TokenId> PromptBuilder::answer(const evaluation::Task& task,
+                                           const evaluation::Record& record) const {
+  const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\t'; };
+  const bool bare = no_chat_ || !task.in_chat_template;
+  std::string text = record.gold;
+  const bool continues = bare && record.answer_prefix.empty() && !record.prompt.empty() &&
+                         !is_space(record.prompt.back());
+  if (continues && !text.empty() && !is_space(text.front())) text = " " + text;
+  return model_->tokenize(text, /*add_special=*/false);
+}
+
+void PromptBuilder::check_length(const char* flag, int64_t length) const {
+  if (length <= context_) return;
+  throw Error(ErrorCode::usage,
+              fmt::format("{} {}: the model's context holds {} tokens", flag, length, context_));
 }
 
 evaluation::TokenCounter PromptBuilder::counter() const {

@@ -21,6 +21,13 @@ class PromptBuilder {
   /// not fit into the model's context; Error(usage) if the answers leave no room for any prompt.
   std::vector<TokenId> tokens(const evaluation::Task& task, const evaluation::Record& record) const;
 
+  /// The record's right answer as it would go on behind these tokens: a prompt that stands outside
+  /// of a chat template and ends in a word or a colon goes on with a space.
+  std::vector<TokenId> answer(const evaluation::Task& task, const evaluation::Record& record) const;
+
+  /// Errors: Error(usage) with the flag for a prompt length beyond the model's context.
+  void check_length(const char* flag, int64_t length) const;
+
   /// Counts with the chat template.
   evaluation::TokenCounter counter() const;
 

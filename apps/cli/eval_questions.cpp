@@ -67,8 +67,10 @@ class QuestionEvaluation {
                   const EvalArm& arm) const {
     std::string content =
         fmt::format("{} {} {} {} {} {}", task.metric, task.max_tokens, task.first_line_only,
-                    task.stop_at_line_end, record.gold, fmt::join(prompt, " "));
+                    task.stop_at_line_end, fmt::join(prompts_.answer(task, record), " "),
+                    fmt::join(prompt, " "));
     for (const std::string& answer : record.answers) content += '\0' + answer;
+    for (const std::string& label : record.classes) content += '\1' + label;
     return fmt::format("{}|{}|{}|{}|{:016x}", fingerprint(arm, info_), options_.suite, task.name,
                        record.id, std::hash<std::string>()(content));
   }
@@ -93,15 +95,17 @@ class QuestionEvaluation {
     common.prediction = result.text;
     common.score = evaluation::score_prediction(task, record, result.text);
     common.key = name;
+    const std::vector<double> steps = common.statistics.computed_by_step;
     // Dense, the prompt's state is still what it was; otherwise written tokens revived some of it.
     if (common.statistics.policy != "dense") session.reset();
-    const std::vector<TokenId> gold = gold_tokens(record, prompt.size());
+    const std::vector<TokenId> gold = gold_tokens(task, record, prompt.size());
     if (!gold.empty()) common.answer_loglik = session.log_likelihood(prompt, gold);
 
     Json line = to_json(common);
     line["answer_tokens"] = gold.size();
     line["tokens"] = result.tokens;
     line["dense_prefix"] = common_prefix(result.tokens, dense);
+    if (!steps.empty()) line["computed_by_step"] = steps;
     line["length"] = record.length;
     if (record.depth) line["depth"] = *record.depth;
     if (!record.kind.empty()) line["kind"] = record.kind;
@@ -111,8 +115,9 @@ class QuestionEvaluation {
   }
 
   /// An answer longer than the context is cut to fit.
-  std::vector<TokenId> gold_tokens(const Record& record, size_t prompt_size) const {
-    std::vector<TokenId> gold = model_->tokenize(record.gold, /*add_special=*/false);
+  std::vector<TokenId> gold_tokens(const Task& task, const Record& record,
+                                   size_t prompt_size) const {
+    std::vector<TokenId> gold = prompts_.answer(task, record);
     const size_t room = static_cast<size_t>(info_.context_length) - prompt_size;
     gold.resize(std::min(gold.size(), room));
     return gold;

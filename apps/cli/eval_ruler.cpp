@@ -21,9 +21,21 @@ std::optional<fs::path> samples_of(const fs::path& folder, const std::string& ta
   return std::nullopt;
 }
 
+std::string task_of(const fs::path& samples) {
+  return (samples.stem() == "validation" ? samples.parent_path() : samples).stem().string();
+}
+
 std::vector<fs::path> sample_files(const EvalOptions& options) {
   const fs::path data = options.data;
-  if (data.extension() == ".jsonl") return {data};
+  if (data.extension() == ".jsonl") {
+    for (const std::string& task : options.tasks) {
+      if (task != task_of(data)) {
+        throw Error(ErrorCode::usage, fmt::format("task {}: {} holds task {} only", task,
+                                                  options.data, task_of(data)));
+      }
+    }
+    return {data};
+  }
   std::vector<fs::path> files;
   if (!options.tasks.empty()) {
     for (const std::string& task : options.tasks) {
@@ -69,10 +81,18 @@ std::vector<evaluation::Task> ruler_tasks(const EvalOptions& options,
     if (!samples_of(options.data, task)) ruler.tasks.push_back(task);
   }
   if (options.max_length > 0) ruler.max_length = options.max_length;
+  prompts.check_length("--max-length", ruler.max_length);
   if (options.limit > 0) ruler.samples = options.limit;
   ruler.seed = options.seed(ruler.seed);
   const fs::path data = options.data;
   const fs::path templates = fs::is_directory(data) ? data / "templates.json" : data;
+  if (!ruler.tasks.empty() && !fs::exists(templates)) {
+    throw Error(ErrorCode::usage,
+                fmt::format("task {}: there is neither {}.jsonl nor {} to make "
+                            "it from",
+                            ruler.tasks.front(), (data / ruler.tasks.front()).string(),
+                            templates.string()));
+  }
   const auto made =
       evaluation::make_ruler_tasks(ruler, evaluation::read_ruler_templates(templates),
                                    essay(options, templates.parent_path()), prompts.counter());

@@ -28,29 +28,49 @@ nlohmann::ordered_json to_json(const EvalSample& sample) {
           {"key", sample.key}};
 }
 
+namespace {
+
+/// How the lines of to_json() and of a tuning's trials begin.
+bool is_begun_sample(const std::string& line) {
+  for (const std::string_view begin : {R"({"suite":)", R"({"key":)"}) {
+    if (std::string_view(line).starts_with(begin.substr(0, line.size()))) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 EvalSamples::EvalSamples(const std::filesystem::path& folder) : path_(folder / "samples.jsonl") {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   uintmax_t whole = 0;  // bytes of complete lines
+  bool end_missing = false;
   {
     std::ifstream file(path_, std::ios::binary);
     std::string line;
     for (int64_t number = 1; std::getline(file, line); ++number) {
-      if (file.eof()) break;  // without its line end: the writer was stopped
-      whole += line.size() + 1;
-      const Json sample = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (!sample.is_object() || !sample.contains("key") || !sample["key"].is_string()) {
+      // Without its line end: the writer was stopped. A foreign file is left as it is.
+      const bool cut = file.eof();
+      const bool empty = line.empty() || line == "\r";
+      const Json sample = empty ? Json() : Json::parse(line, nullptr, /*allow_exceptions=*/false);
+      const bool whole_sample =
+          sample.is_object() && sample.contains("key") && sample["key"].is_string();
+      if (whole_sample) known_[sample["key"].get<std::string>()] = sample;
+      if (!whole_sample && !empty && !(cut && is_begun_sample(line))) {
         throw Error(ErrorCode::invalid_file,
-                    fmt::format("{}:{}: not a sample of lazyllm eval; give another --out folder",
+                    fmt::format("{}:{}: not a sample of this program; delete the line, or give "
+                                "another --out",
                                 path_.string(), number));
       }
-      known_[sample["key"].get<std::string>()] = sample;
+      end_missing = cut && whole_sample;
+      if (whole_sample || !cut) whole += line.size() + (cut ? 0 : 1);
     }
   }
   if (std::filesystem::exists(path_, error) && std::filesystem::file_size(path_, error) > whole) {
     std::filesystem::resize_file(path_, whole, error);
   }
   out_.open(path_, std::ios::binary | std::ios::app);
+  if (end_missing) out_ << '\n' << std::flush;
   if (!out_) {
     throw Error(ErrorCode::io,
                 fmt::format("cannot write {}; choose another --out folder", path_.string()));

@@ -41,7 +41,7 @@ class TextEvaluation {
     if (prompt_ == 0) {
       prompt_ = std::max<int64_t>(std::min(kPromptTokens, info_.context_length - continuation_), 1);
     }
-    if (prompt_ + continuation_ > info_.context_length) {
+    if (continuation_ >= info_.context_length || prompt_ > info_.context_length - continuation_) {
       throw Error(ErrorCode::usage,
                   fmt::format("--max-length {} and --continuation {} do not fit into the model's "
                               "context of {}; make one of them smaller",

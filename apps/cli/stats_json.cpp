@@ -45,6 +45,7 @@ void StatsFile::write(const Model& model, const Statistics& s, double load_ms) c
       {"total_ms", s.total_ms},
       {"computed_fraction", s.computed_fraction},
       {"computed_fraction_end", s.computed_fraction_end},
+      {"computed_by_step", s.computed_by_step},
       {"kept_per_layer", s.kept_per_layer},
       {"revived_tokens", s.revived_tokens},
       {"kv_bytes", s.kv_bytes},

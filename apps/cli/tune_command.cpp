@@ -120,6 +120,10 @@ Profile make_profile(const Model& model, const TuneSearch::Choice& choice,
 
 void tune(const TuneOptions& options) {
   const TuneBound bound(parse_loss(options.max_loss));
+  if (std::filesystem::is_directory(options.out)) {
+    throw Error(ErrorCode::usage,
+                fmt::format("--out {}: this is a folder; name the profile to write", options.out));
+  }
   const std::filesystem::path state = options.out + ".state";
   const SessionOptions session = session_options(options.common);
   const std::shared_ptr<const Model> model = load_model(options.common);
@@ -170,6 +174,9 @@ void tune(const TuneOptions& options) {
   write_profile(make_profile(*model, *choice, prompts, bound.max_loss), options.out);
   out += "\nChosen, on the held-out prompts:\n\n" + std::string(kTableHead) +
          row(choice->candidate.pruning, choice->held_out, bound);
+  if (choice->held_out.needles == 0) {
+    out += "\nThe dense model finds no needle of the held-out prompts: nothing is known of them.\n";
+  }
   write_out(out + fmt::format("\nwritten to {}\n", options.out));
 }
 

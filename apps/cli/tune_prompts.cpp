@@ -32,6 +32,13 @@ class Maker {
       : options_(options), model_(model), builder_(model, options.no_chat, options.tokens) {}
 
   std::vector<TunePrompt> make() {
+    const int64_t context = model_->info().context_length;
+    if (options_.tokens + static_cast<int64_t>(kMostAnswerTokens) > context) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("--length {}: with {} tokens of an answer it does not fit into the "
+                              "model's context of {}",
+                              options_.tokens, kMostAnswerTokens, context));
+    }
     for (const std::string& data : options_.data) read(data);
     if (!texts_.empty()) {
       add_needles();
@@ -78,8 +85,7 @@ class Maker {
         if (!wanted(line) || (options_.limit > 0 && taken == options_.limit)) continue;
         ++taken;
         add(TuneKind::record, fmt::format("{}:{}", task.name, line), builder_.tokens(task, record),
-            model_->tokenize(record.gold.empty() ? record.answers.at(0) : record.gold,
-                             /*add_special=*/false));
+            builder_.answer(task, record));
       }
     }
   }
@@ -92,7 +98,7 @@ class Maker {
     std::string line;
     int64_t taken = 0;
     for (int64_t number = 1; std::getline(file, line); ++number) {
-      if (line.empty() || !wanted(number)) continue;
+      if (line.empty() || line == "\r" || !wanted(number)) continue;
       if (options_.limit > 0 && taken++ == options_.limit) break;
       const std::string where = fmt::format("{}:{}", path.string(), number);
       evaluation::Record record;
@@ -145,7 +151,7 @@ class Maker {
     }
   }
 
-  /// Evenly spread over each text.
+  /// Evenly spread over each text; fewer where a text is short.
   void add_windows() {
     const std::vector<TokenId> start = model_->tokenize("");
     const auto each = options_.windows / std::ssize(texts_) + 1;
@@ -153,9 +159,13 @@ class Maker {
     for (const EvalText& text : texts_) {
       const std::vector<TokenId> tokens = model_->tokenize(text.text, /*add_special=*/false);
       const int64_t length = options_.tokens + static_cast<int64_t>(kMostAnswerTokens);
-      const int64_t room = std::ssize(tokens) - length;
-      for (int64_t i = 0; i < each && left > 0 && room >= 0; ++i, --left) {
-        const auto begin = tokens.begin() + (2 * i + 1) * room / (2 * each);
+      // Not overlapping: a held-out window must not have been seen beside another one.
+      const int64_t count =
+          std::min({each, left, static_cast<int64_t>(std::ssize(tokens)) / length});
+      left -= count;
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t room = std::ssize(tokens) - count * length;  // spread between the windows
+        const auto begin = tokens.begin() + i * length + (i + 1) * room / (count + 1);
         const int64_t wanted = i % 2 == 0 ? options_.tokens : options_.tokens / kShorter;
         const auto middle = begin + std::max<int64_t>(1, wanted - std::ssize(start));
         std::vector<TokenId> prompt = start;

@@ -181,7 +181,7 @@ void TuneSearch::calibrate_heads(std::span<const int> cuts) {
   if (heads_.size() == cuts.size()) return;
   HeadCalibration heads(options);
   for (size_t i = 0; i < prompts.size(); ++i) {
-    if (options_.out_of_time()) return;  // few prompts would find other heads the next time
+    // Not cut short by the time limit: few prompts would find other heads the next time.
     options_.progress(fmt::format("heads: prompt {}/{}", i + 1, prompts.size()));
     options_.look(heads, trials_.prompts()[prompts[i]]);
   }

@@ -26,7 +26,9 @@ struct Statistics {
   double total_ms = 0.0;  ///< prompt handed over -> last token chosen
   /// (token, layer) pairs of the prompt computed in the prefill / (prompt tokens * layers).
   double computed_fraction = 0.0;
-  double computed_fraction_end = 0.0;    ///< the same after the last generated token
+  double computed_fraction_end = 0.0;  ///< the same after the last generated token
+  /// The same after each generated token; of a Session, and not of a dense run.
+  std::vector<double> computed_by_step;
   std::vector<int64_t> kept_per_layer;   ///< tokens entering each layer in the prefill
   int64_t revived_tokens = 0;            ///< times a token left the Aux Cache
   uint64_t kv_bytes = 0, aux_bytes = 0;  ///< allocated

@@ -61,6 +61,7 @@ struct Session::Implementation {
   /// Where the tokens of the conversation stand in `sequence`; -1: left out by the policy.
   std::vector<int64_t> sequence_indices() const;
   double prompt_fraction() const;
+  void count_token();
   /// What follows from the times, the tokens and the sequence.
   void finish_statistics();
 
@@ -276,7 +277,7 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
       const engine::AnswerWriter::Written written = writer.write(last_logits, conversation);
       statistics.total_ms = milliseconds_since(start);
       if (statistics.generated_tokens == 0) statistics.ttft_ms = statistics.total_ms;
-      ++statistics.generated_tokens;
+      count_token();
       result.tokens.push_back(written.token);
       show(written.text);
       if (writer.finish_reason() || static_cast<int64_t>(conversation.size()) >= context) break;
@@ -291,6 +292,11 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
 
   finish_statistics();
   return result;
+}
+
+void Session::Implementation::count_token() {
+  ++statistics.generated_tokens;
+  if (statistics.policy != "dense") statistics.computed_by_step.push_back(prompt_fraction());
 }
 
 void Session::Implementation::finish_statistics() {
@@ -326,7 +332,7 @@ void Session::Implementation::forced_logits(std::span<const TokenId> prompt,
       decode(continuation[i - 1]);
       statistics.total_ms += milliseconds_since(start);
     }
-    ++statistics.generated_tokens;
+    count_token();
     sink(static_cast<int64_t>(i), last_logits);
   }
   finish_statistics();

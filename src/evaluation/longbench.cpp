@@ -85,8 +85,9 @@ std::string fill_in(const std::string& form, const Json& record, const std::stri
   return out;
 }
 
-/// LongBench-E's, by the record's length in words.
+/// LongBench-E's, by the record's length in words; none where it does not say.
 std::string bucket_of(int64_t length) {
+  if (length <= 0) return "";
   if (length < 4000) return "0-4k";
   return length < 8000 ? "4-8k" : "8k+";
 }
@@ -108,6 +109,12 @@ Record parse_record(const Json& json, const std::string& form, const std::string
 
 /// An answer that its metric cannot use is found now, not in an hour.
 void check_answers(const std::string& metric, const Record& record) {
+  if (metric == "classification" && record.classes.empty()) {
+    fail(ErrorCode::invalid_file,
+         "{}: the field 'all_classes' is missing or empty; the metric "
+         "classification wants the labels",
+         record.where);
+  }
   try {
     for (const std::string& answer : record.answers) {
       metric_score(metric, "", answer, record.classes);
@@ -182,6 +189,10 @@ std::vector<Task> read_longbench(const std::filesystem::path& folder,
     }
     Task task = describe(name, folder);
     task.max_tokens = length->get<int64_t>();
+    if (task.max_tokens < 1) {
+      fail(ErrorCode::invalid_file, "{}: {} tokens for an answer of task {}; write 1 or more",
+           (folder / "dataset2maxlen.json").string(), task.max_tokens, name);
+    }
     for_each_line(path, limit, [&](const Json& record, const std::string& where) {
       task.records.push_back(parse_record(record, form->get_ref<const std::string&>(), where));
       check_answers(task.metric, task.records.back());

@@ -2,6 +2,7 @@
 """lazyllm eval: samples on disk as they come, an interrupted run goes on, bad data is named with file and line."""
 
 import json
+import re
 
 import pytest
 
@@ -99,6 +100,61 @@ def test_another_prompt_is_another_sample(evaluate, folder, tmp_path):
     assert len(samples(tmp_path)) == 4
 
 
+def test_other_labels_or_another_profile_are_another_sample(evaluate, program, data, folder, tmp_path):
+    evaluate("--tasks", "trec_small", "--limit", 1)
+    path = folder / "trec_small.jsonl"
+    path.write_text(path.read_text().replace("Person", "Number"))
+    evaluate("--tasks", "trec_small", "--limit", 1)
+    assert len(samples(tmp_path)) == 4
+
+    profile = tmp_path / "p.json"
+    settings = {"schedule": "2:0.5", "score": "last", "score_pool": 1, "keep_mass": 0, "protect_first": 4, "protect_last": 16, "revive_budget": 2,
+                "min_prompt": 0}
+    measured = {"data": "none", "prompts": 1, "prompt_tokens": 200, "ttft_speedup": 1.4, "mean_kl": 0.1, "same_top": 1.0,
+                "answer_loglik_difference": 0.0, "needle_recall": 1.0, "needles": 0, "max_loss": 0.01}
+    fingerprint, schedules = "0" * 16, []
+    for schedule in ("8:0.5", "2:0.5", "3:0.25", "2:0.5"):
+        profile.write_text(json.dumps({"format": "lazyllm-profile", "version": 1, "created_by": "test", "measured": measured,
+                                       "model": {"name": "stories", "fingerprint": fingerprint}, "pruning": {**settings, "schedule": schedule}}))
+        result = program.run("eval", "-m", data / "models" / "stories260K.gguf", "--data", folder, "--out", tmp_path / "out2", "--max-length", 200,
+                             "--policy", "lazy", "--profile", profile, "--tasks", "trec_small", "--limit", 1)
+        if fingerprint == "0" * 16:
+            fingerprint = re.search("this one has ([0-9a-f]{16})", result.stderr.decode())[1]
+            continue
+        assert result.returncode == 0 and str(profile) in result.stderr.decode()
+        lines = (tmp_path / "out2" / "samples.jsonl").read_text().splitlines()
+        schedules.append([json.loads(line)["schedule"] for line in lines])
+    assert schedules == [["", "2:0.5"], ["", "2:0.5", "3:0.25"], ["", "2:0.5", "3:0.25"]]
+
+
+def test_the_growth_of_the_computed_share_is_recorded(evaluate, tmp_path):
+    evaluate("--tasks", "hotpotqa", "--limit", 1, "--revive-budget", "all")
+    dense, lazy = samples(tmp_path)
+    steps = lazy["computed_by_step"]
+    assert "computed_by_step" not in dense and len(steps) == lazy["generated_tokens"]
+    assert steps[0] == lazy["computed_fraction"] and steps[-1] == lazy["computed_fraction_end"] and steps == sorted(steps)
+
+
+def test_an_answer_behind_a_colon_begins_with_a_space(evaluate, folder, tmp_path):
+    (folder / "dataset2prompt.json").write_text(json.dumps({"trec_small": "{context}\n{input}\nType:"}))
+    evaluate("--tasks", "trec_small", "--limit", 1)
+    (folder / "dataset2prompt.json").write_text(json.dumps({"trec_small": "{context}\n{input}\nType:\n"}))
+    evaluate("--tasks", "trec_small", "--limit", 1)
+    behind_colon, _, on_a_line, _ = samples(tmp_path)
+    assert behind_colon["answer_tokens"] != on_a_line["answer_tokens"], "' Place' and 'Place' are other tokens"
+
+
+def test_a_sample_whose_line_end_is_missing_is_kept(evaluate, tmp_path):
+    evaluate("--limit", 1, "--tasks", "hotpotqa")
+    path = tmp_path / "out" / "samples.jsonl"
+    whole = path.read_text()
+    path.write_text(whole.rstrip("\n"))
+    evaluate("--limit", 1, "--tasks", "hotpotqa")
+    assert path.read_text() == whole
+    path.write_text(whole + "\n")  # an empty line does no harm
+    assert evaluate("--limit", 1, "--tasks", "hotpotqa").returncode == 0
+
+
 def test_bad_data(evaluate, folder, tmp_path):
     def refused(code, *words, more=()):
         result = evaluate(*more)
@@ -112,7 +168,14 @@ def test_bad_data(evaluate, folder, tmp_path):
     refused(2, "magic", more=["--policy", "magic"])
     (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 4000, "trec_small": 8}))
     refused(2, "no room", more=["--tasks", "hotpotqa"])
+    for none in (0, -1):
+        (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": none, "trec_small": 8}))
+        refused(1, "dataset2maxlen.json", "hotpotqa")
     (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 8, "trec_small": 8}))
+    labels = (folder / "trec_small.jsonl").read_text()
+    (folder / "trec_small.jsonl").write_text(labels.replace("all_classes", "classes"))
+    refused(1, "trec_small.jsonl:1", "all_classes")
+    (folder / "trec_small.jsonl").write_text(labels)
     good = (folder / "hotpotqa.jsonl").read_text()
     for line, word in (("{broken", "JSON"), ('{"input": "x", "answers": ["y"]}', "context"), ('{"input": "x", "context": "", "answers": ["y"]}', "context"),
                        ('{"input": "x", "context": "z"}', "answers"), ('{"context": "z", "answers": ["y"]}', "input")):
@@ -120,8 +183,10 @@ def test_bad_data(evaluate, folder, tmp_path):
         refused(1, "hotpotqa.jsonl:4", word)
     (folder / "hotpotqa.jsonl").write_text(good)
     (tmp_path / "out").mkdir(exist_ok=True)
-    (tmp_path / "out" / "samples.jsonl").write_text("not ours\n")
-    refused(1, "samples.jsonl:1")
+    for foreign in ("not ours\n", '{"my": "data"}'):
+        (tmp_path / "out" / "samples.jsonl").write_text(foreign)
+        refused(1, "samples.jsonl:1")
+        assert (tmp_path / "out" / "samples.jsonl").read_text() == foreign, "what is not ours is left as it is"
     (tmp_path / "out" / "samples.jsonl").unlink()
     (folder / "dataset2prompt.json").unlink()
     refused(1, "dataset2prompt.json")

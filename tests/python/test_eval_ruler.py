@@ -202,6 +202,9 @@ def test_files_of_both_forms(evaluate, tmp_path):
     done = evaluate("--tasks", "niah_single_1,qa_1,vt")
     assert done.returncode == 0, done.stderr
     assert [(r["task"], r["generated_tokens"] <= most) for r, most in zip(samples(tmp_path), (128, 64, 30))] == [("niah_single_1", True), ("qa_1", True), ("vt", True)]
+    for folder in (tmp_path, tmp_path / "qa_1.jsonl"):
+        refused = evaluate("--tasks", "qa_2", folder=folder)
+        assert refused.returncode == 2 and b"qa_2" in refused.stderr, refused.stderr
     assert b"| qa_1 | string_match_part |" in done.stdout and b"| vt | string_match_all |" in done.stdout
 
 
@@ -223,7 +226,7 @@ def test_bad_input(evaluate, data, tmp_path):
     refused(2, "niah_single_9", more=["--tasks", "niah_single_9"])
     refused(2, "--haystack", more=["--tasks", "niah_single_2"])
     refused(2, "no room", more=["--tasks", "niah_single_1", "--max-length", 200])
-    refused(1, "niah_single_1-2500-0", "context", more=["--tasks", "niah_single_1", "--max-length", 2500])
+    refused(2, "--max-length 2500", "context", more=["--tasks", "niah_single_1", "--max-length", 2500])
     (tmp_path / "empty.txt").write_text(" \n")
     refused(1, "empty.txt", more=["--tasks", "niah_single_2", "--haystack", tmp_path / "empty.txt"])
     good = json.dumps({"index": 0, "input": "a b", "outputs": ["b"], "answer_prefix": " c"}) + "\n"

@@ -43,9 +43,8 @@ def needle_plot(name: str, kind: str, arms: dict[Arm, list[Sample]], labels: dic
         draw_map(axes_, samples, lengths, depths, labels[arm], tips)
     for axes_ in axes.flat[len(arms):]:
         axes_.set_visible(False)
-    percent = max(depths) > 1.0
     for row in axes:
-        row[0].set_yticks(range(len(depths)), [f"{depth if percent else 100 * depth:.0f} %" for depth in depths])
+        row[0].set_yticks(range(len(depths)), [f"{depth:.0f} %" for depth in depths])
         row[0].set_ylabel("depth")
     for axes_ in list(axes.flat)[max(0, len(arms) - columns):len(arms)]:
         axes_.tick_params(labelbottom=True)
