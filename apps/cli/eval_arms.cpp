@@ -44,6 +44,12 @@ EvalArm parse_arm(const std::string& text, const CommonOptions& common) {
   arm.options.policy = parts[0].substr(0, at);
   require_known_policy(arm.policy());
   if (at != std::string::npos) arm.options.prune = parts[0].substr(at + 1);
+  if (at != std::string::npos && arm.options.prune.empty()) {
+    throw Error(ErrorCode::usage, fmt::format("--policy {}: nothing stands behind the @", text));
+  }
+  if (arm.is_dense() && text != "dense") {
+    throw Error(ErrorCode::usage, fmt::format("--policy {}: dense has no settings", text));
+  }
   parts.erase(parts.begin());
   try {
     apply_settings(parts, arm.options);

@@ -77,7 +77,7 @@ void add_suite_flags(CLI::App& command, EvalOptions& options) {
       .add_option("--limit", options.limit,
                   "records of each task (0: all), generated samples (ruler, default 10), trials of "
                   "each cell (needle, 1), windows of each text (text, 4)")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   command
       .add_option("--max-length", options.max_length,

@@ -80,8 +80,10 @@ std::vector<evaluation::Task> ruler_tasks(const EvalOptions& options,
   for (const std::string& task : options.tasks) {
     if (!samples_of(options.data, task)) ruler.tasks.push_back(task);
   }
-  if (options.max_length > 0) ruler.max_length = options.max_length;
-  prompts.check_length("--max-length", ruler.max_length);
+  if (options.max_length > 0) {
+    prompts.check_length("--max-length", options.max_length);
+    ruler.max_length = options.max_length;
+  }
   if (options.limit > 0) ruler.samples = options.limit;
   ruler.seed = options.seed(ruler.seed);
   const fs::path data = options.data;

@@ -72,7 +72,7 @@ def test_bad_input(evaluate, tmp_path):
     text.write_text("One sentence. Another one.")
     refused(2, "too short", more=["--lengths", "300"], text=text)
     refused(2, "no room", more=["--lengths", "20"])
-    refused(1, "literal-4000-0-0", "context", more=["--lengths", "4000"])
+    refused(2, "--lengths 4000", "context", more=["--lengths", "4000"])
     refused(2, "needle task magic", more=["--tasks", "magic"])
     refused(2, "--depths", more=["--depths", "120"])
     refused(2, "--lengths", more=["--lengths", "many"])
