@@ -36,7 +36,10 @@ std::vector<evaluation::Task> needle_tasks(const EvalOptions& options,
   } else if (options.max_length > 0) {
     needle.lengths = {options.max_length};
   }
-  for (const int64_t length : needle.lengths) prompts.check_length("--lengths", length);
+  const bool given = !options.lengths.empty() || options.max_length > 0;
+  for (const int64_t length : given ? needle.lengths : std::vector<int64_t>()) {
+    prompts.check_length(options.lengths.empty() ? "--max-length" : "--lengths", length);
+  }
   if (!options.depths.empty()) needle.depths = options.depths;
   if (options.limit > 0) needle.trials = options.limit;
   needle.seed = options.seed(needle.seed);
