@@ -32,15 +32,9 @@ class Maker {
       : options_(options), model_(model), builder_(model, options.no_chat, options.tokens) {}
 
   std::vector<TunePrompt> make() {
-    const int64_t context = model_->info().context_length;
-    if (options_.tokens + static_cast<int64_t>(kMostAnswerTokens) > context) {
-      throw Error(ErrorCode::usage,
-                  fmt::format("--length {}: with {} tokens of an answer it does not fit into the "
-                              "model's context of {}",
-                              options_.tokens, kMostAnswerTokens, context));
-    }
     for (const std::string& data : options_.data) read(data);
     if (!texts_.empty()) {
+      check_length();
       add_needles();
       add_windows();
     }
@@ -54,6 +48,16 @@ class Maker {
   }
 
  private:
+  /// Of what is made from texts; records are cut.
+  void check_length() const {
+    const int64_t context = model_->info().context_length;
+    if (options_.tokens + static_cast<int64_t>(kMostAnswerTokens) <= context) return;
+    throw Error(ErrorCode::usage,
+                fmt::format("--length {}: with {} tokens of an answer it does not fit into the "
+                            "model's context of {}",
+                            options_.tokens, kMostAnswerTokens, context));
+  }
+
   void read(const fs::path& path) {
     std::error_code error;
     if (fs::exists(path / "dataset2prompt.json", error)) {
