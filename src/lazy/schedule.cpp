@@ -101,7 +101,8 @@ Schedule scale_schedule(std::span<const std::pair<double, double>> fractions,
     }
     if (best == 0) continue;  // no layer of this model can prune
     if (!schedule.empty() && schedule.back().layer >= best) {
-      schedule.back().keep *= keep;
+      // Rounded, so that it is printed as a user would write it.
+      schedule.back().keep = std::round(schedule.back().keep * keep * 1e4) / 1e4;
     } else {
       schedule.push_back({best, keep});
     }
