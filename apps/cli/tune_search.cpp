@@ -10,7 +10,7 @@ namespace lazyllm::cli {
 namespace {
 
 /// Shares that may stay at a cut; the survey of layers and scores takes the first.
-constexpr std::array kShares = {0.3, 0.5, 0.4, 0.2, 0.15};
+constexpr std::array kShares = {0.3, 0.5, 0.4, 0.2, 0.15, 0.1};
 /// Layers surveyed, as shares of the layers; at most so many.
 constexpr double kFirstDepth = 0.2, kLastDepth = 0.7;
 constexpr int kMostLayers = 8;
@@ -131,12 +131,12 @@ void TuneSearch::measure(std::span<const PruningOptions> candidates,
 }
 
 std::vector<PruningOptions> TuneSearch::near_bound(const std::vector<PruningOptions>& candidates,
-                                                   std::span<const size_t> prompts,
-                                                   double factor) const {
+                                                   std::span<const size_t> prompts, double factor,
+                                                   double most_work) const {
   std::vector<PruningOptions> near;
   for (const PruningOptions& candidate : candidates) {
     const TuneLoss loss = trials_.loss(candidate, prompts);
-    if (loss.work <= options_.most_work && bound_.risk(loss) <= factor) {
+    if (loss.work <= most_work && bound_.risk(loss) <= factor) {
       near.push_back(candidate);
     }
   }
@@ -150,7 +150,7 @@ void TuneSearch::measure_all(const std::vector<PruningOptions>& candidates,
     if (count >= calibration_.size() || options_.out_of_time()) break;
     const auto look = std::span<const size_t>(calibration_).first(count);
     measure(left, look, what);
-    if (!options_.out_of_time()) left = near_bound(left, look, factor);
+    if (!options_.out_of_time()) left = near_bound(left, look, factor, options_.most_work);
   }
   measure(left, calibration_, what);
   // When the time is up: what all of them were run on, if that is enough to say something.
@@ -210,7 +210,9 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
   const auto first = all.first(std::min(all.size(), kLooks.front().prompts));
   measure(candidates, first, "survey");
   const auto second = all.first(std::min(all.size(), kSurveyed));
-  measure(near_bound(candidates, first, kLooks.front().factor), second, "survey");
+  // Also what is too slow yet: a late cut may keep fewer.
+  constexpr double kAnyWork = 1.0;
+  measure(near_bound(candidates, first, kLooks.front().factor, kAnyWork), second, "survey");
   for (size_t i = 0; i < places.size(); ++i) {
     places[i].loss = trials_.loss(candidates[i], second);
     places[i].risk = bound_.risk(places[i].loss);
@@ -236,6 +238,7 @@ std::vector<PruningOptions> TuneSearch::single_cuts(const std::vector<Place>& pl
   for (const Place& place : places) {
     for (const double share : kShares) {
       if (share < kShares.front() && place.risk > 1.0) continue;  // it loses too much as it is
+      if (share >= kShares.front() && place.loss.work > options_.most_work) continue;  // too slow
       candidates.push_back(first_guess(place.score, place.layer, share));
     }
   }

@@ -90,7 +90,8 @@ class TuneSearch {
   std::vector<PruningOptions> single_cuts(const std::vector<Place>& places) const;
   std::vector<PruningOptions> refined(const PruningOptions& base) const;
   std::vector<PruningOptions> near_bound(const std::vector<PruningOptions>& candidates,
-                                         std::span<const size_t> prompts, double factor) const;
+                                         std::span<const size_t> prompts, double factor,
+                                         double most_work) const;
   void measure(std::span<const PruningOptions> candidates, std::span<const size_t> prompts,
                const std::string& what, bool within_time = true);
   void measure_all(const std::vector<PruningOptions>& candidates, const std::string& what);
