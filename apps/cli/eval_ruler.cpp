@@ -21,21 +21,9 @@ std::optional<fs::path> samples_of(const fs::path& folder, const std::string& ta
   return std::nullopt;
 }
 
-std::string task_of(const fs::path& samples) {
-  return (samples.stem() == "validation" ? samples.parent_path() : samples).stem().string();
-}
-
 std::vector<fs::path> sample_files(const EvalOptions& options) {
   const fs::path data = options.data;
-  if (data.extension() == ".jsonl") {
-    for (const std::string& task : options.tasks) {
-      if (task != task_of(data)) {
-        throw Error(ErrorCode::usage, fmt::format("task {}: {} holds task {} only", task,
-                                                  options.data, task_of(data)));
-      }
-    }
-    return {data};
-  }
+  if (data.extension() == ".jsonl") return {data};
   std::vector<fs::path> files;
   if (!options.tasks.empty()) {
     for (const std::string& task : options.tasks) {
@@ -71,6 +59,14 @@ std::vector<evaluation::Task> ruler_tasks(const EvalOptions& options,
   const std::vector<fs::path> files = sample_files(options);
   for (const fs::path& file : files) {
     tasks.push_back(evaluation::read_ruler_task(file, options.limit));
+  }
+  if (fs::path(options.data).extension() == ".jsonl") {
+    for (const std::string& wanted : options.tasks) {
+      if (wanted == tasks.front().name) continue;
+      throw Error(ErrorCode::usage, fmt::format("task {}: {} holds task {} only", wanted,
+                                                options.data, tasks.front().name));
+    }
+    return tasks;
   }
   if (!files.empty() && (options.tasks.empty() || files.size() == options.tasks.size())) {
     return tasks;

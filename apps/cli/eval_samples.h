@@ -31,7 +31,8 @@ class EvalSamples {
   using Json = nlohmann::ordered_json;
 
   /// Makes the folder. A last line cut short by an interruption is dropped.
-  /// Errors: Error(io) when it cannot be written; Error(invalid_file) with the line otherwise.
+  /// Errors: Error(io) when it cannot be written; Error(invalid_file) with the line for a file that
+  /// holds anything else, which is left as it is.
   explicit EvalSamples(const std::filesystem::path& folder);
 
   /// The line with this key, or null.

@@ -202,7 +202,7 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
     std::vector<std::string> scores = options_.scores;
     if (!heads_[layer].empty()) scores.push_back(heads_[layer]);
     for (const std::string& score : scores) {
-      places.push_back({layer, score, 0.0, {}});
+      places.push_back({layer, score, {}});
       candidates.push_back(first_guess(score, layer, kShares.front()));
     }
   }
@@ -215,7 +215,6 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
   measure(near_bound(candidates, first, kLooks.front().factor, kAnyWork), second, "survey");
   for (size_t i = 0; i < places.size(); ++i) {
     places[i].loss = trials_.loss(candidates[i], second);
-    places[i].risk = bound_.risk(places[i].loss);
   }
   std::erase_if(places, [&](const Place& p) { return p.loss.prompts < std::ssize(second); });
   std::stable_sort(places.begin(), places.end(),
@@ -223,8 +222,9 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
   std::vector<Place> best;
   for (const double factor : kRisks) {
     for (size_t taken = 0; taken < kPlaces; ++taken) {
-      const auto place = std::find_if(places.begin(), places.end(),
-                                      [&](const Place& p) { return p.risk <= factor; });
+      const auto place = std::find_if(places.begin(), places.end(), [&](const Place& p) {
+        return bound_.risk(p.loss) <= factor;
+      });
       if (place == places.end()) break;
       best.push_back(*place);
       places.erase(place);
@@ -237,7 +237,8 @@ std::vector<PruningOptions> TuneSearch::single_cuts(const std::vector<Place>& pl
   std::vector<PruningOptions> candidates;
   for (const Place& place : places) {
     for (const double share : kShares) {
-      if (share < kShares.front() && place.risk > 1.0) continue;  // it loses too much as it is
+      if (share < kShares.front() && bound_.risk(place.loss) > 1.0)
+        continue;  // it loses too much as it is
       if (share >= kShares.front() && place.loss.work > options_.most_work) continue;  // too slow
       candidates.push_back(first_guess(place.score, place.layer, share));
     }

@@ -83,8 +83,7 @@ class TuneSearch {
   struct Place {
     int layer;
     std::string score;
-    double risk;  // at the share of the survey
-    TuneLoss loss;
+    TuneLoss loss;  // at the share of the survey
   };
   std::vector<Place> survey();
   std::vector<PruningOptions> single_cuts(const std::vector<Place>& places) const;
