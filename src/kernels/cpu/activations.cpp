@@ -65,6 +65,10 @@ void Activations::prepare_panel(const MatmulKernels& kernels, ConstFloatRows in,
       for (int64_t k = 0; k < columns_; ++k) out[k * kPanelRows + r] = row[k];
     }
   }
+  if (any_bf16_) {
+    kernels.bf16->round_panel(in.row(first), in.stride, rows, columns_,
+                              bf16_pairs_ + panel * padded_columns() * kPanelRows);
+  }
   if (!any_quants_) return;
   const int64_t entry = panel * groups_ * kPanelRows;
   kernels.quantize_panel(in.row(first), in.stride, rows, groups_, quants_ + entry * kGroupColumns,
@@ -77,9 +81,11 @@ void Activations::prepare_panel(const MatmulKernels& kernels, ConstFloatRows in,
 void Activations::prepare(const MatmulKernels& kernels, ThreadPool& pool, ConstFloatRows in,
                           std::span<const PackedFormat* const> formats) {
   std::fill_n(used_, kKinds, false);
-  any_floats_ = any_quants_ = false;
+  any_floats_ = any_bf16_ = any_quants_ = false;
   for (const PackedFormat* format : formats) {
-    if (format->is_float()) {
+    if (kernels.multiplies_as_bf16(*format)) {
+      any_bf16_ = true;
+    } else if (format->is_float()) {
       any_floats_ = true;
     } else {
       any_quants_ = true;
@@ -90,6 +96,9 @@ void Activations::prepare(const MatmulKernels& kernels, ThreadPool& pool, ConstF
   groups_ = in.columns / kGroupColumns;
   const int64_t panels = (in.rows + kPanelRows - 1) / kPanelRows;
   if (any_floats_) floats_ = float_memory_.get<float>(panels * columns_ * kPanelRows);
+  if (any_bf16_) {
+    bf16_pairs_ = bf16_memory_.get<uint16_t>(panels * padded_columns() * kPanelRows);
+  }
   if (any_quants_) {
     const int64_t entries = panels * groups_ * kPanelRows;
     quants_ = quant_memory_.get<int8_t>(entries * kGroupColumns);

@@ -299,8 +299,8 @@ void Attention::score_row(const AttentionInput& input, const Call& call, ScoreKi
 
 const AttentionKernels& attention_kernels(Isa isa) {
 #if defined(__x86_64__)
-  if (isa == Isa::avx512_vnni) return avx512::kAttentionKernels;
-  if (isa == Isa::avx2) return avx2::kAttentionKernels;
+  if (has_avx512_vectors(isa)) return avx512::kAttentionKernels;
+  if (has_avx2_vectors(isa)) return avx2::kAttentionKernels;
 #endif
   static_cast<void>(isa);
   return generic::kAttentionKernels;

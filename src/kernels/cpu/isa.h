@@ -6,17 +6,29 @@
 
 namespace lazyllm::kernels::cpu {
 
-/// Instruction sets that kernels exist for, worst first.
+/// Instruction sets that kernels exist for.
 enum class Isa {
   generic,      ///< plain C++: any processor
   avx2,         ///< AVX2 + FMA + F16C
+  avx_vnni,     ///< AVX2 + FMA + F16C, integer products with AVX-VNNI
   avx512_vnni,  ///< AVX-512 F, BW, DQ, VL and VNNI
+  avx512_bf16,  ///< the same, BF16 weights with AVX-512 BF16
 };
 
 std::string_view name(Isa isa);
 
-/// What this processor and operating system can run, best first; never empty.
-std::vector<Isa> detect_isas();
+/// Kernels that exist once for vectors of 256 or 512 bits.
+constexpr bool has_avx2_vectors(Isa isa) {
+  return isa == Isa::avx2 || isa == Isa::avx_vnni;
+}
+constexpr bool has_avx512_vectors(Isa isa) {
+  return isa == Isa::avx512_vnni || isa == Isa::avx512_bf16;
+}
+
+/// What this processor and operating system can run, best first; never empty. avx512_bf16 comes
+/// before avx512_vnni only where its products were measured to be faster than FMA: on some
+/// processors they take four times as long as they do on others.
+const std::vector<Isa>& detect_isas();
 
 /// Errors: Error(usage) when this machine does not have the ISA; "" is the best one.
 Isa choose_isa(std::string_view name);

@@ -20,6 +20,7 @@ constexpr int64_t kDirectRows = kPanelRows;
 // in the first-level cache while all rows of a block pass.
 constexpr int64_t kBlockColumns = 768;
 constexpr int64_t kFloatBlockColumns = 128;
+constexpr int64_t kBf16BlockColumns = 256;
 constexpr int64_t kPanelOutputs = kPanelTiles * kTileOutputs;
 
 // Rows of a block: their quantised activations should stay in the second-level
@@ -29,7 +30,9 @@ constexpr int64_t kMinimumBlockRows = 16 * kPanelRows;
 
 const MatmulKernels& kernels_of(Isa isa) {
 #if defined(__x86_64__)
+  if (isa == Isa::avx512_bf16) return avx512_bf16_matmul_kernels();
   if (isa == Isa::avx512_vnni) return avx512_matmul_kernels();
+  if (isa == Isa::avx_vnni) return avx_vnni_matmul_kernels();
   if (isa == Isa::avx2) return avx2_matmul_kernels();
 #endif
   static_cast<void>(isa);
@@ -84,6 +87,31 @@ void store(const MatmulTarget& target, int64_t first_row, int64_t rows, int64_t 
   }
 }
 
+/// A panel of rows times one tile in its packed form; sums of [rows][16].
+void multiply_tile_floats(const Call& call, const PackedMatrix& matrix, int64_t tile, int64_t panel,
+                          int rows, float* sums) {
+  const Activations& a = call.activations;
+  if (call.kernels->multiplies_as_bf16(matrix.format)) {
+    call.kernels->bf16->direct_kernel(rows)({.rows = rows,
+                                             .tiles = 1,
+                                             .in = a.bf16_pairs(panel, 0),
+                                             .weights = matrix.tile(tile),
+                                             .columns = matrix.columns,
+                                             .sums = sums,
+                                             .sums_stride = kTileOutputs,
+                                             .first = true});
+    return;
+  }
+  call.kernels->float_direct_kernel(matrix.type, rows)({.rows = rows,
+                                                        .tiles = 1,
+                                                        .in = a.floats(panel, 0),
+                                                        .weights = matrix.tile(tile),
+                                                        .columns = matrix.columns,
+                                                        .sums = sums,
+                                                        .sums_stride = kTileOutputs,
+                                                        .first = true});
+}
+
 /// Few rows: every tile straight from its packed form.
 void multiply_direct(const Call& call, const Task& task, int64_t tile) {
   const PackedMatrix& matrix = *task.matrix;
@@ -102,14 +130,7 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
     const int rows = static_cast<int>(std::min<int64_t>(kPanelRows, call.in.rows - row));
     const int64_t panel = row / kPanelRows;
     if (format.is_float()) {
-      call.kernels->float_direct_kernel(matrix.type, rows)({.rows = rows,
-                                                            .tiles = 1,
-                                                            .in = call.activations.floats(panel, 0),
-                                                            .weights = matrix.tile(tile),
-                                                            .columns = matrix.columns,
-                                                            .sums = sums,
-                                                            .sums_stride = kTileOutputs,
-                                                            .first = true});
+      multiply_tile_floats(call, matrix, tile, panel, rows, sums);
     } else {
       const Activations& a = call.activations;
       call.kernels->direct_kernel(format, rows)({.format = &format,
@@ -226,32 +247,67 @@ void multiply_quants(const Call& call, const PanelWork& work) {
   }
 }
 
-void multiply_floats(const Call& call, const PanelWork& work) {
+/// Float weights, by blocks of columns: unpack(values, columns, t) makes tile t's part of the
+/// panel, multiply(row, rows, column, columns, sums, sums_stride) takes a panel of rows through it.
+template <typename Unpack, typename Multiply>
+void for_each_float_block(const PanelWork& work, int64_t block_columns, const Unpack& unpack,
+                          const Multiply& multiply) {
   const PackedMatrix& matrix = work.matrix();
-  const int tiles = work.tiles;
   const int64_t tile_row_bytes = kTileOutputs * traits(matrix.type).block_bytes;
-  const int64_t stride = int64_t{tiles} * kTileOutputs;
-  float* weights = worker_scratch().weights.get<float>(kFloatBlockColumns * kPanelOutputs);
-  for (int64_t column = 0; column < matrix.columns; column += kFloatBlockColumns) {
-    const int64_t columns = std::min(kFloatBlockColumns, matrix.columns - column);
-    for (int t = 0; t < tiles; ++t) {
-      call.kernels->unpack_floats(matrix.type, matrix.tile(work.tile + t) + column * tile_row_bytes,
-                                  columns, weights + t * kTileOutputs, stride);
+  for (int64_t column = 0; column < matrix.columns; column += block_columns) {
+    const int64_t columns = std::min(block_columns, matrix.columns - column);
+    for (int t = 0; t < work.tiles; ++t) {
+      unpack(matrix.tile(work.tile + t) + column * tile_row_bytes, columns, t);
     }
     const bool last = column + columns == matrix.columns;
     for_each_panel(work, last && column == 0, last,
                    [&](int64_t row, int rows, float* sums, int64_t sums_stride) {
-                     call.kernels->float_panel_kernel(
-                         rows, tiles)({.rows = rows,
-                                       .tiles = tiles,
-                                       .in = call.activations.floats(row / kPanelRows, column),
-                                       .weights = weights,
-                                       .columns = columns,
-                                       .sums = sums,
-                                       .sums_stride = sums_stride,
-                                       .first = column == 0});
+                     multiply(row, rows, column, columns, sums, sums_stride);
                    });
   }
+}
+
+void multiply_floats(const Call& call, const PanelWork& work) {
+  float* weights = worker_scratch().weights.get<float>(kFloatBlockColumns * kPanelOutputs);
+  for_each_float_block(
+      work, kFloatBlockColumns,
+      [&](const std::byte* values, int64_t columns, int t) {
+        call.kernels->unpack_floats(work.matrix().type, values, columns, weights + t * kTileOutputs,
+                                    int64_t{work.tiles} * kTileOutputs);
+      },
+      [&](int64_t row, int rows, int64_t column, int64_t columns, float* sums, int64_t stride) {
+        call.kernels->float_panel_kernel(
+            rows, work.tiles)({.rows = rows,
+                               .tiles = work.tiles,
+                               .in = call.activations.floats(row / kPanelRows, column),
+                               .weights = weights,
+                               .columns = columns,
+                               .sums = sums,
+                               .sums_stride = stride,
+                               .first = column == 0});
+      });
+}
+
+void multiply_bf16(const Call& call, const PanelWork& work) {
+  constexpr int64_t kPairValues = 2 * kTileOutputs;
+  uint16_t* weights = worker_scratch().weights.get<uint16_t>(kBf16BlockColumns * kPanelOutputs);
+  for_each_float_block(
+      work, kBf16BlockColumns,
+      [&](const std::byte* values, int64_t columns, int t) {
+        call.kernels->bf16->unpack(values, columns, weights + t * kPairValues,
+                                   work.tiles * kPairValues);
+      },
+      [&](int64_t row, int rows, int64_t column, int64_t columns, float* sums, int64_t stride) {
+        call.kernels->bf16->panel_kernel(
+            rows, work.tiles)({.rows = rows,
+                               .tiles = work.tiles,
+                               .in = call.activations.bf16_pairs(row / kPanelRows, column),
+                               .weights = weights,
+                               .columns = columns,
+                               .sums = sums,
+                               .sums_stride = stride,
+                               .first = column == 0});
+      });
 }
 
 /// Many rows: one or two tiles, unpacked block by block, times a block of rows.
@@ -261,7 +317,9 @@ void multiply_panel(const Call& call, const Task& task, int64_t tile, int64_t ro
   const int64_t first_row = row_block * call.block_rows;
   const PanelWork work{task, tile, tiles, first_row,
                        std::min(call.block_rows, call.in.rows - first_row)};
-  if (matrix.format.is_float()) {
+  if (call.kernels->multiplies_as_bf16(matrix.format)) {
+    multiply_bf16(call, work);
+  } else if (matrix.format.is_float()) {
     multiply_floats(call, work);
   } else {
     multiply_quants(call, work);
@@ -342,6 +400,7 @@ void matmul(Isa isa, ThreadPool& pool, ConstFloatRows in, std::span<const Matmul
 
 std::string describe_matmul(Isa isa, StorageType type) {
   const PackedFormat& format = packed_format(type);
+  if (kernels_of(isa).multiplies_as_bf16(format)) return "bfloat16 dot products, bfloat16 weights";
   if (format.is_float()) {
     const std::string stored = type == StorageType::f32   ? "float32"
                                : type == StorageType::f16 ? "float16"

@@ -6,32 +6,10 @@
 
 #include "kernels/cpu/matmul_kernels.h"
 #include "kernels/cpu/matmul_parts_avx2.h"
-#include "kernels/cpu/quant_planes_avx2.h"
+#include "kernels/cpu/quant_product_avx2.h"
 
 namespace lazyllm::kernels::cpu {
 namespace {
-
-LAZYLLM_INLINE __m256i broadcast(const int8_t* four) {
-  int32_t bits;
-  __builtin_memcpy(&bits, four, 4);
-  return _mm256_set1_epi32(bits);
-}
-
-/// What a kernel works on. kQuantBits: of the quants' values, 8 for codebooks;
-/// kPacked: they stand in planes, not one per byte.
-template <int kBitsValue, bool kCodebookValue, int kScaleColumnsValue, bool kMinimumValue,
-          bool kPackedValue>
-struct Kind {
-  static constexpr int kQuantBits = kCodebookValue ? 8 : kBitsValue;
-  static constexpr int kStoredBits = kPackedValue ? kBitsValue : 8;
-  static constexpr bool kCodebook = kPackedValue && kCodebookValue;
-  static constexpr int kScaleColumns = kScaleColumnsValue;
-  static constexpr bool kMinimum = kMinimumValue;
-  /// Steps whose pair sums fit into 16 bits: 8 * 2 * 15 * 127 < 2^15, and so on.
-  static constexpr int kNarrowSteps = kQuantBits <= 4 ? 8 : kQuantBits == 5 ? 4 : 2;
-  /// Rows at once, so that sums, dots and weights fit into 16 registers.
-  static constexpr int kRows = kQuantBits == 8 ? 2 : 3;
-};
 
 /// narrow += pair sums of a step.
 template <typename K, int kRows, int kStep>
@@ -110,141 +88,39 @@ LAZYLLM_INLINE void add_wide_step(__m256i (&dots)[kRows][kHalves], const uint8_t
   }
 }
 
-template <typename K, int kRows, int kFirst>
-LAZYLLM_INLINE void add_four_steps(__m256i (&dots)[kRows][kHalves], const uint8_t* weights,
-                                   const int8_t* quants) {
-  if constexpr (K::kQuantBits == 8) {
-    add_wide_step<K, kRows, kFirst>(dots, weights, quants);
-    add_wide_step<K, kRows, kFirst + 1>(dots, weights, quants);
-    add_wide_step<K, kRows, kFirst + 2>(dots, weights, quants);
-    add_wide_step<K, kRows, kFirst + 3>(dots, weights, quants);
-  } else if constexpr (K::kNarrowSteps >= 4) {
-    add_narrow<K, kRows, kFirst, 4>(dots, weights, quants);
-  } else {
-    add_narrow<K, kRows, kFirst, 2>(dots, weights, quants);
-    add_narrow<K, kRows, kFirst + 2, 2>(dots, weights, quants);
-  }
-}
+/// What a kernel works on. kQuantBits: of the quants' values, 8 for codebooks;
+/// kPacked: they stand in planes, not one per byte.
+template <int kBitsValue, bool kCodebookValue, int kScaleColumnsValue, bool kMinimumValue,
+          bool kPackedValue>
+struct Kind {
+  static constexpr int kQuantBits = kCodebookValue ? 8 : kBitsValue;
+  static constexpr int kStoredBits = kPackedValue ? kBitsValue : 8;
+  static constexpr bool kCodebook = kPackedValue && kCodebookValue;
+  static constexpr int kScaleColumns = kScaleColumnsValue;
+  static constexpr bool kMinimum = kMinimumValue;
+  /// Steps whose pair sums fit into 16 bits: 8 * 2 * 15 * 127 < 2^15, and so on.
+  static constexpr int kNarrowSteps = kQuantBits <= 4 ? 8 : kQuantBits == 5 ? 4 : 2;
+  static constexpr int kRows = kQuantBits == 8 ? 2 : 3;
 
-template <typename K, int kRows>
-LAZYLLM_INLINE void start_dots(__m256i (&dots)[kRows][kHalves], const int32_t* extras) {
-  LAZYLLM_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    LAZYLLM_UNROLL
-    for (int h = 0; h < kHalves; ++h) {
-      dots[r][h] = K::kMinimum ? _mm256_setzero_si256() : _mm256_set1_epi32(extras[r]);
-    }
-  }
-}
-
-template <typename K, int kRows>
-LAZYLLM_INLINE void scale_dots(const __m256i (&dots)[kRows][kHalves], const float* scales,
-                               const int32_t* extras, const float* weight_scales,
-                               const float* minimums, __m256 (&sums)[kRows][kHalves]) {
-  LAZYLLM_UNROLL
-  for (int h = 0; h < kHalves; ++h) {
-    const __m256 weight_scale = _mm256_loadu_ps(weight_scales + 8 * h);
-    LAZYLLM_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const __m256 scale = _mm256_mul_ps(weight_scale, _mm256_broadcast_ss(scales + r));
-      sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][h]), scale, sums[r][h]);
-      if constexpr (K::kMinimum) {
-        const __m256 scaled_sum = _mm256_castsi256_ps(_mm256_set1_epi32(extras[r]));
-        sums[r][h] = _mm256_fmadd_ps(scaled_sum, _mm256_loadu_ps(minimums + 8 * h), sums[r][h]);
-      }
-    }
-  }
-}
-
-/// kRows rows from first_row on, one tile.
-template <typename K, int kRows>
-void multiply_rows(const QuantProduct& p, int first_row, int tile) {
-  float* out = p.sums + first_row * p.sums_stride + tile * kTileOutputs;
-  __m256 sums[kRows][kHalves];
-  LAZYLLM_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    LAZYLLM_UNROLL
-    for (int h = 0; h < kHalves; ++h) {
-      sums[r][h] = p.first ? _mm256_setzero_ps() : _mm256_loadu_ps(out + r * p.sums_stride + 8 * h);
-    }
-  }
-  const int64_t width = int64_t{p.tiles} * kTileOutputs;
-  const int8_t* quants = p.quants + first_row * 4;
-  const float* scales = p.scales + first_row;
-  const auto* extras = static_cast<const int32_t*>(p.extras) + first_row;
-  const uint8_t* weights = p.weights + tile * kGroupValues;
-  const float* weight_scales = p.weight_scales + tile * kTileOutputs;
-  const float* minimums = p.weight_minimums + tile * kTileOutputs;
-  for (int64_t g = 0; g < p.groups; ++g) {
-    __m256i dots[kRows][kHalves];
-    start_dots<K, kRows>(dots, extras);
-    if constexpr (K::kScaleColumns == 32 && K::kNarrowSteps == 8 && K::kQuantBits != 8) {
-      add_narrow<K, kRows, 0, 8>(dots, weights, quants);
+  template <int kTaken, int kFirst, int kCount>
+  LAZYLLM_INLINE static void add_steps(__m256i (&dots)[kTaken][kHalves], const uint8_t* weights,
+                                       const int8_t* quants) {
+    if constexpr (kQuantBits != 8 && kCount <= kNarrowSteps) {
+      add_narrow<Kind, kTaken, kFirst, kCount>(dots, weights, quants);
+    } else if constexpr (kQuantBits == 8 && kCount == 1) {
+      add_wide_step<Kind, kTaken, kFirst>(dots, weights, quants);
     } else {
-      add_four_steps<K, kRows, 0>(dots, weights, quants);
-      if constexpr (K::kScaleColumns == 16) {
-        scale_dots<K, kRows>(dots, scales, extras, weight_scales, minimums, sums);
-        extras += kPanelRows;
-        weight_scales += width;
-        minimums += width;
-        start_dots<K, kRows>(dots, extras);
-      }
-      add_four_steps<K, kRows, 4>(dots, weights, quants);
-    }
-    scale_dots<K, kRows>(dots, scales, extras, weight_scales, minimums, sums);
-    quants += kActivationGroupBytes;
-    scales += kPanelRows;
-    extras += kPanelRows;
-    weights += int64_t{p.tiles} * kStepBytes * K::kStoredBits;
-    weight_scales += width;
-    minimums += width;
-  }
-  LAZYLLM_UNROLL
-  for (int r = 0; r < kRows; ++r) {
-    LAZYLLM_UNROLL
-    for (int h = 0; h < kHalves; ++h) {
-      _mm256_storeu_ps(out + r * p.sums_stride + 8 * h, sums[r][h]);
+      add_steps<kTaken, kFirst, kCount / 2>(dots, weights, quants);
+      add_steps<kTaken, kFirst + kCount / 2, kCount / 2>(dots, weights, quants);
     }
   }
-}
-
-template <typename K>
-void multiply(const QuantProduct& p) {
-  for (int tile = 0; tile < p.tiles; ++tile) {
-    int row = 0;
-    for (; row + K::kRows <= p.rows; row += K::kRows) multiply_rows<K, K::kRows>(p, row, tile);
-    if (p.rows - row == 2) multiply_rows<K, 2>(p, row, tile);
-    if (p.rows - row == 1) multiply_rows<K, 1>(p, row, tile);
-  }
-}
-
-template <bool kPacked>
-QuantKernel kernel(const PackedFormat& f) {
-  switch (f.bits) {
-    case 2:
-      return multiply<Kind<2, false, 16, true, kPacked>>;
-    case 3:
-      return multiply<Kind<3, false, 16, false, kPacked>>;
-    case 5:
-      return f.minimum ? multiply<Kind<5, false, 32, true, kPacked>>
-                       : multiply<Kind<5, false, 32, false, kPacked>>;
-    case 6:
-      return multiply<Kind<6, false, 16, false, kPacked>>;
-    case 8:
-      return multiply<Kind<8, false, 32, false, kPacked>>;
-    default:
-      break;
-  }
-  if (f.codebook) return multiply<Kind<4, true, 32, false, kPacked>>;
-  return f.minimum ? multiply<Kind<4, false, 32, true, kPacked>>
-                   : multiply<Kind<4, false, 32, false, kPacked>>;
-}
+};
 
 QuantKernel panel_kernel(const PackedFormat& f, int, int) {
-  return kernel<false>(f);
+  return kernel<Kind, false>(f);
 }
 QuantKernel direct_kernel(const PackedFormat& f, int) {
-  return kernel<true>(f);
+  return kernel<Kind, true>(f);
 }
 
 }  // namespace

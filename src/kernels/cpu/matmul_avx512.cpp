@@ -206,4 +206,13 @@ const MatmulKernels& avx512_matmul_kernels() {
   return kKernels;
 }
 
+const MatmulKernels& avx512_bf16_matmul_kernels() {
+  static const MatmulKernels kKernels = [] {
+    MatmulKernels kernels = avx512_matmul_kernels();
+    kernels.bf16 = &avx512::bf16_kernels();
+    return kernels;
+  }();
+  return kKernels;
+}
+
 }  // namespace lazyllm::kernels::cpu

@@ -18,7 +18,8 @@
 //     sum = sum + float(dot) * (activation scale * weight scale)
 //     sum = sum + (activation scale * sum of activation quants) * minimum    (if there is one)
 // where start = -offset * sum of activation quants; float weights: sum = sum + in * weight
-// in rising order of columns. "a + b * c" is one FMA where the ISA has it.
+// in rising order of columns. "a + b * c" is one FMA where the ISA has it. BF16 weights on an ISA
+// with Bf16Kernels: in rounded to BF16, two columns at once, in rising order of pairs.
 namespace lazyllm::kernels::cpu {
 
 inline constexpr int kPanelRows = 6;   ///< rows of a panel
@@ -59,6 +60,30 @@ struct FloatProduct {
 };
 using FloatKernel = void (*)(const FloatProduct&);
 
+/// Operands of a product of one panel of rows with BF16 weights.
+struct Bf16Product {
+  int rows;             ///< 1 .. 6, as the kernel was asked for
+  int tiles;            ///< 1 .. 2
+  const uint16_t* in;   ///< [pairs of columns][6 rows][2]; a column past the last one is 0
+  const void* weights;  ///< [columns][16], or [pairs of columns][tiles][16][2]
+  int64_t columns;
+  float* sums;
+  int64_t sums_stride;
+  bool first;
+};
+using Bf16Kernel = void (*)(const Bf16Product&);
+
+struct Bf16Kernels {
+  /// Rounds `rows` <= 6 rows to nearest even, as Bf16Product::in; entries of missing rows stay
+  /// undefined.
+  void (*round_panel)(const float* in, int64_t in_stride, int rows, int64_t columns, uint16_t* out);
+  /// Columns of a tile in pairs: pair k to out + k * stride.
+  void (*unpack)(const std::byte* values, int64_t columns, uint16_t* out, int64_t stride);
+  Bf16Kernel (*panel_kernel)(int rows, int tiles);
+  /// On the packed form of one tile: for few rows.
+  Bf16Kernel (*direct_kernel)(int rows);
+};
+
 struct MatmulKernels {
   /// Quantises `rows` <= 6 rows of groups * 32 columns: x ~ scale * quant with
   /// scale = max |x| / 127 and quants rounded to nearest even. The sums of the quants go
@@ -85,12 +110,20 @@ struct MatmulKernels {
   QuantKernel (*direct_kernel)(const PackedFormat& format, int rows);
   FloatKernel (*float_panel_kernel)(int rows, int tiles);
   FloatKernel (*float_direct_kernel)(StorageType type, int rows);
-  int64_t panel_group_bytes;  ///< of an unpacked group of a tile: 32 x 16 values
-  const char* description;    ///< of the integer arithmetic: "int8 VNNI"
+  int64_t panel_group_bytes;          ///< of an unpacked group of a tile: 32 x 16 values
+  const char* description;            ///< of the integer arithmetic: "int8 VNNI"
+  const Bf16Kernels* bf16 = nullptr;  ///< null: BF16 weights are multiplied as float32
+
+  /// Whether activations are wanted as Bf16Product::in.
+  bool multiplies_as_bf16(const PackedFormat& format) const {
+    return bf16 != nullptr && format.bf16;
+  }
 };
 
 const MatmulKernels& generic_matmul_kernels();
 const MatmulKernels& avx2_matmul_kernels();
+const MatmulKernels& avx_vnni_matmul_kernels();
 const MatmulKernels& avx512_matmul_kernels();
+const MatmulKernels& avx512_bf16_matmul_kernels();
 
 }  // namespace lazyllm::kernels::cpu

@@ -16,5 +16,7 @@ void unpack_floats(StorageType type, const std::byte* values, int64_t columns, f
                    int64_t stride);
 FloatKernel float_panel_kernel(int rows, int tiles);
 FloatKernel float_direct_kernel(StorageType type, int rows);
+/// Of AVX-512 BF16.
+const Bf16Kernels& bf16_kernels();
 
 }  // namespace lazyllm::kernels::cpu::avx512

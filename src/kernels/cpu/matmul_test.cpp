@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -27,10 +28,25 @@ std::vector<float> random_floats(int64_t count, uint32_t seed) {
   return values;
 }
 
-/// Activations as matmul() sees them: rounded to int8 per group unless weights are floats.
-std::vector<double> seen_activations(const std::vector<float>& in, bool rounded) {
+/// To the nearest BF16, halves to even.
+float to_bf16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+}
+
+bool is_float_type(StorageType type) {
+  return traits(type).block_values == 1;
+}
+
+/// Activations as matmul() sees them: rounded to int8 per group, or to BF16 where such weights
+/// are multiplied as they are, or not at all.
+std::vector<double> seen_activations(Isa isa, StorageType type, const std::vector<float>& in) {
   std::vector<double> seen(in.begin(), in.end());
-  for (size_t g = 0; rounded && g < in.size(); g += 32) {
+  if (isa == Isa::avx512_bf16 && type == StorageType::bf16) {
+    for (size_t i = 0; i < in.size(); ++i) seen[i] = static_cast<double>(to_bf16(in[i]));
+    return seen;
+  }
+  for (size_t g = 0; !is_float_type(type) && g < in.size(); g += 32) {
     float maximum = 0.0f;
     for (size_t i = g; i < g + 32; ++i) maximum = std::max(maximum, std::fabs(in[i]));
     const float inverse = maximum > 0.0f ? 127.0f / maximum : 0.0f;
@@ -40,10 +56,6 @@ std::vector<double> seen_activations(const std::vector<float>& in, bool rounded)
     }
   }
   return seen;
-}
-
-bool is_float_type(StorageType type) {
-  return traits(type).block_values == 1;
 }
 
 /// out = weight * in (+ bias, + out), as matmul() computes it.
@@ -58,9 +70,9 @@ std::vector<float> run(Isa isa, ThreadPool& pool, const Weight& weight,
   return out;
 }
 
-void expect_product(const RandomWeight& w, const std::vector<float>& in, int64_t rows,
+void expect_product(Isa isa, const RandomWeight& w, const std::vector<float>& in, int64_t rows,
                     const float* out, int64_t out_stride, const std::string& what) {
-  const std::vector<double> seen = seen_activations(in, !is_float_type(w.type));
+  const std::vector<double> seen = seen_activations(isa, w.type, in);
   std::vector<float> weights(static_cast<size_t>(w.columns));
   for (int64_t o = 0; o < w.rows; ++o) {
     dequantize_row(w.type, w.data.data() + o * row_bytes(w.type, w.columns), w.columns,
@@ -99,7 +111,7 @@ TEST(Matmul, EveryTypeOnEveryIsaEqualsTheScalarOracle) {
         const auto weight = pack_weight({&source, 1}, false, pool);
         const std::vector<float> in = random_floats(rows * columns, seed);
         const std::vector<float> out = run(isa, pool, *weight, in, rows);
-        expect_product(w, in, rows, out.data(), outputs, label(isa, type));
+        expect_product(isa, w, in, rows, out.data(), outputs, label(isa, type));
         if (HasFatalFailure()) return;
         ++seed;
       }
@@ -152,10 +164,10 @@ TEST(Matmul, FusedMatricesOfDifferentTypesAndTargets) {
           {fused.get(), nullptr, {out.data(), rows, 123, 200}, false},
           {other.get(), nullptr, {out.data() + 125, rows, 50, 200}, false}};
       matmul(isa, pool, {in.data(), rows, columns, columns}, targets);
-      expect_product(q, in, rows, out.data(), 200, "q");
-      expect_product(k, in, rows, out.data() + 70, 200, "k");
-      expect_product(v, in, rows, out.data() + 90, 200, "v");
-      expect_product(up, in, rows, out.data() + 125, 200, "up");
+      expect_product(isa, q, in, rows, out.data(), 200, "q");
+      expect_product(isa, k, in, rows, out.data() + 70, 200, "k");
+      expect_product(isa, v, in, rows, out.data() + 90, 200, "v");
+      expect_product(isa, up, in, rows, out.data() + 125, 200, "up");
       for (int64_t r = 0; r < rows; ++r) {  // the gaps are untouched
         for (const int64_t o : {123, 124, 175, 199}) {
           ASSERT_EQ(out[static_cast<size_t>(r * 200 + o)], 7.0f);
@@ -218,9 +230,12 @@ TEST(Matmul, IsasWithFmaAgreeInBits) {
     const WeightSource source = w.source();
     const auto weight = pack_weight({&source, 1}, false, pool);
     const std::vector<float> in = random_floats(9 * 512, 5);
-    for (size_t i = 1; i < isas.size() && isas[i] != Isa::generic; ++i) {
-      EXPECT_EQ(run(isas[0], pool, *weight, in, 9), run(isas[i], pool, *weight, in, 9))
-          << label(isas[i], type);
+    std::vector<float> expected;
+    for (const Isa isa : isas) {
+      if (isa == Isa::generic || (isa == Isa::avx512_bf16 && type == StorageType::bf16)) continue;
+      const std::vector<float> out = run(isa, pool, *weight, in, 9);
+      if (expected.empty()) expected = out;
+      EXPECT_EQ(out, expected) << label(isa, type);
     }
   }
 }
@@ -231,6 +246,11 @@ TEST(DescribeMatmul, NamesArithmeticAndStorage) {
 #if defined(__x86_64__)
   EXPECT_EQ(describe_matmul(Isa::avx512_vnni, StorageType::q6_k),
             "int8 VNNI, 6-bit weights, groups of 16");
+  EXPECT_EQ(describe_matmul(Isa::avx_vnni, StorageType::q8_0),
+            "int8 AVX-VNNI, 8-bit weights, groups of 32");
+  EXPECT_EQ(describe_matmul(Isa::avx512_bf16, StorageType::bf16),
+            "bfloat16 dot products, bfloat16 weights");
+  EXPECT_EQ(describe_matmul(Isa::avx512_bf16, StorageType::f16), "float32 FMA, float16 weights");
 #endif
 }
 
@@ -284,7 +304,8 @@ TEST(PackWeight, GivesPagesOfTheFileBack) {
   // Dropped pages are read again when they are touched.
   EXPECT_TRUE(std::equal(w.data.begin(), w.data.end(), file.bytes().begin()));
   const std::vector<float> in = random_floats(1024, 5);
-  expect_product(w, in, 1, run(Isa::generic, pool, *weight, in, 1).data(), 300, "mapped");
+  expect_product(Isa::generic, w, in, 1, run(Isa::generic, pool, *weight, in, 1).data(), 300,
+                 "mapped");
   std::filesystem::remove(path);
 }
 

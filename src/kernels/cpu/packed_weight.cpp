@@ -23,9 +23,9 @@ constexpr PackedFormat codebook(bool of_super) {
 }
 
 constexpr PackedFormat kFormats[kStorageTypeCount] = {
-    {},
-    {},
-    {},                    // F32, F16, BF16
+    {},                    // F32
+    {},                    // F16
+    {.bf16 = true},        // BF16
     simple(4, 8),          // Q4_0
     simple_minimum(4),     // Q4_1
     simple(5, 16),         // Q5_0

@@ -29,6 +29,7 @@ struct PackedFormat {
   bool minimum = false;
   bool super = false;     ///< scale = f16 of the super-block * int8 of the group
   bool codebook = false;  ///< the 4-bit code stands for kIq4Values[code] + 128
+  bool bf16 = false;      ///< of float storage: BF16
 
   bool is_float() const { return bits == 0; }
   bool nibble_scales() const { return bits == 2; }  ///< Q2_K: scale and minimum in one byte

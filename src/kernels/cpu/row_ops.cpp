@@ -5,8 +5,8 @@ namespace lazyllm::kernels::cpu {
 
 const RowKernels& row_kernels(Isa isa) {
 #if defined(__x86_64__)
-  if (isa == Isa::avx512_vnni) return avx512::kRowKernels;
-  if (isa == Isa::avx2) return avx2::kRowKernels;
+  if (has_avx512_vectors(isa)) return avx512::kRowKernels;
+  if (has_avx2_vectors(isa)) return avx2::kRowKernels;
 #endif
   static_cast<void>(isa);
   return generic::kRowKernels;
