@@ -65,6 +65,15 @@ const std::vector<Isa>& detect_isas() {
   return isas;
 }
 
+int64_t weight_prefetch_bytes() {
+#if defined(__x86_64__)
+  static const int64_t bytes = __builtin_cpu_is("amd") ? 4096 : 0;
+  return bytes;
+#else
+  return 0;
+#endif
+}
+
 Isa choose_isa(std::string_view wanted) {
   const std::vector<Isa>& isas = detect_isas();
   if (wanted.empty()) return isas.front();

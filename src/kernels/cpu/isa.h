@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,10 @@ constexpr bool has_avx512_vectors(Isa isa) {
 /// before avx512_vnni only where its products were measured to be faster than FMA: on some
 /// processors they take four times as long as they do on others.
 const std::vector<Isa>& detect_isas();
+
+/// How many bytes ahead a product of few rows should ask for weights that are read once; 0 where
+/// the processor's own prefetching does better. Measured: docs/performance.md, "Few rows".
+int64_t weight_prefetch_bytes();
 
 /// Errors: Error(usage) when this machine does not have the ISA; "" is the best one.
 Isa choose_isa(std::string_view name);

@@ -87,6 +87,14 @@ void store(const MatmulTarget& target, int64_t first_row, int64_t rows, int64_t 
   }
 }
 
+/// Asks for `bytes` bytes, so that they are on their way while something else is computed.
+void prefetch(const uint8_t* data, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(data + i);
+}
+
+// Of a tile's quants, asked for before its scales are decoded: until then nobody reads there.
+constexpr int64_t kFirstQuantBytes = 1024;
+
 /// A panel of rows times one tile in its packed form; sums of [rows][16].
 void multiply_tile_floats(const Call& call, const PackedMatrix& matrix, int64_t tile, int64_t panel,
                           int rows, float* sums) {
@@ -122,8 +130,10 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
   float* minimums = scratch.minimums.get<float>(scale_groups * kTileOutputs);
   float* sums = scratch.sums.get<float>(kPanelRows * kTileOutputs);
   if (!format.is_float()) {
+    prefetch(matrix.quants(tile), kFirstQuantBytes);
     call.kernels->decode_scales(format, matrix.scales(tile), 0, matrix.groups(), scales, minimums,
                                 kTileOutputs);
+    if (tile + 1 < matrix.tiles()) prefetch(matrix.scales(tile + 1), matrix.scale_bytes);
   }
   const int64_t outputs = std::min<int64_t>(kTileOutputs, matrix.rows - tile * kTileOutputs);
   for (int64_t row = 0; row < call.in.rows; row += kPanelRows) {
@@ -145,7 +155,8 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
                                                  .groups = matrix.groups(),
                                                  .sums = sums,
                                                  .sums_stride = kTileOutputs,
-                                                 .first = true});
+                                                 .first = true,
+                                                 .prefetch_bytes = weight_prefetch_bytes()});
     }
     store(*task.target, row, rows, task.first_output + tile * kTileOutputs, outputs, sums,
           kTileOutputs);

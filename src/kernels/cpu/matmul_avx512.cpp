@@ -117,6 +117,12 @@ void multiply(const QuantProduct& p) {
   const float* minimums = p.weight_minimums;
   for (int64_t g = 0; g < p.groups; ++g) {
     __m512i dots[kRows][kTiles];
+    if (kBits != 8 && p.prefetch_bytes != 0) {
+      LAZYLLM_UNROLL
+      for (int i = 0; i < kBits; ++i) {
+        __builtin_prefetch(weights + p.prefetch_bytes + i * kStepBytes);
+      }
+    }
     start_dots<kRows, kTiles, kMinimum>(dots, extras);
     add_four_steps<kBits, kCodebook, kRows, kTiles, 0>(dots, weights, quants);
     if constexpr (kScaleColumns == 16) {

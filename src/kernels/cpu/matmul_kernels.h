@@ -43,7 +43,8 @@ struct QuantProduct {
   int64_t groups;                ///< groups of 32 columns
   float* sums;                   ///< [rows][sums_stride]
   int64_t sums_stride;
-  bool first;  ///< start from 0 instead of `sums`
+  bool first;                  ///< start from 0 instead of `sums`
+  int64_t prefetch_bytes = 0;  ///< how far ahead to ask for weights; 0: leave it to the processor
 };
 using QuantKernel = void (*)(const QuantProduct&);
 
