@@ -87,7 +87,8 @@ void add_all() {
                               {1, 2048, 5632},   {4, 2048, 5632},   {6, 2048, 5632}};
   // More than the caches hold: what decoding and small revivals meet.
   constexpr Shape kMemory[] = {{1, 2048, 98304}, {2, 2048, 98304},  {5, 2048, 98304},
-                               {9, 2048, 98304}, {12, 2048, 98304}, {18, 2048, 98304}};
+                               {9, 2048, 98304}, {18, 2048, 98304}, {24, 2048, 98304},
+                               {36, 2048, 98304}};
   for (const Isa isa : detect_isas()) {
     for (const int threads : {1, 2}) {
       for (const StorageType type :

@@ -12,9 +12,10 @@
 namespace lazyllm::kernels::cpu {
 namespace {
 
-// Up to this many rows weights are unpacked in registers, once per panel of 6 rows;
+// Up to this many rows weights are unpacked in registers, once per panel of 6 rows (measured:
+// docs/performance.md, "Few rows");
 // beyond, a block of columns is unpacked once for all rows.
-constexpr int64_t kDirectRows = kPanelRows;
+constexpr int64_t kDirectRows = 3 * kPanelRows;
 
 // Columns unpacked at once, at most: 2 tiles of them (one byte each, scales beside) stay
 // in the first-level cache while all rows of a block pass.
