@@ -50,7 +50,8 @@ void add_model_flags(CLI::App& command, CommonOptions& options) {
 void add_machine_flags(CLI::App& command, CommonOptions& options) {
   command.add_option("-t,--threads", options.threads, "threads (default: one per core)")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--isa", options.isa, "force a kernel set: avx512-bf16, avx512-vnni, avx-vnni, avx2, generic");
+  command.add_option("--isa", options.isa,
+                     "force a kernel set: avx512-bf16, avx512-vnni, avx-vnni, avx2, generic");
 }
 
 void add_cache_type_flags(CLI::App& command, CommonOptions& options) {

@@ -263,7 +263,7 @@ std::vector<PruningOptions> TuneSearch::refined(const PruningOptions& base) cons
     }
   }
   varied([](PruningOptions& p) { p.protect_last = 192; });
-  varied([](PruningOptions& p) { p.revive_budget = RevivalBudget{16}; });
+  varied([](PruningOptions& p) { p.revive_budget = RevivalBudget{4}; });
   varied([](PruningOptions& p) { p.score_pool = pools(*p.score).other; });
   varied([](PruningOptions& p) { p.keep_mass = 0.95; });
   return candidates;
