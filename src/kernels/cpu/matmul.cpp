@@ -22,7 +22,7 @@ constexpr int64_t kDirectRows = 3 * kPanelRows;
 constexpr int64_t kBlockColumns = 768;
 constexpr int64_t kFloatBlockColumns = 128;
 constexpr int64_t kBf16BlockColumns = 256;
-constexpr int64_t kPanelOutputs = kPanelTiles * kTileOutputs;
+constexpr int64_t kPanelOutputs = kMaxPanelTiles * kTileOutputs;
 
 // Rows of a block: their quantised activations should stay in the second-level
 // cache, but unpacking must remain a small share.
@@ -164,7 +164,7 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
   }
 }
 
-/// One or two tiles of a task and the rows they are multiplied with.
+/// Some tiles of a task, as many as a kernel takes at once, and the rows they are multiplied with.
 struct PanelWork {
   const Task& task;
   int64_t tile;
@@ -196,8 +196,7 @@ void for_each_panel(const PanelWork& work, bool only_block, bool last_block,
     if (last_block) {  // the lines written at the end are asked for now
       for (int64_t r = 0; r < rows; ++r) {
         const float* out = target.out.row(first + r) + work.first_output();
-        __builtin_prefetch(out, 1);
-        __builtin_prefetch(out + kTileOutputs, 1);
+        for (int t = 0; t < work.tiles; ++t) __builtin_prefetch(out + t * kTileOutputs, 1);
       }
     }
     if (in_place) {
@@ -223,9 +222,9 @@ void multiply_quants(const Call& call, const PanelWork& work) {
   const int64_t stride = int64_t{tiles} * kTileOutputs;
   const int64_t group_bytes = kernels.panel_group_bytes;
   constexpr int64_t kMaximumGroups = kBlockColumns / kGroupColumns;
-  uint8_t* weights = scratch.weights.get<uint8_t>(kMaximumGroups * kPanelTiles * group_bytes);
-  float* scales = scratch.scales.get<float>(kMaximumGroups * 2 * kPanelOutputs);
-  float* minimums = scratch.minimums.get<float>(kMaximumGroups * 2 * kPanelOutputs);
+  uint8_t* weights = scratch.weights.get<uint8_t>(kMaximumGroups * tiles * group_bytes);
+  float* scales = scratch.scales.get<float>(kMaximumGroups * 2 * stride);
+  float* minimums = scratch.minimums.get<float>(kMaximumGroups * 2 * stride);
   // Blocks of about equal size, in whole super-blocks.
   const int64_t blocks = (matrix.groups() + kMaximumGroups - 1) / kMaximumGroups;
   const int64_t block_groups =
@@ -322,10 +321,10 @@ void multiply_bf16(const Call& call, const PanelWork& work) {
       });
 }
 
-/// Many rows: one or two tiles, unpacked block by block, times a block of rows.
-void multiply_panel(const Call& call, const Task& task, int64_t tile, int64_t row_block) {
+/// Many rows: some tiles, unpacked block by block, times a block of rows.
+void multiply_panel(const Call& call, const Task& task, int64_t tile, int tiles,
+                    int64_t row_block) {
   const PackedMatrix& matrix = *task.matrix;
-  const int tiles = static_cast<int>(std::min<int64_t>(kPanelTiles, matrix.tiles() - tile));
   const int64_t first_row = row_block * call.block_rows;
   const PanelWork work{task, tile, tiles, first_row,
                        std::min(call.block_rows, call.in.rows - first_row)};
@@ -345,9 +344,15 @@ void run_item(const Call& call, int64_t index) {
   while (call.tasks[t].first_item > item) --t;
   const Task& task = call.tasks[t];
   const int64_t first = (item - task.first_item) * call.item_tiles;
-  if (call.in.rows > kDirectRows) return multiply_panel(call, task, first, row_block);
   const int64_t end = std::min(first + call.item_tiles, task.matrix->tiles());
-  for (int64_t tile = first; tile < end; ++tile) multiply_direct(call, task, tile);
+  if (call.in.rows <= kDirectRows) {
+    for (int64_t tile = first; tile < end; ++tile) multiply_direct(call, task, tile);
+    return;
+  }
+  const int64_t step = call.kernels->panel_tiles(task.matrix->format);
+  for (int64_t tile = first; tile < end; tile += step) {
+    multiply_panel(call, task, tile, static_cast<int>(std::min(step, end - tile)), row_block);
+  }
 }
 
 void collect_tasks(Call& call, std::span<const MatmulTarget> targets) {
@@ -371,14 +376,17 @@ void plan(Call& call, int threads) {
   for (const Task& task : call.tasks) tiles += task.matrix->tiles();
   const int64_t wanted_items = threads == 1 ? 1 : int64_t{4} * threads;
   const int64_t rows = call.in.rows;
-  call.item_tiles = kPanelTiles;
+  call.item_tiles = 0;
+  for (const PackedFormat* format : call.formats) {
+    call.item_tiles = std::max<int64_t>(call.item_tiles, call.kernels->panel_tiles(*format));
+  }
   call.block_rows = rows;
   if (rows <= kDirectRows) {
     call.item_tiles = std::clamp<int64_t>(tiles / wanted_items, 1, 32);
   } else {
     int64_t block_rows = std::max(kBlockActivationBytes / call.in.columns, kMinimumBlockRows);
-    if (tiles / kPanelTiles < wanted_items) {  // few outputs: split the rows
-      const int64_t panels = std::max<int64_t>(1, tiles / kPanelTiles);
+    if (tiles / call.item_tiles < wanted_items) {  // few outputs: split the rows
+      const int64_t panels = std::max<int64_t>(1, tiles / call.item_tiles);
       block_rows = std::min(block_rows, rows * panels / wanted_items);
       block_rows = std::max<int64_t>(block_rows, 8 * kPanelRows);
     }

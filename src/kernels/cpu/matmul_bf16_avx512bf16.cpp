@@ -115,7 +115,16 @@ void unpack(const std::byte* values, int64_t columns, uint16_t* out, int64_t str
 }
 
 Bf16Kernel panel_kernel(int rows, int tiles) {
-  return tiles == 1 ? of_rows<1, false>(rows) : of_rows<2, false>(rows);
+  switch (tiles) {
+    case 1:
+      return of_rows<1, false>(rows);
+    case 2:
+      return of_rows<2, false>(rows);
+    case 3:
+      return of_rows<3, false>(rows);
+    default:
+      return of_rows<4, false>(rows);
+  }
 }
 
 Bf16Kernel direct_kernel(int rows) {
