@@ -60,6 +60,7 @@ int64_t partial_floats(int64_t lanes, int padded_dim) {
 /// One call, cut into tiles of rows. Chunks are numbered from key 0 of the list.
 struct Attention::Call {
   const AttentionInput* input;
+  const AttentionProducts* products;
   int group;
   int padded_dim;
   int64_t rows;
@@ -72,7 +73,9 @@ struct Attention::Call {
   float scale;   ///< as in AttentionTile
   float soft_cap;
 
-  Call(const AttentionInput& in, int64_t max_lanes, ScoreKind kind) : input(&in) {
+  Call(const AttentionInput& in, const AttentionProducts& arithmetic, int64_t max_lanes,
+       ScoreKind kind)
+      : input(&in), products(&arithmetic) {
     const KvLayout& layout = in.cache.layout;
     group = in.heads / layout.kv_heads;
 
@@ -135,7 +138,8 @@ struct Attention::Call {
 };
 
 Attention::Attention(Isa isa, ThreadPool& pool)
-    : kernels_(attention_kernels(isa)),
+    : isa_(isa),
+      kernels_(attention_kernels(isa)),
       pool_(pool),
       worker_scratch_(static_cast<size_t>(pool.threads())) {}
 
@@ -144,8 +148,10 @@ void Attention::attend(const AttentionInput& input, FloatRows out) {
   const int64_t pairs = input.queries.rows * input.heads;  // lanes of all tiles
   int64_t lanes = kTileLanes;
   while (lanes > kMinTileLanes && pairs / lanes < kTasksPerThread * pool_.threads()) lanes /= 2;
-  const Call call(input, lanes, ScoreKind::probability);
-  const int64_t tasks = call.tiles * input.cache.layout.kv_heads;
+  const KvLayout& layout = input.cache.layout;
+  const AttentionProducts& products = attention_products(isa_, layout.k_type, layout.v_type);
+  const Call call(input, products, lanes, ScoreKind::probability);
+  const int64_t tasks = call.tiles * layout.kv_heads;
   if (tasks < kTasksPerThread * pool_.threads() && pool_.threads() > 1 &&
       call.work >= kInlineWork) {
     attend_chunks(call, out);
@@ -171,11 +177,11 @@ void Attention::attend_tiles(const Call& call, FloatRows out) {
     AttentionPartial part = carve_partial(next, call.lanes, call.padded_dim);
     const int32_t first = *std::min_element(tile.first_key, tile.first_key + tile.rows);
     const int32_t end = *std::max_element(tile.end_key, tile.end_key + tile.rows);
-    kernels_.prepare(tile, scratch);
+    call.products->prepare(tile, scratch);
     int64_t chunk = first / kChunkKeys;
-    kernels_.chunk(tile, scratch, chunk, total);
+    call.products->chunk(tile, scratch, chunk, total);
     for (++chunk; chunk * kChunkKeys < end; ++chunk) {
-      kernels_.chunk(tile, scratch, chunk, part);
+      call.products->chunk(tile, scratch, chunk, part);
       kernels_.fold(lanes, call.padded_dim, part, total);
     }
     kernels_.finish(tile, total, call.output(out, tile_index, kv_head), out.stride);
@@ -201,8 +207,8 @@ void Attention::attend_chunks(const Call& call, FloatRows out) {
     float* next = worker_scratch_[static_cast<size_t>(worker)].floats(
         static_cast<size_t>(scratch_floats(call.lanes, call.padded_dim)));
     const AttentionScratch scratch = carve_scratch(next, call.lanes, call.padded_dim);
-    kernels_.prepare(tile, scratch);
-    kernels_.chunk(tile, scratch, call.first_chunk + chunk, partial(pair, chunk));
+    call.products->prepare(tile, scratch);
+    call.products->chunk(tile, scratch, call.first_chunk + chunk, partial(pair, chunk));
   };
   parallel_for(pool_, pairs * chunks, true, attend_chunk);
   auto finish = [&](int64_t pair, int) {
@@ -230,7 +236,7 @@ void Attention::score(const AttentionInput& input, ScoreKind kind, std::span<flo
       one.scale = 1.0f;
       one.soft_cap = 0.0f;
     }
-    score_row(one, Call(one, 1, kind), kind, scores);
+    score_row(one, Call(one, kernels_.products, 1, kind), kind, scores);
   }
   if (kind == ScoreKind::peak) return;
   const float heads = input.head_weights.empty() ? static_cast<float>(input.heads) : 1.0f;
@@ -259,7 +265,7 @@ void Attention::score_row(const AttentionInput& input, const Call& call, ScoreKi
     float* next = worker_scratch_[static_cast<size_t>(worker)].floats(
         static_cast<size_t>(scratch_floats(call.lanes, call.padded_dim)));
     const AttentionScratch scratch = carve_scratch(next, call.lanes, call.padded_dim);
-    kernels_.prepare(tile, scratch);
+    call.products->prepare(tile, scratch);
     const int64_t head = int64_t{kv_head} * call.group;
     kernels_.chunk_scores(tile, scratch, call.first_chunk + chunk,
                           raw + head * stride + chunk * kChunkKeys, stride,
@@ -304,6 +310,17 @@ const AttentionKernels& attention_kernels(Isa isa) {
 #endif
   static_cast<void>(isa);
   return generic::kAttentionKernels;
+}
+
+const AttentionProducts& attention_products(Isa isa, CacheType k_type, CacheType v_type) {
+#if defined(__x86_64__)
+  if (isa == Isa::avx512_bf16 && k_type != CacheType::f32 && v_type != CacheType::f32) {
+    return avx512::kBf16AttentionProducts;
+  }
+#endif
+  static_cast<void>(k_type);
+  static_cast<void>(v_type);
+  return attention_kernels(isa).products;
 }
 
 }  // namespace lazyllm::kernels::cpu

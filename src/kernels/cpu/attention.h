@@ -30,6 +30,7 @@ class Attention {
   void score_row(const AttentionInput& input, const Call& call, ScoreKind kind,
                  std::span<float> scores);
 
+  Isa isa_;
   const AttentionKernels& kernels_;
   ThreadPool& pool_;
   std::vector<Scratch> worker_scratch_;  ///< one for each thread

@@ -1,81 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Included once by attention_<isa>.cpp, after simd_<isa>.h, with LAZYLLM_ISA set.
-#include "kernels/cpu/attention_kernel.h"
+// Attention in float32. Included once by attention_<isa>.cpp, after simd_<isa>.h, with LAZYLLM_ISA
+// set.
+#include "kernels/cpu/attention_softmax_inl.h"
 #include "kernels/cpu/kv_rows_inl.h"
 #include "kernels/cpu/product_inl.h"
-#include "kernels/cpu/simd_math_inl.h"
 
 namespace lazyllm::kernels::cpu::LAZYLLM_ISA {
 namespace {
-
-constexpr float kMinusInfinity = -__builtin_inff();
-constexpr float kLowest = -3e38f;  // of a score that is visible
-
-/// Some keys of a chunk or block, counted from its first key.
-struct Range {
-  int first;
-  int end;
-  bool empty() const { return first >= end; }
-};
-
-/// What a row sees of the `count` keys from `key` on.
-LAZYLLM_SIMD_INLINE Range visible(const AttentionTile& tile, int row, int64_t key, int count) {
-  const int64_t first = tile.first_key[row] - key;
-  const int64_t end = tile.end_key[row] - key;
-  return {static_cast<int>(first < 0       ? 0
-                           : first > count ? count
-                                           : first),
-          static_cast<int>(end < 0       ? 0
-                           : end > count ? count
-                                         : end)};
-}
-
-/// Smallest range of a block with all that the lanes [first, first + count) see of it.
-LAZYLLM_SIMD_INLINE Range visible_to_lanes(const AttentionTile& tile, int first_lane, int count,
-                                           int64_t block_key) {
-  if (tile.common_first <= block_key && block_key + kBlockKeys <= tile.common_end) {
-    return {0, kBlockKeys};
-  }
-  Range all = {kBlockKeys, 0};
-  const int last_row = (first_lane + count - 1) / tile.group;
-  for (int row = first_lane / tile.group; row <= last_row; ++row) {
-    const Range range = visible(tile, row, block_key, kBlockKeys);
-    if (range.first >= range.end) continue;
-    if (range.first < all.first) all.first = range.first;
-    if (range.end > all.end) all.end = range.end;
-  }
-  return all;
-}
-
-/// Bit i: some row of the tile sees key i of the block. Other keys are never
-/// read, their memory may hold anything.
-LAZYLLM_SIMD_INLINE uint64_t visible_mask(const AttentionTile& tile, int64_t block_key) {
-  if (tile.common_first <= block_key && block_key + kBlockKeys <= tile.common_end) {
-    return ~uint64_t{0};
-  }
-  uint64_t mask = 0;
-  for (int row = 0; row < tile.rows; ++row) {
-    const Range range = visible(tile, row, block_key, kBlockKeys);
-    if (range.first >= range.end) continue;
-    const uint64_t below_end = range.end == 64 ? ~uint64_t{0} : (uint64_t{1} << range.end) - 1;
-    mask |= below_end & ~((uint64_t{1} << range.first) - 1);
-  }
-  return mask;
-}
-
-LAZYLLM_SIMD_INLINE void clear(float* values, int64_t count) {
-  std::memset(values, 0, static_cast<size_t>(count) * sizeof(float));
-}
-
-LAZYLLM_SIMD_INLINE const std::byte* key_row(const AttentionTile& tile, int64_t key) {
-  const auto slot = static_cast<uint32_t>(tile.key_slots[key]);
-  return tile.blocks[slot / kBlockKeys] + tile.key_offset + slot % kBlockKeys * tile.k_row_bytes;
-}
-
-LAZYLLM_SIMD_INLINE const std::byte* value_row(const AttentionTile& tile, int64_t key) {
-  const auto slot = static_cast<uint32_t>(tile.key_slots[key]);
-  return tile.blocks[slot / kBlockKeys] + tile.value_offset + slot % kBlockKeys * tile.v_row_bytes;
-}
 
 /// Rows [kBlockKeys][padded_dim] of float32 from rows of the cache; null rows are 0.
 LAZYLLM_SIMD_INLINE void decode_rows(CacheType type, const std::byte* const* in, int head_dim,
@@ -186,10 +117,6 @@ LAZYLLM_SIMD_INLINE bool few_lanes(const AttentionTile& tile, CacheType type) {
          tile.head_dim % (2 * kWidth) == 0;
 }
 
-LAZYLLM_SIMD_INLINE void prefetch_row(const std::byte* row, size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i);
-}
-
 /// What stands in place of a row that is not visible.
 LAZYLLM_SIMD_INLINE const std::byte* zero_row(const AttentionTile& tile,
                                               const AttentionScratch& scratch) {
@@ -246,13 +173,6 @@ void prepare(const AttentionTile& tile, const AttentionScratch& scratch) {
   }
 }
 
-/// 2^x for one number, by the same steps as the vectors.
-LAZYLLM_SIMD_INLINE float power(float x) {
-  float lanes[kWidth];
-  store(lanes, power_of_two_nonpositive(broadcast(x)));
-  return lanes[0];
-}
-
 /// Products of all lanes with the visible keys of a block.
 template <typename Keys>
 LAZYLLM_SIMD_INLINE void score_block(const AttentionTile& tile, const AttentionScratch& scratch,
@@ -265,7 +185,8 @@ LAZYLLM_SIMD_INLINE void score_block(const AttentionTile& tile, const AttentionS
     if (range.empty()) continue;
     const int first = range.first / kWidth * kWidth;
     const int vectors = (range.end - first + kWidth - 1) / kWidth;
-    product<false>(count, scratch.queries + int64_t{lane} * tile.padded_dim, tile.padded_dim,
+    product<false>(count,
+                   FloatLanes{scratch.queries + int64_t{lane} * tile.padded_dim, tile.padded_dim},
                    Keys{keys.data + first, keys.stride}, tile.head_dim, vectors,
                    scores + lane * stride + first, stride);
   }
@@ -291,64 +212,6 @@ LAZYLLM_SIMD_INLINE void score_chunk(const AttentionTile& tile, const AttentionS
   }
 }
 
-/// Values that one step of the softmax takes; its sums are kept apart by place in
-/// the chunk, so that they do not depend on what part of the chunk is visible.
-constexpr int kStepValues = 4 * kWidth;
-
-LAZYLLM_SIMD_INLINE void fill(float* values, int first, int end, float x) {
-  for (int i = first; i < end; ++i) values[i] = x;
-}
-
-/// Weights of kStepValues scores, added to the sums; scores of -infinity (only where
-/// kMasked) weigh exactly 0.
-template <bool kMasked>
-LAZYLLM_SIMD_INLINE void weigh_step(const float* scores, Vec top, float* out, Vec (&sums)[4]) {
-  LAZYLLM_UNROLL
-  for (int j = 0; j < 4; ++j) {
-    const Vec x = sub(load(scores + j * kWidth), top);
-    Vec p = power_of_two_nonpositive(x);
-    if constexpr (kMasked) p = keep_if_not_less(x, broadcast(kLowest), p);
-    store(out + j * kWidth, p);
-    sums[j] = add(sums[j], p);
-  }
-}
-
-/// One lane of a chunk: products become scores, and `out` (which may be `scores`) gets the
-/// weights 2^(score - maximum), 0 for keys that are not visible.
-LAZYLLM_SIMD_INLINE void softmax(float soft_cap, Range range, float* scores, float* out,
-                                 float& maximum, float& total) {
-  const int first = range.first / kStepValues * kStepValues;
-  const int end = (range.end + kStepValues - 1) / kStepValues * kStepValues;
-  if (soft_cap > 0.0f) {
-    const Vec cap = broadcast(soft_cap);
-    for (int i = range.first / kWidth * kWidth; i < range.end; i += kWidth) {
-      store(scores + i, mul(cap, hyperbolic_tangent(load(scores + i))));
-    }
-  }
-  fill(scores, first, range.first, kMinusInfinity);
-  fill(scores, range.end, end, kMinusInfinity);
-  Vec tops[4];
-  LAZYLLM_UNROLL
-  for (int j = 0; j < 4; ++j) tops[j] = load(scores + first + j * kWidth);
-  for (int i = first + kStepValues; i < end; i += kStepValues) {
-    LAZYLLM_UNROLL
-    for (int j = 0; j < 4; ++j) tops[j] = max(tops[j], load(scores + i + j * kWidth));
-  }
-  maximum = reduce_max(max(max(tops[0], tops[1]), max(tops[2], tops[3])));
-  const Vec top = broadcast(maximum);
-  Vec sums[4] = {zero(), zero(), zero(), zero()};
-  for (int i = first; i < end; i += kStepValues) {
-    if (range.first <= i && i + kStepValues <= range.end) {
-      weigh_step<false>(scores + i, top, out + i, sums);
-    } else {
-      weigh_step<true>(scores + i, top, out + i, sums);
-    }
-  }
-  total = reduce_add(add(add(sums[0], sums[1]), add(sums[2], sums[3])));
-  fill(out, 0, first, 0.0f);
-  fill(out, end, kChunkKeys, 0.0f);
-}
-
 /// out.values += weights of a block's keys, from scores[lane * kChunkKeys] on, times their values.
 template <typename Values>
 LAZYLLM_SIMD_INLINE void add_block(const AttentionTile& tile, int64_t block_key,
@@ -359,7 +222,7 @@ LAZYLLM_SIMD_INLINE void add_block(const AttentionTile& tile, int64_t block_key,
     const int count = lanes - lane < kTileRows ? lanes - lane : kTileRows;
     const Range range = visible_to_lanes(tile, lane, count, block_key);
     if (range.empty()) continue;
-    product<true>(count, weights + int64_t{lane} * kChunkKeys + range.first, kChunkKeys,
+    product<true>(count, FloatLanes{weights + int64_t{lane} * kChunkKeys + range.first, kChunkKeys},
                   values(range.first), range.end - range.first, tile.padded_dim / kWidth,
                   out.values + int64_t{lane} * tile.padded_dim, tile.padded_dim);
   }
@@ -392,20 +255,9 @@ LAZYLLM_SIMD_INLINE void add_values(const AttentionTile& tile, const AttentionSc
 
 void chunk(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk_index,
            const AttentionPartial& out) {
-  const int lanes = tile.rows * tile.group;
   const int64_t chunk_key = chunk_index * kChunkKeys;
   score_chunk(tile, scratch, chunk_key, scratch.scores, kChunkKeys);
-  for (int lane = 0; lane < lanes; ++lane) {
-    float* scores = scratch.scores + int64_t{lane} * kChunkKeys;
-    const Range range = visible(tile, lane / tile.group, chunk_key, kChunkKeys);
-    if (range.empty()) {
-      out.maximum[lane] = kMinusInfinity;
-      out.sum[lane] = 0.0f;
-      clear(scores, kChunkKeys);
-    } else {
-      softmax(tile.soft_cap, range, scores, scores, out.maximum[lane], out.sum[lane]);
-    }
-  }
+  weigh_chunk<float>(tile, scratch, chunk_key, out);
   add_values(tile, scratch, chunk_key, out);
 }
 
@@ -514,14 +366,8 @@ float scalar_power(float x) {
 
 }  // namespace
 
-const AttentionKernels kAttentionKernels = {prepare,
-                                            chunk,
-                                            fold,
-                                            finish,
-                                            chunk_scores,
-                                            take_probabilities<false>,
-                                            take_probabilities<true>,
-                                            add_scores,
-                                            scalar_power};
+const AttentionKernels kAttentionKernels = {
+    {prepare, chunk},         fold,       finish,      chunk_scores, take_probabilities<false>,
+    take_probabilities<true>, add_scores, scalar_power};
 
 }  // namespace lazyllm::kernels::cpu::LAZYLLM_ISA

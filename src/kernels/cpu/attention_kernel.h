@@ -15,7 +15,7 @@
 // 2^(score - maximum) (scores are in units of log2) and the values weighted with
 // these powers, added up key by key; the chunks are folded together in rising
 // order. Keys that a row does not see change nothing. kBlockKeys keys at a time
-// are made float32; that has no influence on the bits.
+// are converted; that has no influence on the bits.
 namespace lazyllm::kernels::cpu {
 
 inline constexpr int kBlockKeys = kKvBlockSlots;
@@ -61,12 +61,17 @@ struct AttentionScratch {
   float* keys;     ///< [padded_dim][kBlockKeys]
 };
 
-struct AttentionKernels {
+/// The products of attention, in one kind of arithmetic.
+struct AttentionProducts {
   /// Fills scratch.queries; before the other calls for this tile.
   void (*prepare)(const AttentionTile& tile, const AttentionScratch& scratch);
   /// The keys [chunk * kChunkKeys, (chunk + 1) * kChunkKeys) of the list.
   void (*chunk)(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk,
                 const AttentionPartial& out);
+};
+
+struct AttentionKernels {
+  AttentionProducts products;  ///< in float32
   /// Puts `next` behind `total`.
   void (*fold)(int64_t lanes, int padded_dim, const AttentionPartial& next,
                const AttentionPartial& total);
@@ -91,6 +96,11 @@ struct AttentionKernels {
 
 const AttentionKernels& attention_kernels(Isa isa);
 
+/// Products of a cache of these types: where the processor has dot products of BF16, queries, keys,
+/// values and weights are rounded to it, unless the cache holds float32. Two keys (or two elements
+/// of a key) are taken at once, in rising order.
+const AttentionProducts& attention_products(Isa isa, CacheType k_type, CacheType v_type);
+
 namespace generic {
 extern const AttentionKernels kAttentionKernels;
 }
@@ -99,6 +109,7 @@ extern const AttentionKernels kAttentionKernels;
 }
 namespace avx512 {
 extern const AttentionKernels kAttentionKernels;
-}
+extern const AttentionProducts kBf16AttentionProducts;
+}  // namespace avx512
 
 }  // namespace lazyllm::kernels::cpu
