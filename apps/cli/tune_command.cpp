@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Finds the settings of policy lazy that are fastest for a model at a bounded loss, without any
-// training, and writes them as a profile.
+// training, and writes them as a profile. Other policies can be tuned the same way, so that they
+// are compared at their best.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -19,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 struct TuneOptions {
   CommonOptions common;
   TunePromptOptions data;
-  std::string max_loss = "1%", target = "ttft", out;
+  std::string policy = "lazy", max_loss = "1%", target = "ttft", out;
   double time_limit_minutes = 0.0;
 };
 
@@ -136,6 +137,7 @@ void tune(const TuneOptions& options) {
     return std::chrono::duration<double>(Clock::now() - start).count() / 60.0;
   };
   TuneSearch::Options search_options;
+  search_options.policy = options.policy;
   search_options.max_loss = bound.max_loss;
   search_options.most_work = 1.0 / kLeastSpeedup;
   search_options.full_attention = full_attention(model->info());
@@ -171,13 +173,17 @@ void tune(const TuneOptions& options) {
     }
     return;
   }
-  write_profile(make_profile(*model, *choice, prompts, bound.max_loss), options.out);
   out += "\nChosen, on the held-out prompts:\n\n" + std::string(kTableHead) +
          row(choice->candidate.pruning, choice->held_out, bound);
   if (choice->held_out.needles == 0) {
     out += "\nThe dense model finds no needle of the held-out prompts: nothing is known of them.\n";
   }
-  write_out(out + fmt::format("\nwritten to {}\n", options.out));
+  if (options.policy == "lazy") {
+    write_profile(make_profile(*model, *choice, prompts, bound.max_loss), options.out);
+    write_out(out + fmt::format("\nwritten to {}\n", options.out));
+  } else {
+    write_out(out + "\nnothing was written: a profile is one of policy lazy\n");
+  }
 }
 
 }  // namespace
@@ -211,6 +217,11 @@ void add_tune_command(CLI::App& app) {
   command->add_option("--seed", options->data.seed, "of the needles")->capture_default_str();
   command->add_flag("--no-chat", options->data.no_chat,
                     "bare text instead of the model's chat template");
+  command
+      ->add_option("--policy", options->policy,
+                   "what is tuned; tsp and static to compare with: no profile is written of them")
+      ->check(CLI::IsMember({"lazy", "tsp", "static"}))
+      ->capture_default_str();
   command->add_option("--max-loss", options->max_loss, "bound of the loss, e.g. 1%")
       ->capture_default_str();
   command->add_option("--target", options->target, "what is made small")

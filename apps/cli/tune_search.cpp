@@ -9,6 +9,9 @@
 namespace lazyllm::cli {
 namespace {
 
+/// Values of --score, besides the heads found for a cut; and those that other policies know.
+const std::vector<std::string> kScores = {"last", "window:8", "peak:3@16", "peak:8@32"};
+const std::vector<std::string> kScoresOfOthers = {"last", "window:8"};
 /// Shares that may stay at a cut; the survey of layers and scores takes the first.
 constexpr std::array kShares = {0.3, 0.5, 0.4, 0.2, 0.15, 0.1};
 /// Layers surveyed, as shares of the layers; at most so many.
@@ -62,20 +65,6 @@ Pools pools(const std::string& score) {
   return score.starts_with("peak:") ? Pools{33, 65} : Pools{7, 15};
 }
 
-PruningOptions first_guess(const std::string& score, int layer, double share) {
-  PruningOptions pruning;
-  pruning.policy = "lazy";
-  pruning.prune = fmt::format("{}:{}", layer, share);
-  pruning.score = score;
-  pruning.score_pool = pools(score).first;
-  pruning.keep_mass = 0.0;
-  pruning.protect_first = 4;
-  pruning.protect_last = 64;
-  pruning.revive_budget = RevivalBudget{2};  // a further token takes no longer than a dense one
-  pruning.min_prompt = 0;
-  return pruning;
-}
-
 bool by_work(const TuneCandidate& a, const TuneCandidate& b) {
   return a.loss.work < b.loss.work;
 }
@@ -118,6 +107,22 @@ TuneSearch::TuneSearch(TuneTrials& trials, Options options)
           .push_back(prompts[turn]);
     }
   }
+}
+
+PruningOptions TuneSearch::first_guess(const std::string& score, int layer, double share) const {
+  PruningOptions pruning;
+  pruning.policy = options_.policy;
+  pruning.prune = fmt::format("{}:{}", layer, share);
+  pruning.score = score;
+  pruning.score_pool = pools(score).first;
+  pruning.protect_first = 4;
+  pruning.protect_last = 64;
+  pruning.min_prompt = 0;
+  if (lazily()) {
+    pruning.keep_mass = 0.0;
+    pruning.revive_budget = RevivalBudget{2};  // a further token takes no longer than a dense one
+  }
+  return pruning;
 }
 
 void TuneSearch::measure(std::span<const PruningOptions> candidates,
@@ -197,9 +202,9 @@ std::vector<TuneSearch::Place> TuneSearch::survey() {
   std::vector<PruningOptions> candidates;
   std::vector<Place> places;
   const std::vector<int> cuts = cut_layers(options_.full_attention);
-  calibrate_heads(cuts);
+  if (lazily()) calibrate_heads(cuts);
   for (const int layer : cuts) {
-    std::vector<std::string> scores = options_.scores;
+    std::vector<std::string> scores = lazily() ? kScores : kScoresOfOthers;
     if (!heads_[layer].empty()) scores.push_back(heads_[layer]);
     for (const std::string& score : scores) {
       places.push_back({layer, score, {}});
@@ -250,6 +255,11 @@ std::vector<PruningOptions> TuneSearch::single_cuts(const std::vector<Place>& pl
 std::vector<PruningOptions> TuneSearch::refined(const PruningOptions& base) const {
   std::vector<PruningOptions> candidates;
   const auto varied = [&](auto change) { change(candidates.emplace_back(base)); };
+  varied([](PruningOptions& p) { p.protect_last = 192; });
+  varied([](PruningOptions& p) { p.score_pool = pools(*p.score).other; });
+  if (!lazily()) return candidates;
+  varied([](PruningOptions& p) { p.revive_budget = RevivalBudget{4}; });
+  varied([](PruningOptions& p) { p.keep_mass = 0.95; });
   const auto layers = static_cast<int>(options_.full_attention.size());
   const int first = std::stoi(base.prune);
   int last_tried = first;
@@ -262,10 +272,6 @@ std::vector<PruningOptions> TuneSearch::refined(const PruningOptions& base) cons
       varied([&](PruningOptions& p) { p.prune += fmt::format(",{}:{}", layer, share); });
     }
   }
-  varied([](PruningOptions& p) { p.protect_last = 192; });
-  varied([](PruningOptions& p) { p.revive_budget = RevivalBudget{4}; });
-  varied([](PruningOptions& p) { p.score_pool = pools(*p.score).other; });
-  varied([](PruningOptions& p) { p.keep_mass = 0.95; });
   return candidates;
 }
 

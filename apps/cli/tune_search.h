@@ -47,10 +47,11 @@ struct TuneCandidate {
 class TuneSearch {
  public:
   struct Options {
+    /// "lazy"; or "tsp" or "static", to be compared with: these cut once, by their own scores, and
+    /// bring nothing back.
+    std::string policy = "lazy";
     double max_loss = 0.01;
     double most_work = 1.0;  ///< worth having at all
-    std::vector<std::string> scores = {"last", "window:8", "peak:3@16",
-                                       "peak:8@32"};  ///< of --score; and heads
     /// Looks at a calibration prompt for the heads.
     std::function<void(HeadCalibration&, const TunePrompt&)> look;
     std::vector<bool> full_attention;  ///< by layer of the model
@@ -79,6 +80,8 @@ class TuneSearch {
   const std::vector<std::string>& refusals() const { return refusals_; }
 
  private:
+  bool lazily() const { return options_.policy == "lazy"; }
+  PruningOptions first_guess(const std::string& score, int layer, double share) const;
   void calibrate_heads(std::span<const int> cuts);
   struct Place {
     int layer;

@@ -39,7 +39,7 @@ class PruningTrial {
   const Outcome& dense() const;
   /// The dense model's.
   const std::vector<TokenId>& own_answer() const;
-  /// Policy lazy. Errors: Error(usage) for options that the model cannot have.
+  /// Policies lazy, tsp and static. Errors: Error(usage) for options that the model cannot have.
   Outcome run(const PruningOptions& options);
 
  private:

@@ -58,6 +58,15 @@ std::vector<Isa> detect() {
   return isas;
 }
 
+bool is_amd() {
+#if defined(__x86_64__)
+  static const bool amd = __builtin_cpu_is("amd");
+  return amd;
+#else
+  return false;
+#endif
+}
+
 }  // namespace
 
 const std::vector<Isa>& detect_isas() {
@@ -66,12 +75,11 @@ const std::vector<Isa>& detect_isas() {
 }
 
 int64_t weight_prefetch_bytes() {
-#if defined(__x86_64__)
-  static const int64_t bytes = __builtin_cpu_is("amd") ? 4096 : 0;
-  return bytes;
-#else
-  return 0;
-#endif
+  return is_amd() ? 4096 : 0;
+}
+
+int64_t block_activation_bytes() {
+  return is_amd() ? int64_t{3} << 20 : int64_t{448} << 10;
 }
 
 Isa choose_isa(std::string_view wanted) {

@@ -35,6 +35,12 @@ const std::vector<Isa>& detect_isas();
 /// the processor's own prefetching does better. Measured: docs/performance.md, "Few rows".
 int64_t weight_prefetch_bytes();
 
+/// Bytes of quantised activations in a block of rows that a product takes through a tile's unpacked
+/// weights: what the second-level cache holds, or, where a big third level feeds the products as
+/// well (AMD, measured on a Zen 5), so many that weights are mostly unpacked once. "Many rows"
+/// there.
+int64_t block_activation_bytes();
+
 /// Errors: Error(usage) when this machine does not have the ISA; "" is the best one.
 Isa choose_isa(std::string_view name);
 

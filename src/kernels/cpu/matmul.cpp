@@ -24,9 +24,7 @@ constexpr int64_t kFloatBlockColumns = 128;
 constexpr int64_t kBf16BlockColumns = 256;
 constexpr int64_t kPanelOutputs = kMaxPanelTiles * kTileOutputs;
 
-// Rows of a block: their quantised activations should stay in the second-level
-// cache, but unpacking must remain a small share.
-constexpr int64_t kBlockActivationBytes = int64_t{448} << 10;
+// Unpacking must remain a small share.
 constexpr int64_t kMinimumBlockRows = 16 * kPanelRows;
 
 const MatmulKernels& kernels_of(Isa isa) {
@@ -384,7 +382,7 @@ void plan(Call& call, int threads) {
   if (rows <= kDirectRows) {
     call.item_tiles = std::clamp<int64_t>(tiles / wanted_items, 1, 32);
   } else {
-    int64_t block_rows = std::max(kBlockActivationBytes / call.in.columns, kMinimumBlockRows);
+    int64_t block_rows = std::max(block_activation_bytes() / call.in.columns, kMinimumBlockRows);
     if (tiles / call.item_tiles < wanted_items) {  // few outputs: split the rows
       const int64_t panels = std::max<int64_t>(1, tiles / call.item_tiles);
       block_rows = std::min(block_rows, rows * panels / wanted_items);
