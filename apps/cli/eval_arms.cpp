@@ -113,7 +113,7 @@ void prepare_arms(std::vector<EvalArm>& arms, const std::shared_ptr<const Model>
 std::string fingerprint(const EvalArm& arm, const ModelInfo& model) {
   std::error_code error;
   const auto path = std::filesystem::weakly_canonical(model.path, error);
-  std::string text = fmt::format("2|{}|{}|{}|{}|{}|{}|{}|{}|{}", version(), path.string(),
+  std::string text = fmt::format("3|{}|{}|{}|{}|{}|{}|{}|{}|{}", version(), path.string(),
                                  model.file_bytes, file_state(model.path), model.isa, model.threads,
                                  arm.options.cache_type_k, arm.options.cache_type_v, arm.name);
   if (!arm.profile.empty()) text += "|" + arm.profile;

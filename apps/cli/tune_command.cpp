@@ -182,7 +182,7 @@ void tune(const TuneOptions& options) {
     write_profile(make_profile(*model, *choice, prompts, bound.max_loss), options.out);
     write_out(out + fmt::format("\nwritten to {}\n", options.out));
   } else {
-    write_out(out + "\nnothing was written: a profile is one of policy lazy\n");
+    write_out(out + "\nno profile was written: they are of policy lazy\n");
   }
 }
 
@@ -231,8 +231,10 @@ void add_tune_command(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   command
-      ->add_option("--out", options->out,
-                   "profile to write; OUT.state beside it lets an interrupted run go on")
+      ->add_option(
+          "--out", options->out,
+          "profile to write (of policy lazy alone); OUT.state beside it lets an interrupted run "
+          "go on")
       ->required();
   command->footer(
       "Example:\n"

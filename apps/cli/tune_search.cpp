@@ -9,7 +9,7 @@
 namespace lazyllm::cli {
 namespace {
 
-/// Values of --score, besides the heads found for a cut; and those that other policies know.
+/// Values of --score, besides the heads found for a cut; and of those that other policies know.
 const std::vector<std::string> kScores = {"last", "window:8", "peak:3@16", "peak:8@32"};
 const std::vector<std::string> kScoresOfOthers = {"last", "window:8"};
 /// Shares that may stay at a cut; the survey of layers and scores takes the first.

@@ -51,9 +51,9 @@ TuneTrials::TuneTrials(std::shared_ptr<const Model> model, const SessionOptions&
                        const std::vector<TunePrompt>& prompts, const std::filesystem::path& state)
     : model_(std::move(model)), session_(session), prompts_(prompts), done_(state) {
   const ModelInfo info = model_->info();
-  made_for_ =
-      fmt::format("4|{}|{}|{}|{}|{}", version(), model_fingerprint(*model_), info.file_bytes,
-                  static_cast<int>(session.cache_type_k), static_cast<int>(session.cache_type_v));
+  made_for_ = fmt::format("5|{}|{}|{}|{}|{}|{}", version(), info.isa, model_fingerprint(*model_),
+                          info.file_bytes, static_cast<int>(session.cache_type_k),
+                          static_cast<int>(session.cache_type_v));
   for (const TunePrompt& prompt : prompts_) {
     const std::string tokens =
         fmt::format("{} | {}", fmt::join(prompt.prompt, " "), fmt::join(prompt.answer, " "));

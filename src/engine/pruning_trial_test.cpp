@@ -71,6 +71,29 @@ TEST(PruningTrial, GivesWhatASessionGives) {
   }
 }
 
+TEST(PruningTrial, GivesWhatASessionOfAnotherPolicyGives) {
+  const std::shared_ptr<const Model> model = load_tiny_model();
+  const std::vector<TokenId> prompt = random_tokens(90, 1), answer = random_tokens(9, 2);
+  const std::vector<int> depths = {1, 2};
+  PruningTrial trial(model, {}, prompt, answer, depths, 7);
+  for (const char* policy : {"tsp", "static"}) {
+    for (const char* schedule : {"1:0.5", "2:0.3", "3:0.5"}) {
+      for (const char* score : {"last", "window:4"}) {
+        PruningOptions options;
+        options.policy = policy;
+        options.prune = schedule;
+        options.score = score;
+        options.protect_last = 3;
+        options.min_prompt = 0;
+        const PruningTrial::Outcome outcome = trial.run(options);
+        const Forced expected = forced(model, options, prompt, answer);
+        EXPECT_EQ(outcome.logits, expected.logits) << policy << " " << schedule << " " << score;
+        EXPECT_EQ(outcome.kept_per_layer, expected.kept_per_layer) << policy << " " << schedule;
+      }
+    }
+  }
+}
+
 TEST(PruningTrial, RefusesWhatCannotBeRun) {
   const std::shared_ptr<const Model> model = load_tiny_model();
   EXPECT_THROW(PruningTrial(model, {}, {}, {1}, {}), Error);

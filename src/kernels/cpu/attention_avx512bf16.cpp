@@ -19,6 +19,7 @@ LAZYLLM_SIMD_INLINE __m512i round_to_bf16(Vec low, Vec high) {
   return reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low));
 }
 
+/// weigh_step() finds it by the namespace of Bf16.
 LAZYLLM_SIMD_INLINE void store(Bf16* out, Vec v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
                       reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)));
@@ -62,11 +63,7 @@ LAZYLLM_SIMD_INLINE Vec load_elements(const std::byte* row, int d) {
     return load_f16(reinterpret_cast<const uint16_t*>(row) + d);
   } else {
     static_assert(kType == CacheType::q8_0);
-    const std::byte* group = row + d / kQ8Group * kQ8GroupBytes;
-    uint16_t scale;
-    std::memcpy(&scale, group, sizeof scale);
-    const auto* quants = reinterpret_cast<const int8_t*>(group + sizeof scale);
-    return mul(load_i8(quants + d % kQ8Group), broadcast(f16_to_float(scale)));
+    return load_q8_0(row, d);
   }
 }
 
@@ -122,24 +119,6 @@ LAZYLLM_SIMD_INLINE bool is_direct(const AttentionTile& tile) {
   return tile.head_dim % kPairVector == 0;
 }
 
-/// What stands in place of a row that is not visible: zeros of every type.
-LAZYLLM_SIMD_INLINE const std::byte* zero_row(const AttentionTile& tile,
-                                              const AttentionScratch& scratch) {
-  clear(scratch.rows, tile.padded_dim);
-  return reinterpret_cast<const std::byte*>(scratch.rows);
-}
-
-/// Where a block's rows stand, of its values if kValues; `unseen` where not visible.
-template <bool kValues>
-LAZYLLM_SIMD_INLINE void find_rows(const AttentionTile& tile, int64_t block_key, uint64_t mask,
-                                   const std::byte* unseen, const std::byte** rows) {
-  for (int key = 0; key < kBlockKeys; ++key) {
-    rows[key] = (mask >> key & 1) == 0 ? unseen
-                : kValues              ? value_row(tile, block_key + key)
-                                       : key_row(tile, block_key + key);
-  }
-}
-
 /// Sixteen rows of halves as floats, in scratch.rows; null rows are 0.
 void decode_sixteen(const std::byte* const* in, const AttentionTile& tile,
                     const AttentionScratch& scratch) {
@@ -164,13 +143,14 @@ void load_key_pairs(const AttentionTile& tile, const AttentionScratch& scratch, 
                     uint64_t mask) {
   const std::byte* rows[kBlockKeys];
   if (is_direct(tile)) {
-    find_rows<false>(tile, block_key, mask, zero_row(tile, scratch), rows);
+    find_rows<key_row>(tile, block_key, mask, unseen_row(tile, scratch, mask), rows);
+    if (tile.rows * tile.group <= kFewLanes) prefetch_values(tile, block_key, mask);
     tile.k_type == CacheType::f16
         ? convert_keys<CacheType::f16>(rows, tile.head_dim, scratch.keys)
         : convert_keys<CacheType::q8_0>(rows, tile.head_dim, scratch.keys);
     return;
   }
-  find_rows<false>(tile, block_key, mask, nullptr, rows);
+  find_rows<key_row>(tile, block_key, mask, nullptr, rows);
   for (int key = 0; key < kBlockKeys; key += kWidth) {
     decode_sixteen(rows + key, tile, scratch);
     for (int d = 0; d < tile.padded_dim; d += kPairVector) {
@@ -197,12 +177,12 @@ void load_value_pairs(const AttentionTile& tile, const AttentionScratch& scratch
   auto* values = reinterpret_cast<uint32_t*>(scratch.keys);
   const std::byte* rows[kBlockKeys];
   if (is_direct(tile)) {
-    find_rows<true>(tile, block_key, mask, zero_row(tile, scratch), rows);
+    find_rows<value_row>(tile, block_key, mask, unseen_row(tile, scratch, mask), rows);
     tile.v_type == CacheType::f16 ? convert_values<CacheType::f16>(rows, tile.head_dim, values)
                                   : convert_values<CacheType::q8_0>(rows, tile.head_dim, values);
     return;
   }
-  find_rows<true>(tile, block_key, mask, nullptr, rows);
+  find_rows<value_row>(tile, block_key, mask, nullptr, rows);
   for (int key = 0; key < kBlockKeys; key += 2) {
     if (key % kWidth == 0) decode_sixteen(rows + key, tile, scratch);
     const float* even = scratch.rows + key % kWidth * tile.padded_dim;
@@ -254,10 +234,6 @@ LAZYLLM_SIMD_INLINE void add_block(const AttentionTile& tile, int64_t block_key,
   }
 }
 
-// Few lanes (decoding) do not pay for a block of converted values: they are converted inside the
-// product, in registers. The bits are the same.
-constexpr int kFewLanes = 2 * kTileRows;
-
 template <CacheType kType>
 void add_rows(const AttentionTile& tile, int64_t block_key, const Bf16* weights,
               const std::byte* const* rows, const AttentionPartial& out) {
@@ -278,7 +254,7 @@ LAZYLLM_SIMD_INLINE void add_values(const AttentionTile& tile, const AttentionSc
     const Bf16* weights = reinterpret_cast<const Bf16*>(scratch.scores) + block;
     if (few) {
       const std::byte* rows[kBlockKeys];
-      find_rows<true>(tile, block_key, mask, zero_row(tile, scratch), rows);
+      find_rows<value_row>(tile, block_key, mask, unseen_row(tile, scratch, mask), rows);
       tile.v_type == CacheType::f16
           ? add_rows<CacheType::f16>(tile, block_key, weights, rows, out)
           : add_rows<CacheType::q8_0>(tile, block_key, weights, rows, out);

@@ -39,13 +39,7 @@ struct FloatRowPointers {
 struct QuantRows {
   const std::byte* const* rows;
   int d;
-  LAZYLLM_SIMD_INLINE Vec operator()(int i) const {
-    const std::byte* group = rows[i] + d / kQ8Group * kQ8GroupBytes;
-    uint16_t scale;
-    std::memcpy(&scale, group, sizeof scale);
-    const auto* quants = reinterpret_cast<const int8_t*>(group + sizeof scale);
-    return mul(load_i8(quants + d % kQ8Group), broadcast(f16_to_float(scale)));
-  }
+  LAZYLLM_SIMD_INLINE Vec operator()(int i) const { return load_q8_0(rows[i], d); }
 };
 struct DecodedRows {
   const float* rows;
@@ -67,14 +61,8 @@ void load_keys(const AttentionTile& tile, const AttentionScratch& scratch, int64
                uint64_t mask) {
   const std::byte* rows[kBlockKeys];
   const bool direct = tile.head_dim % kWidth == 0;
-  const std::byte* unseen = nullptr;
-  if (direct && mask != ~uint64_t{0}) {  // zeros of every type
-    clear(scratch.rows, tile.padded_dim);
-    unseen = reinterpret_cast<const std::byte*>(scratch.rows);
-  }
-  for (int key = 0; key < kBlockKeys; ++key) {
-    rows[key] = (mask >> key & 1) != 0 ? key_row(tile, block_key + key) : unseen;
-  }
+  find_rows<key_row>(tile, block_key, mask, direct ? unseen_row(tile, scratch, mask) : nullptr,
+                     rows);
   if (!direct) {
     decode_rows(tile.k_type, rows, tile.head_dim, tile.padded_dim, scratch.rows);
     for (int key = 0; key < kBlockKeys; key += kWidth) {
@@ -102,26 +90,14 @@ void load_keys(const AttentionTile& tile, const AttentionScratch& scratch, int64
 void load_values(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
                  uint64_t mask) {
   const std::byte* rows[kBlockKeys];
-  for (int key = 0; key < kBlockKeys; ++key) {
-    rows[key] = (mask >> key & 1) != 0 ? value_row(tile, block_key + key) : nullptr;
-  }
+  find_rows<value_row>(tile, block_key, mask, nullptr, rows);
   decode_rows(tile.v_type, rows, tile.head_dim, tile.padded_dim, scratch.rows);
 }
 
-// Few lanes (decoding) do not pay for a block of float32 keys and values: keys are transposed as
-// halves, and both are converted inside the product, in registers. The bits are the same.
-constexpr int kFewLanes = 2 * kTileRows;
-
+// Keys of few lanes are transposed as halves, and converted inside the product as their values are.
 LAZYLLM_SIMD_INLINE bool few_lanes(const AttentionTile& tile, CacheType type) {
   return tile.rows * tile.group <= kFewLanes && type == CacheType::f16 &&
          tile.head_dim % (2 * kWidth) == 0;
-}
-
-/// What stands in place of a row that is not visible.
-LAZYLLM_SIMD_INLINE const std::byte* zero_row(const AttentionTile& tile,
-                                              const AttentionScratch& scratch) {
-  clear(scratch.rows, tile.padded_dim);
-  return reinterpret_cast<const std::byte*>(scratch.rows);
 }
 
 struct HalfPointers {
@@ -137,28 +113,12 @@ struct HalfPointers {
 void load_key_halves(const AttentionTile& tile, const AttentionScratch& scratch, int64_t block_key,
                      uint64_t mask, uint16_t* keys) {
   const std::byte* rows[kBlockKeys];
-  const std::byte* unseen = mask == ~uint64_t{0} ? nullptr : zero_row(tile, scratch);
-  for (int key = 0; key < kBlockKeys; ++key) {
-    if ((mask >> key & 1) == 0) {
-      rows[key] = unseen;
-      continue;
-    }
-    rows[key] = key_row(tile, block_key + key);
-    prefetch_row(value_row(tile, block_key + key), tile.v_row_bytes);
-  }
+  find_rows<key_row>(tile, block_key, mask, unseen_row(tile, scratch, mask), rows);
+  prefetch_values(tile, block_key, mask);
   for (int key = 0; key < kBlockKeys; key += kWidth) {
     for (int d = 0; d < tile.head_dim; d += 2 * kWidth) {
       transpose_halves(HalfPointers{rows + key, d}, keys + d * kBlockKeys + key, kBlockKeys);
     }
-  }
-}
-
-/// Where a block's values stand; a row of zeros where not visible.
-LAZYLLM_SIMD_INLINE void find_values(const AttentionTile& tile, const AttentionScratch& scratch,
-                                     int64_t block_key, uint64_t mask, const std::byte** rows) {
-  const std::byte* unseen = mask == ~uint64_t{0} ? nullptr : zero_row(tile, scratch);
-  for (int key = 0; key < kBlockKeys; ++key) {
-    rows[key] = (mask >> key & 1) != 0 ? value_row(tile, block_key + key) : unseen;
   }
 }
 
@@ -240,7 +200,7 @@ LAZYLLM_SIMD_INLINE void add_values(const AttentionTile& tile, const AttentionSc
     const float* weights = scratch.scores + block;
     if (few) {
       const std::byte* rows[kBlockKeys];
-      find_values(tile, scratch, block_key, mask, rows);
+      find_rows<value_row>(tile, block_key, mask, unseen_row(tile, scratch, mask), rows);
       const auto from = [&](int key) { return HalfRowList{rows + key}; };
       add_block(tile, block_key, weights, from, out);
     } else {

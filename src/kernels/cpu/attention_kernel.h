@@ -53,7 +53,9 @@ struct AttentionPartial {
   float* values;   ///< [lanes][padded_dim]
 };
 
-/// Working memory of one thread, 64-byte aligned.
+/// Working memory of one thread, 64-byte aligned. So it is used by products in float32; those in
+/// BF16 keep queries as BF16, put each lane's weights as BF16 over the first half of its scores,
+/// and pairs of keys' elements, later pairs of values, into `keys`.
 struct AttentionScratch {
   float* queries;  ///< [lanes][padded_dim], scaled
   float* scores;   ///< [lanes][kChunkKeys]
@@ -79,7 +81,7 @@ struct AttentionKernels {
   void (*finish)(const AttentionTile& tile, const AttentionPartial& total, float* out,
                  int64_t out_stride);
   /// Scores of a chunk's keys into scores[lane * stride + place in the chunk];
-  /// -infinity where not visible. Maximum and sum as `chunk` gives.
+  /// -infinity where not visible. Maximum and sum as `products.chunk` gives.
   void (*chunk_scores)(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk,
                        float* scores, int64_t stride, float* maximum, float* sum);
   /// total[i] += 2^(scores[i] - maximum) / sum.

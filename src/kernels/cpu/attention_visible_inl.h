@@ -77,8 +77,35 @@ LAZYLLM_SIMD_INLINE const std::byte* value_row(const AttentionTile& tile, int64_
   return tile.blocks[slot / kBlockKeys] + tile.value_offset + slot % kBlockKeys * tile.v_row_bytes;
 }
 
-LAZYLLM_SIMD_INLINE void prefetch_row(const std::byte* row, size_t bytes) {
-  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch(row + i);
+/// What stands in place of rows that are not visible: zeros of every type. Null if all are.
+LAZYLLM_SIMD_INLINE const std::byte* unseen_row(const AttentionTile& tile,
+                                                const AttentionScratch& scratch, uint64_t mask) {
+  if (mask == ~uint64_t{0}) return nullptr;
+  clear(scratch.rows, tile.padded_dim);
+  return reinterpret_cast<const std::byte*>(scratch.rows);
+}
+
+/// Where a block's keys (or values) stand; `unseen` where not visible.
+template <const std::byte* (*kRow)(const AttentionTile&, int64_t)>
+LAZYLLM_SIMD_INLINE void find_rows(const AttentionTile& tile, int64_t block_key, uint64_t mask,
+                                   const std::byte* unseen, const std::byte** rows) {
+  for (int key = 0; key < kBlockKeys; ++key) {
+    rows[key] = (mask >> key & 1) != 0 ? kRow(tile, block_key + key) : unseen;
+  }
+}
+
+/// Few lanes (decoding) wait for memory: the values of a block are asked for while its keys are
+/// worked on. Nor do few lanes pay for a block of converted values: these are converted inside the
+/// product, in registers. The bits are the same.
+constexpr int kFewLanes = 2 * kTileRows;
+
+LAZYLLM_SIMD_INLINE void prefetch_values(const AttentionTile& tile, int64_t block_key,
+                                         uint64_t mask) {
+  for (int key = 0; key < kBlockKeys; ++key) {
+    if ((mask >> key & 1) == 0) continue;
+    const std::byte* row = value_row(tile, block_key + key);
+    for (size_t i = 0; i < tile.v_row_bytes; i += 64) __builtin_prefetch(row + i);
+  }
 }
 
 }  // namespace

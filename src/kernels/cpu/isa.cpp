@@ -78,7 +78,7 @@ int64_t weight_prefetch_bytes() {
   return is_amd() ? 4096 : 0;
 }
 
-int64_t block_activation_bytes() {
+int64_t block_activations() {
   return is_amd() ? int64_t{3} << 20 : int64_t{448} << 10;
 }
 

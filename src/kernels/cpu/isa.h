@@ -13,7 +13,7 @@ enum class Isa {
   avx2,         ///< AVX2 + FMA + F16C
   avx_vnni,     ///< AVX2 + FMA + F16C, integer products with AVX-VNNI
   avx512_vnni,  ///< AVX-512 F, BW, DQ, VL and VNNI
-  avx512_bf16,  ///< the same, BF16 weights with AVX-512 BF16
+  avx512_bf16,  ///< the same, BF16 weights and attention with AVX-512 BF16
 };
 
 std::string_view name(Isa isa);
@@ -35,11 +35,11 @@ const std::vector<Isa>& detect_isas();
 /// the processor's own prefetching does better. Measured: docs/performance.md, "Few rows".
 int64_t weight_prefetch_bytes();
 
-/// Bytes of quantised activations in a block of rows that a product takes through a tile's unpacked
-/// weights: what the second-level cache holds, or, where a big third level feeds the products as
-/// well (AMD, measured on a Zen 5), so many that weights are mostly unpacked once. "Many rows"
-/// there.
-int64_t block_activation_bytes();
+/// Activations (a byte each, if they are quantised) in a block of rows that a product takes through
+/// a tile's unpacked weights: what the second-level cache holds, or, where a big third level feeds
+/// the products as well, so many that weights are mostly unpacked once. Measured:
+/// docs/performance.md, "Blocks of rows".
+int64_t block_activations();
 
 /// Errors: Error(usage) when this machine does not have the ISA; "" is the best one.
 Isa choose_isa(std::string_view name);

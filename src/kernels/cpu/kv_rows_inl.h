@@ -41,6 +41,15 @@ LAZYLLM_SIMD_INLINE void encode_q8_0(const float* in, int head_dim, std::byte* o
   }
 }
 
+/// Values d .. d + kWidth - 1 of a row.
+LAZYLLM_SIMD_INLINE Vec load_q8_0(const std::byte* row, int d) {
+  const std::byte* group = row + d / kQ8Group * kQ8GroupBytes;
+  uint16_t scale;
+  std::memcpy(&scale, group, sizeof scale);
+  const auto* quants = reinterpret_cast<const int8_t*>(group + sizeof scale);
+  return mul(load_i8(quants + d % kQ8Group), broadcast(f16_to_float(scale)));
+}
+
 LAZYLLM_SIMD_INLINE void decode_f16(const std::byte* in, int head_dim, float* out) {
   int i = 0;
   for (; i + kWidth <= head_dim; i += kWidth) {

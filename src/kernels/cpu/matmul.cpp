@@ -17,15 +17,20 @@ namespace {
 // beyond, a block of columns is unpacked once for all rows.
 constexpr int64_t kDirectRows = 3 * kPanelRows;
 
-// Columns unpacked at once, at most: 2 tiles of them (one byte each, scales beside) stay
-// in the first-level cache while all rows of a block pass.
+// Columns unpacked at once, at most: the tiles that a kernel takes (2 of one byte a weight and
+// scales beside, 2 of four bytes, 4 of two) stay in a first-level cache of 32 KiB while all rows of
+// a block pass.
 constexpr int64_t kBlockColumns = 768;
 constexpr int64_t kFloatBlockColumns = 128;
-constexpr int64_t kBf16BlockColumns = 256;
-constexpr int64_t kPanelOutputs = kMaxPanelTiles * kTileOutputs;
+constexpr int64_t kBf16BlockColumns = 192;
 
-// Unpacking must remain a small share.
+// Rows of a block, at least: unpacking must remain a small share, also where that leaves threads
+// idle.
 constexpr int64_t kMinimumBlockRows = 16 * kPanelRows;
+constexpr int64_t kLeastBlockRows = 8 * kPanelRows;
+
+// Items that each thread should find, at least.
+constexpr int64_t kItemsPerThread = 4;
 
 const MatmulKernels& kernels_of(Isa isa) {
 #if defined(__x86_64__)
@@ -186,8 +191,9 @@ void for_each_panel(const PanelWork& work, bool only_block, bool last_block,
   const MatmulTarget& target = *work.task.target;
   const bool in_place = !target.accumulate && target.bias == nullptr &&
                         work.outputs() == int64_t{work.tiles} * kTileOutputs;
-  float* all_sums = worker_scratch().sums.get<float>(
-      (only_block ? kPanelRows : work.rows + kPanelRows) * kPanelOutputs);
+  const int64_t stride = int64_t{work.tiles} * kTileOutputs;
+  float* all_sums =
+      worker_scratch().sums.get<float>((only_block ? kPanelRows : work.rows + kPanelRows) * stride);
   for (int64_t row = 0; row < work.rows; row += kPanelRows) {
     const int64_t first = work.first_row + row;
     const int64_t rows = std::min<int64_t>(kPanelRows, work.rows - row);
@@ -202,10 +208,10 @@ void for_each_panel(const PanelWork& work, bool only_block, bool last_block,
                target.out.stride);
       continue;
     }
-    float* sums = only_block ? all_sums : all_sums + row * kPanelOutputs;
-    multiply(first, static_cast<int>(rows), sums, kPanelOutputs);
+    float* sums = only_block ? all_sums : all_sums + row * stride;
+    multiply(first, static_cast<int>(rows), sums, stride);
     if (last_block) {
-      store(target, first, rows, work.first_output(), work.outputs(), sums, kPanelOutputs);
+      store(target, first, rows, work.first_output(), work.outputs(), sums, stride);
     }
   }
 }
@@ -277,7 +283,8 @@ void for_each_float_block(const PanelWork& work, int64_t block_columns, const Un
 }
 
 void multiply_floats(const Call& call, const PanelWork& work) {
-  float* weights = worker_scratch().weights.get<float>(kFloatBlockColumns * kPanelOutputs);
+  float* weights =
+      worker_scratch().weights.get<float>(kFloatBlockColumns * work.tiles * kTileOutputs);
   for_each_float_block(
       work, kFloatBlockColumns,
       [&](const std::byte* values, int64_t columns, int t) {
@@ -299,7 +306,8 @@ void multiply_floats(const Call& call, const PanelWork& work) {
 
 void multiply_bf16(const Call& call, const PanelWork& work) {
   constexpr int64_t kPairValues = 2 * kTileOutputs;
-  uint16_t* weights = worker_scratch().weights.get<uint16_t>(kBf16BlockColumns * kPanelOutputs);
+  uint16_t* weights =
+      worker_scratch().weights.get<uint16_t>(kBf16BlockColumns * work.tiles * kTileOutputs);
   for_each_float_block(
       work, kBf16BlockColumns,
       [&](const std::byte* values, int64_t columns, int t) {
@@ -368,37 +376,64 @@ void collect_tasks(Call& call, std::span<const MatmulTarget> targets) {
   }
 }
 
-/// Cuts the work into items that a thread takes one by one.
-void plan(Call& call, int threads) {
-  int64_t tiles = 0;
-  for (const Task& task : call.tasks) tiles += task.matrix->tiles();
-  const int64_t wanted_items = threads == 1 ? 1 : int64_t{4} * threads;
-  const int64_t rows = call.in.rows;
-  call.item_tiles = 0;
-  for (const PackedFormat* format : call.formats) {
-    call.item_tiles = std::max<int64_t>(call.item_tiles, call.kernels->panel_tiles(*format));
-  }
-  call.block_rows = rows;
-  if (rows <= kDirectRows) {
-    call.item_tiles = std::clamp<int64_t>(tiles / wanted_items, 1, 32);
-  } else {
-    int64_t block_rows = std::max(block_activation_bytes() / call.in.columns, kMinimumBlockRows);
-    if (tiles / call.item_tiles < wanted_items) {  // few outputs: split the rows
-      const int64_t panels = std::max<int64_t>(1, tiles / call.item_tiles);
-      block_rows = std::min(block_rows, rows * panels / wanted_items);
-      block_rows = std::max<int64_t>(block_rows, 8 * kPanelRows);
-    }
-    // Blocks of equal size, in whole panels.
-    const int64_t blocks = (rows + block_rows - 1) / block_rows;
-    block_rows = (rows + blocks - 1) / blocks;
-    call.block_rows = (block_rows + kPanelRows - 1) / kPanelRows * kPanelRows;
-  }
-  call.row_blocks = (rows + call.block_rows - 1) / call.block_rows;
+/// Counts the items of one block of rows.
+void number_items(Call& call) {
   call.items = 0;
   for (Task& task : call.tasks) {
     task.first_item = call.items;
     call.items += (task.matrix->tiles() + call.item_tiles - 1) / call.item_tiles;
   }
+}
+
+/// Into how many blocks rows are cut: as few as caches allow, more where the threads would not all
+/// have something to do to the end.
+int64_t row_blocks(const Call& call, int threads) {
+  constexpr double kWellUsed = 0.95;
+  const auto blocks_of = [&](int64_t block_rows) {
+    return (call.in.rows + block_rows - 1) / block_rows;
+  };
+  const int64_t largest = std::max(block_activations() / call.in.columns, kMinimumBlockRows);
+  const int64_t fewest = blocks_of(largest);
+  if (threads == 1) return fewest;
+  const int64_t most = std::max(fewest, call.in.rows / kLeastBlockRows);
+  int64_t best = fewest;
+  double best_use = 0.0;
+  for (int64_t blocks = fewest; blocks <= most; ++blocks) {
+    const int64_t items = call.items * blocks;
+    const int64_t rounds = (items + threads - 1) / threads;
+    const double use = static_cast<double>(items) / static_cast<double>(rounds * threads);
+    if (use > best_use) {
+      best = blocks;
+      best_use = use;
+    }
+    // Threads are not all equally fast: some rounds even that out.
+    if (best_use >= kWellUsed && call.items * best >= kItemsPerThread * threads) break;
+  }
+  return best;
+}
+
+/// Cuts the work into items that a thread takes one by one.
+void plan(Call& call, int threads) {
+  const int64_t rows = call.in.rows;
+  if (rows <= kDirectRows) {
+    int64_t tiles = 0;
+    for (const Task& task : call.tasks) tiles += task.matrix->tiles();
+    const int64_t wanted = threads == 1 ? 1 : kItemsPerThread * threads;
+    call.item_tiles = std::clamp<int64_t>(tiles / wanted, 1, 32);
+    number_items(call);
+    call.block_rows = rows;
+    call.row_blocks = 1;
+    return;
+  }
+  call.item_tiles = 0;
+  for (const PackedFormat* format : call.formats) {
+    call.item_tiles = std::max<int64_t>(call.item_tiles, call.kernels->panel_tiles(*format));
+  }
+  number_items(call);
+  const int64_t blocks = row_blocks(call, threads);  // of equal size, in whole panels
+  const int64_t block_rows = (rows + blocks - 1) / blocks;
+  call.block_rows = (block_rows + kPanelRows - 1) / kPanelRows * kPanelRows;
+  call.row_blocks = (rows + call.block_rows - 1) / call.block_rows;
 }
 
 }  // namespace

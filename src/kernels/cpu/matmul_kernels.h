@@ -22,12 +22,11 @@
 // with Bf16Kernels: in rounded to BF16, two columns at once, in rising order of pairs.
 namespace lazyllm::kernels::cpu {
 
-inline constexpr int kPanelRows = 6;  ///< rows of a panel
-/// Tiles that a kernel takes at once. BF16 dot products take longer than others: it needs more sums
-/// to keep them busy (on a Zen 5, 24 instead of 12: 12 % faster).
-inline constexpr int kPanelTiles = 2;
+inline constexpr int kPanelRows = 6;   ///< rows of a panel
+inline constexpr int kPanelTiles = 2;  ///< tiles a kernel can take at once
+/// The same of BF16 dot products. They take longer than others, so their kernel needs more sums to
+/// be always busy (on a Zen 5, 24 instead of 12: 12 % faster).
 inline constexpr int kBf16PanelTiles = 4;
-inline constexpr int kMaxPanelTiles = kBf16PanelTiles;
 /// float bits of 2^-100: groups whose values are all smaller count as zero, so that
 /// 127 / max |x| stays finite.
 inline constexpr uint32_t kTinyActivation = 27u << 23;

@@ -144,6 +144,27 @@ TEST(Matmul, BitsDoNotDependOnRowsOrThreads) {
   }
 }
 
+// Any number of tiles of a panel kernel, several blocks of columns, in place and not.
+TEST(Matmul, AnyNumberOfOutputsOfManyRows) {
+  ThreadPool pool(2);
+  constexpr int64_t kColumns = 832, kRows = 40;
+  const std::vector<float> in = random_floats(kRows * kColumns, 11);
+  for (const StorageType type : {StorageType::bf16, StorageType::f32, StorageType::q8_0}) {
+    for (const int64_t outputs : {16, 40, 48, 64, 83, 112}) {
+      const RandomWeight w(type, outputs, kColumns, 12);
+      const WeightSource source = w.source();
+      const auto weight = pack_weight({&source, 1}, false, pool);
+      const std::vector<float> base = random_floats(kRows * outputs, 13);
+      for (const Isa isa : detect_isas()) {
+        const std::vector<float> plain = run(isa, pool, *weight, in, kRows);
+        expect_product(isa, w, in, kRows, plain.data(), outputs, label(isa, type));
+        const std::vector<float> added = run(isa, pool, *weight, in, kRows, nullptr, base.data());
+        for (size_t i = 0; i < plain.size(); ++i) ASSERT_EQ(added[i], base[i] + plain[i]);
+      }
+    }
+  }
+}
+
 TEST(Matmul, FusedMatricesOfDifferentTypesAndTargets) {
   ThreadPool pool(2);
   const int64_t columns = 512;
@@ -151,23 +172,29 @@ TEST(Matmul, FusedMatricesOfDifferentTypesAndTargets) {
   const RandomWeight k(StorageType::q6_k, 20, columns, 2);
   const RandomWeight v(StorageType::f16, 33, columns, 3);
   const RandomWeight up(StorageType::q2_k, 50, columns, 4);
+  const RandomWeight gate(StorageType::bf16, 90, columns, 5);
   const WeightSource sources[] = {q.source("q"), k.source("k"), v.source("v")};
   const WeightSource up_source = up.source();
+  const WeightSource gate_source = gate.source();
   const auto fused = pack_weight(sources, false, pool);
   const auto other = pack_weight({&up_source, 1}, false, pool);
+  const auto third = pack_weight({&gate_source, 1}, false, pool);
   EXPECT_EQ(fused->rows(), 123);
   for (const Isa isa : detect_isas()) {
     for (const int64_t rows : {3, 25}) {
       const std::vector<float> in = random_floats(rows * columns, 9);
       std::vector<float> out(static_cast<size_t>(rows * 200), 7.0f);
+      std::vector<float> gates(static_cast<size_t>(rows * 90));
       const MatmulTarget targets[] = {
           {fused.get(), nullptr, {out.data(), rows, 123, 200}, false},
-          {other.get(), nullptr, {out.data() + 125, rows, 50, 200}, false}};
+          {other.get(), nullptr, {out.data() + 125, rows, 50, 200}, false},
+          {third.get(), nullptr, {gates.data(), rows, 90, 90}, false}};
       matmul(isa, pool, {in.data(), rows, columns, columns}, targets);
       expect_product(isa, q, in, rows, out.data(), 200, "q");
       expect_product(isa, k, in, rows, out.data() + 70, 200, "k");
       expect_product(isa, v, in, rows, out.data() + 90, 200, "v");
       expect_product(isa, up, in, rows, out.data() + 125, 200, "up");
+      expect_product(isa, gate, in, rows, gates.data(), 90, "gate");
       for (int64_t r = 0; r < rows; ++r) {  // the gaps are untouched
         for (const int64_t o : {123, 124, 175, 199}) {
           ASSERT_EQ(out[static_cast<size_t>(r * 200 + o)], 7.0f);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loops are assembly so that nothing but the products runs; twelve (AVX2: eight, BF16, which
-// takes longest: 24) sums hide the latency of one.
+// The loops are assembly so that nothing but the products runs; twelve sums (int8 with AVX2:
+// eight; BF16, which takes longest: 24) hide the latency of one.
 #include "kernels/cpu/peak_loops.h"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Included by attention_inl.h, after simd_<isa>.h, with LAZYLLM_ISA set.
+// Included by attention_inl.h and attention_avx512bf16.cpp, after simd_<isa>.h, with LAZYLLM_ISA
+// set.
 #pragma once
 
 #include "kernels/cpu/unroll.h"

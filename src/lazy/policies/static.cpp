@@ -24,7 +24,8 @@ class StaticPolicy final : public Policy {
   }
 
   void combine(int layer, std::span<const int32_t>, std::span<float> scores) override {
-    if (layer == 1 || sums_.size() != scores.size()) sums_.assign(scores.size(), 0.0f);
+    if (layer <= last_layer_ || sums_.size() != scores.size()) sums_.assign(scores.size(), 0.0f);
+    last_layer_ = layer;
     for (size_t i = 0; i < scores.size(); ++i) {
       sums_[i] += scores[i];
       scores[i] = sums_[i];
@@ -35,6 +36,7 @@ class StaticPolicy final : public Policy {
   PruningPoint point_;
   ImportanceScore score_;
   std::vector<float> sums_;  // over the layers so far
+  int last_layer_ = 0;       // that was added; a new step begins there or before
 };
 
 }  // namespace
