@@ -127,6 +127,14 @@ class ServeProcess:
             time.sleep(0.01)
         raise AssertionError("slots stay busy")
 
+    def wait_for_metric(self, name: str, value: float, timeout: float = 10) -> float:
+        """Seconds until the metric is `value`: a slot is free a moment before its request is counted."""
+        start = time.monotonic()
+        while (now := self.metric(name)) != value:
+            assert time.monotonic() - start < timeout, f"{name} stays {now}, wanted {value}"
+            time.sleep(0.01)
+        return time.monotonic() - start
+
     def metric(self, name: str) -> float:
         with urllib.request.urlopen(self.url + "/metrics", timeout=30) as response:
             text = response.read().decode()
