@@ -154,6 +154,8 @@ class Backend {
                         FloatRows out) const = 0;
   /// All targets share `in`, so that its quantised form is made once.
   virtual void matmul(ConstFloatRows in, std::span<const MatmulTarget> targets) const = 0;
+  /// Bytes that one value of `in` takes while it is multiplied with this weight: 1, 2 or 4.
+  virtual int input_bytes(const Weight& weight) const = 0;
   /// Rotates `heads` heads of `head_dim` values in each row, in place.
   virtual void rope(FloatRows rows, int heads, int head_dim, std::span<const int32_t> positions,
                     const RopeTable& table) const = 0;

@@ -138,12 +138,15 @@ size_t Weights::bytes() const {
   return sum;
 }
 
-double Weights::bits_per_value() const {
+double Weights::mean_input_bytes(const kernels::Backend& backend) const {
   double values = 0.0;
+  double bytes = 0.0;
   for_each_matrix([&](const kernels::Weight& matrix) {
-    values += static_cast<double>(matrix.rows()) * static_cast<double>(matrix.columns());
+    const double size = static_cast<double>(matrix.rows()) * static_cast<double>(matrix.columns());
+    values += size;
+    bytes += size * backend.input_bytes(matrix);
   });
-  return 8.0 * static_cast<double>(bytes()) / values;
+  return bytes / values;
 }
 
 Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,

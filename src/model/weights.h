@@ -38,8 +38,9 @@ struct Weights {
   WeightPointer lm_head;  // [vocabulary][hidden]
   kernels::Buffer lm_head_bias;
 
-  size_t bytes() const;           ///< back-end memory of the repacked matrices
-  double bits_per_value() const;  ///< of the repacked matrices, on average
+  size_t bytes() const;  ///< back-end memory of the repacked matrices
+  /// Backend::input_bytes, mean over the values of all matrices.
+  double mean_input_bytes(const kernels::Backend& backend) const;
 
  private:
   template <typename Visit>

@@ -73,6 +73,8 @@ void CpuBackend::matmul(ConstFloatRows in, std::span<const MatmulTarget> targets
   cpu::matmul(isa_, pool_, in, targets);
 }
 
+int CpuBackend::input_bytes(const Weight& weight) const { return cpu::input_bytes(isa_, weight); }
+
 template <typename Body>
 void CpuBackend::for_rows(int64_t rows, int64_t columns, Body body) const {
   const int64_t block = std::clamp<int64_t>(kInlineValues / std::max<int64_t>(columns, 1), 1,

@@ -34,6 +34,7 @@ class CpuBackend final : public Backend {
 
   void rms_norm(ConstFloatRows in, const float* gamma, float epsilon, FloatRows out) const override;
   void matmul(ConstFloatRows in, std::span<const MatmulTarget> targets) const override;
+  int input_bytes(const Weight& weight) const override;
   void rope(FloatRows rows, int heads, int head_dim, std::span<const int32_t> positions,
             const RopeTable& table) const override;
   void gated_activation(Activation activation, ConstFloatRows gate, ConstFloatRows up,

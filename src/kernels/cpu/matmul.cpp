@@ -451,6 +451,15 @@ void matmul(Isa isa, ThreadPool& pool, ConstFloatRows in, std::span<const Matmul
   pool.parallel_for(shared.items * shared.row_blocks, std::ref(body));
 }
 
+int input_bytes(Isa isa, const Weight& weight) {
+  int most = 1;
+  for (const PackedMatrix& matrix : static_cast<const PackedWeight&>(weight).parts()) {
+    if (!matrix.format.is_float()) continue;
+    most = std::max(most, kernels_of(isa).multiplies_as_bf16(matrix.format) ? 2 : 4);
+  }
+  return most;
+}
+
 std::string describe_matmul(Isa isa, StorageType type) {
   const PackedFormat& format = packed_format(type);
   if (kernels_of(isa).multiplies_as_bf16(format)) return "bfloat16 dot products, bfloat16 weights";

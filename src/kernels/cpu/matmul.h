@@ -21,4 +21,7 @@ void embed(ThreadPool& pool, const WeightSource& table, std::span<const int32_t>
 /// What matmul() runs for a weight of this type: "int8 VNNI, 4-bit weights, groups of 32".
 std::string describe_matmul(Isa isa, StorageType type);
 
+/// See Backend::input_bytes.
+int input_bytes(Isa isa, const Weight& weight);
+
 }  // namespace lazyllm::kernels::cpu

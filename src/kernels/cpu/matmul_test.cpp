@@ -281,6 +281,23 @@ TEST(DescribeMatmul, NamesArithmeticAndStorage) {
 #endif
 }
 
+TEST(InputBytes, IsThatOfTheWidestPart) {
+  ThreadPool pool(1);
+  const auto weight = [&pool](std::initializer_list<StorageType> types) {
+    std::vector<RandomWeight> parts;
+    for (const StorageType type : types) parts.emplace_back(type, 16, 256, 3);
+    std::vector<WeightSource> sources;
+    for (const RandomWeight& part : parts) sources.push_back(part.source());
+    return pack_weight(sources, false, pool);
+  };
+  EXPECT_EQ(input_bytes(Isa::generic, *weight({StorageType::q4_k, StorageType::q8_0})), 1);
+  EXPECT_EQ(input_bytes(Isa::generic, *weight({StorageType::q4_k, StorageType::bf16})), 4);
+#if defined(__x86_64__)
+  EXPECT_EQ(input_bytes(Isa::avx512_bf16, *weight({StorageType::q4_k, StorageType::bf16})), 2);
+  EXPECT_EQ(input_bytes(Isa::avx512_bf16, *weight({StorageType::bf16, StorageType::f16})), 4);
+#endif
+}
+
 TEST(PackWeight, NamesTheTensorAndRowOfANotFiniteValue) {
   ThreadPool pool(2);
   for (const StorageType type : kAllStorageTypes) {
