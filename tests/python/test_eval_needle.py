@@ -2,8 +2,14 @@
 """lazyllm eval --suite needle: a grid of lengths and depths, the same questions for every policy, several settings of one policy in one call."""
 
 import json
+import pathlib
+import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "apps" / "report"))
+
+from lazyllm_report.load import load  # noqa: E402
 
 
 @pytest.fixture
@@ -57,6 +63,8 @@ def test_several_settings_of_one_policy(evaluate, tmp_path):
     assert [r["schedule"] for r in rows] == ["", "2:0.5", "2:0.5", "2:0.5", "3:0.4"]
     assert len({r["answer_loglik"] for r in rows}) == 5, "each setting is another run"
     assert rows[3]["computed_fraction_end"] == rows[3]["computed_fraction"], "nothing is revived"
+    settings_read = load([tmp_path / "out"]).samples[0].settings
+    assert settings_read["model"].endswith(".gguf") and settings_read["threads"].isdigit() and settings_read["cache_type_k"] == "f16", "as the report reads them"
     for word in settings:
         assert word.replace("lazy+", "lazy@3:0.4+").encode() in done.stdout
 

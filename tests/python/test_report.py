@@ -479,8 +479,9 @@ def test_installed_script_comes_first_and_its_exit_code_through(program, plottin
     assert result.stdout.strip() == str(["--out=o", "--title=lazyllm evaluation", "--resamples=5000", "--seed=0", "--", "a b", "c"])
 
 
-def test_load_reads_arm_and_key_of_the_second_form(tmp_path):
-    key = "2|0.1.0|/models/small.gguf|1000|small.gguf:1000:7;|avx2|2|f16|q8_0|lazy@15:0.3+score-pool=7|ruler|vt|vt-1|00ff"
+@pytest.mark.parametrize("form", [2, 3])
+def test_load_reads_arm_and_key_of_the_numbered_forms(form, tmp_path):
+    key = f"{form}|0.1.0|/models/small.gguf|1000|small.gguf:1000:7;|avx2|2|f16|q8_0|lazy@15:0.3+score-pool=7|ruler|vt|vt-1|00ff"
     one, = load([write(tmp_path / "in", [sample("vt", 1, "lazy", "15:0.3", arm="lazy@15:0.3+score-pool=7", key=key)])]).samples
     assert one.settings == {"version": "0.1.0", "model": "/models/small.gguf", "model_bytes": "1000", "isa": "avx2", "threads": "2", "cache_type_k": "f16",
                             "cache_type_v": "q8_0"}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 REQUIRED = ("suite", "task", "id", "policy")
 
 # `key` of a sample: what its result depends on, joined by "|"; suite or task, id and a hash of the prompt follow (apps/cli/eval_*.cpp).
+# From the second form on its first part is the form's number.
 FIRST_KEY = ("version", "model", "model_bytes", "isa", "threads", "cache_type_k", "cache_type_v", "policy", "options")
 SECOND_KEY = ("format", "version", "model", "model_bytes", "model_files", "isa", "threads", "cache_type_k", "cache_type_v", "arm")
 SETTINGS = ("version", "model", "model_bytes", "isa", "threads", "cache_type_k", "cache_type_v", "machine", "max_length")
@@ -94,7 +95,7 @@ def beside_the_schedule(options: str) -> str:
 def settings_of(line: dict) -> tuple[dict, str, str, str]:
     """Settings, the arm's options without and with schedule, the prompt's hash: named keys first, otherwise from the sample's key."""
     parts = text(line.get("key")).split("|")
-    fields = SECOND_KEY if parts[0] == "2" else FIRST_KEY
+    fields = SECOND_KEY if parts[0].isdigit() else FIRST_KEY
     known = dict(zip(fields, parts)) if len(parts) >= len(fields) + 3 else {}
     prompt = parts[-1] if known else ""
     known |= {name: text(line[name]) for name in (*SETTINGS, "arm") if line.get(name) is not None}
