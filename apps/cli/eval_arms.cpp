@@ -37,32 +37,6 @@ void apply_settings(const std::vector<std::string>& settings, CommonOptions& opt
   flags.parse(std::move(arguments));
 }
 
-EvalArm parse_arm(const std::string& text, const CommonOptions& common) {
-  std::vector<std::string> parts = split(text, '+');
-  EvalArm arm{"", common};
-  const size_t at = parts[0].find('@');
-  arm.options.policy = parts[0].substr(0, at);
-  require_known_policy(arm.policy());
-  if (at != std::string::npos) arm.options.prune = parts[0].substr(at + 1);
-  if (at != std::string::npos && arm.options.prune.empty()) {
-    throw Error(ErrorCode::usage, fmt::format("--policy {}: nothing stands behind the @", text));
-  }
-  if (arm.is_dense() && text != "dense") {
-    throw Error(ErrorCode::usage, fmt::format("--policy {}: dense has no settings", text));
-  }
-  parts.erase(parts.begin());
-  try {
-    apply_settings(parts, arm.options);
-  } catch (const CLI::ParseError& error) {
-    throw Error(ErrorCode::usage,
-                fmt::format("--policy {}: {}; write POLICY@SCHEDULE+FLAG=VALUE with the pruning "
-                            "flags without their dashes, such as lazy@15:0.3+score-pool=7",
-                            text, error.what()));
-  }
-  arm.name = to_string(session_options(arm.options).pruning);
-  return arm;
-}
-
 /// Size and time of change of the file, or of each in a folder.
 std::string file_state(const std::filesystem::path& path) {
   std::string state;
@@ -87,13 +61,39 @@ std::string file_state(const std::filesystem::path& path) {
 
 }  // namespace
 
+EvalArm parse_arm(const std::string& flag, const std::string& text, const CommonOptions& common) {
+  std::vector<std::string> parts = split(text, '+');
+  EvalArm arm{"", common};
+  const size_t at = parts[0].find('@');
+  arm.options.policy = parts[0].substr(0, at);
+  require_known_policy(arm.policy());
+  if (at != std::string::npos) arm.options.prune = parts[0].substr(at + 1);
+  if (at != std::string::npos && arm.options.prune.empty()) {
+    throw Error(ErrorCode::usage, fmt::format("{} {}: nothing stands behind the @", flag, text));
+  }
+  if (arm.is_dense() && text != "dense") {
+    throw Error(ErrorCode::usage, fmt::format("{} {}: dense has no settings", flag, text));
+  }
+  parts.erase(parts.begin());
+  try {
+    apply_settings(parts, arm.options);
+  } catch (const CLI::ParseError& error) {
+    throw Error(ErrorCode::usage,
+                fmt::format("{} {}: {}; write POLICY@SCHEDULE+FLAG=VALUE with the pruning "
+                            "flags without their dashes, such as lazy@15:0.3+score-pool=7",
+                            flag, text, error.what()));
+  }
+  arm.name = to_string(session_options(arm.options).pruning);
+  return arm;
+}
+
 std::vector<EvalArm> parse_arms(const EvalOptions& options) {
   CommonOptions dense = options.common;
   dense.policy = "dense";
   dense.prune.clear();
   std::vector<EvalArm> arms = {EvalArm{"dense", dense}};
   for (const std::string& text : options.policies) {
-    EvalArm arm = parse_arm(text, options.common);
+    EvalArm arm = parse_arm("--policy", text, options.common);
     if (!arm.is_dense()) arms.push_back(std::move(arm));
   }
   return arms;

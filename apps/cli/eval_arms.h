@@ -21,9 +21,12 @@ struct EvalArm {
   bool is_dense() const { return options.policy == "dense"; }
 };
 
-/// Dense, then each --policy POLICY[@SCHEDULE][+FLAG=VALUE...]; FLAG is seed or any of the pruning
-/// flags without its dashes and holds for this run only. A policy without a schedule has --prune's.
-/// Errors: Error(usage).
+/// POLICY[@SCHEDULE][+FLAG=VALUE...], as it stands behind `flag`; FLAG is seed or any of the
+/// pruning flags without its dashes. What is not named is as in `common`. Errors: Error(usage).
+EvalArm parse_arm(const std::string& flag, const std::string& text, const CommonOptions& common);
+
+/// Dense, then each --policy, whose settings hold for this run only. A policy without a schedule
+/// has --prune's. Errors: Error(usage).
 std::vector<EvalArm> parse_arms(const EvalOptions& options);
 
 /// Finds the arms' profiles and says which; a schedule that the model cannot have is found now, not

@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "common_options.h"
+#include "eval_arms.h"
 #include "terminal.h"
 #include "tune_search.h"
 
@@ -21,6 +22,7 @@ struct TuneOptions {
   CommonOptions common;
   TunePromptOptions data;
   std::string policy = "lazy", max_loss = "1%", target = "ttft", out;
+  std::vector<std::string> only;
   double time_limit_minutes = 0.0;
 };
 
@@ -43,6 +45,22 @@ double parse_loss(const std::string& text) {
                 fmt::format("--max-loss {}: write a share above 0 and at most 12.5%", text));
   }
   return loss;
+}
+
+/// The settings of --only. Errors: Error(usage).
+std::vector<PruningOptions> parse_only(const TuneOptions& options) {
+  std::vector<PruningOptions> settings;
+  for (const std::string& text : options.only) {
+    const EvalArm arm = parse_arm("--only", text, options.common);
+    if (arm.policy() != options.policy || arm.options.prune.find(':') == std::string::npos) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("--only {}: write settings of policy {} with a schedule, such as "
+                              "{}@15:0.3+score-pool=7",
+                              text, options.policy, options.policy));
+    }
+    settings.push_back(session_options(arm.options).pruning);
+  }
+  return settings;
 }
 
 std::vector<bool> full_attention(const ModelInfo& info) {
@@ -125,6 +143,7 @@ void tune(const TuneOptions& options) {
     throw Error(ErrorCode::usage,
                 fmt::format("--out {}: this is a folder; name the profile to write", options.out));
   }
+  const std::vector<PruningOptions> only = parse_only(options);
   const std::filesystem::path state = options.out + ".state";
   const SessionOptions session = session_options(options.common);
   const std::shared_ptr<const Model> model = load_model(options.common);
@@ -138,6 +157,7 @@ void tune(const TuneOptions& options) {
   };
   TuneSearch::Options search_options;
   search_options.policy = options.policy;
+  search_options.only = only;
   search_options.max_loss = bound.max_loss;
   search_options.most_work = 1.0 / kLeastSpeedup;
   search_options.full_attention = full_attention(model->info());
@@ -222,6 +242,9 @@ void add_tune_command(CLI::App& app) {
                    "what is tuned; tsp and static to compare with: no profile is written of them")
       ->check(CLI::IsMember({"lazy", "tsp", "static"}))
       ->capture_default_str();
+  command->add_option("--only", options->only,
+                      "measure these settings instead of searching, written as for eval --policy; "
+                      "may be repeated");
   command->add_option("--max-loss", options->max_loss, "bound of the loss, e.g. 1%")
       ->capture_default_str();
   command->add_option("--target", options->target, "what is made small")

@@ -62,7 +62,7 @@ struct Pools {
   int first, other;
 };
 Pools pools(const std::string& score) {
-  return score.starts_with("peak:") ? Pools{33, 65} : Pools{7, 15};
+  return score.starts_with("peak:") ? Pools{49, 65} : Pools{7, 15};
 }
 
 bool by_work(const TuneCandidate& a, const TuneCandidate& b) {
@@ -123,6 +123,18 @@ PruningOptions TuneSearch::first_guess(const std::string& score, int layer, doub
     pruning.revive_budget = RevivalBudget{2};  // a further token takes no longer than a dense one
   }
   return pruning;
+}
+
+PruningOptions TuneSearch::completed(PruningOptions given) const {
+  const PruningOptions guess = first_guess(given.score.value_or("last"), 1, 1.0);
+  if (!given.score) given.score = guess.score;
+  if (!given.score_pool) given.score_pool = guess.score_pool;
+  if (!given.keep_mass) given.keep_mass = guess.keep_mass;
+  if (!given.protect_first) given.protect_first = guess.protect_first;
+  if (!given.protect_last) given.protect_last = guess.protect_last;
+  if (!given.revive_budget) given.revive_budget = guess.revive_budget;
+  given.min_prompt = guess.min_prompt;
+  return given;
 }
 
 void TuneSearch::measure(std::span<const PruningOptions> candidates,
@@ -276,6 +288,15 @@ std::vector<PruningOptions> TuneSearch::refined(const PruningOptions& base) cons
 }
 
 void TuneSearch::run() {
+  if (!options_.only.empty()) {
+    std::vector<PruningOptions> given;
+    for (const PruningOptions& pruning : options_.only) given.push_back(completed(pruning));
+    measure(given, calibration_, "given");
+    for (const PruningOptions& pruning : given) {
+      measured_.push_back({pruning, trials_.loss(pruning, calibration_)});
+    }
+    return;
+  }
   measure_all(single_cuts(survey()), "one cut");
   std::vector<TuneCandidate> best = admissible();
   if (best.empty()) best = frontier();  // a variation may bring it inside

@@ -50,6 +50,8 @@ class TuneSearch {
     /// "lazy"; or "tsp" or "static", to be compared with: these cut once, by their own scores, and
     /// bring nothing back.
     std::string policy = "lazy";
+    /// Measured instead of a search. What they leave unset is as the search has it at first.
+    std::vector<PruningOptions> only;
     double max_loss = 0.01;
     double most_work = 1.0;  ///< worth having at all
     /// Looks at a calibration prompt for the heads.
@@ -82,6 +84,7 @@ class TuneSearch {
  private:
   bool lazily() const { return options_.policy == "lazy"; }
   PruningOptions first_guess(const std::string& score, int layer, double share) const;
+  PruningOptions completed(PruningOptions given) const;
   void calibrate_heads(std::span<const int> cuts);
   struct Place {
     int layer;
