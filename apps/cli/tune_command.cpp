@@ -82,14 +82,15 @@ constexpr const char* kTableHead =
     "| candidate | predicted TTFT | KL | same top | answer log-likelihood | needles | prompts | "
     "within the bound |\n|---|---:|---:|---:|---:|---:|---:|---|\n";
 
-std::string table(const std::vector<TuneCandidate>& frontier, const TuneBound& bound) {
+std::string table(const std::vector<TuneCandidate>& candidates, const std::string& which,
+                  const TuneBound& bound) {
   std::string text = fmt::format(
-      "On the calibration prompts, none of them beaten in both speed and KL (the bound: KL {:.3f}, "
-      "same top {:.1f} %, answer log-likelihood {:+.3f}, needles {:.0f} %):\n\n",
-      bound.most_kl(), 100.0 * bound.least_same_top(), bound.least_loglik(),
+      "On the calibration prompts, {} (the bound: KL {:.3f}, same top {:.1f} %, answer "
+      "log-likelihood {:+.3f}, needles {:.0f} %):\n\n",
+      which, bound.most_kl(), 100.0 * bound.least_same_top(), bound.least_loglik(),
       100.0 * bound.least_recall());
   text += kTableHead;
-  for (const TuneCandidate& candidate : frontier) {
+  for (const TuneCandidate& candidate : candidates) {
     text += row(candidate.pruning, candidate.loss, bound);
   }
   return text;
@@ -178,7 +179,9 @@ void tune(const TuneOptions& options) {
   const std::optional<TuneSearch::Choice> choice = search.choose();
   line.clear();
 
-  std::string out = table(search.frontier(), bound);
+  std::string out =
+      only.empty() ? table(search.frontier(), "none of them beaten in both speed and KL", bound)
+                   : table(search.measured(), "as given", bound);
   if (!search.refusals().empty()) out += "\nOutside of the bound on the held-out prompts:\n\n";
   for (const std::string& refusal : search.refusals()) out += "- " + refusal + "\n";
   if (!choice) {

@@ -71,6 +71,8 @@ class TuneSearch {
   /// other one beats in both work and KL divergence, by rising work; those outside of the bound as
   /// well.
   std::vector<TuneCandidate> frontier() const;
+  /// All of them, as they were measured.
+  const std::vector<TuneCandidate>& measured() const { return measured_; }
   /// The fastest ones within the bound, measured anew on the held-out prompts; the first of them
   /// that keeps the bound there too.
   struct Choice {

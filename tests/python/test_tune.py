@@ -63,6 +63,26 @@ def test_an_interrupted_run_goes_on_with_what_it_had(tuned, program):
     assert len({json.loads(line)["key"] for line in again}) == len(again)
 
 
+def test_given_settings_are_measured_as_a_search_measures_them(tuned, program):
+    out, _, arguments = tuned
+    first, state = json.loads(out.read_text()), (out.with_name(out.name + ".state") / "samples.jsonl").read_text()
+    given = first["pruning"]
+    found = f"lazy@{given['schedule']}" + "".join(f"+{name.replace('_', '-')}={given[name]}" for name in ("score", "score_pool", "keep_mass", "protect_first",
+                                                                                                       "protect_last", "revive_budget"))
+    text = program.ok(*arguments, "--only", found)
+    assert json.loads(out.read_text()) == first and (out.with_name(out.name + ".state") / "samples.jsonl").read_text() == state, "nothing was run anew"
+    assert text.count(f"lazy@{given['schedule']}+") == 2, "one candidate, one choice"
+    slow = program.ok(*arguments[:-1], out.with_name("slow.json"), "--only", "lazy@4:0.9", "--only", "lazy@3:0.95")
+    assert "none found" in slow and "lazy@4:0.9+score=last+score-pool=7+" in slow and not out.with_name("slow.json").exists()
+
+
+@pytest.mark.parametrize("given, says", [("lazy@paper", "with a schedule"), ("tsp@2:0.5", "of policy lazy"), ("lazy@2:0.5+pool=3", "--only lazy@2:0.5+pool=3"),
+                                         ("lazy@99:0.5", "99"), ("dense", "of policy lazy")])
+def test_settings_that_cannot_be_measured_are_refused(program, stories, story, tmp_path, given, says):
+    result = program.run("tune", "-m", stories, "--data", story, "--length", 300, "--no-chat", "--out", tmp_path / "p.json", "--only", given)
+    assert result.returncode == 2 and says in result.stderr.decode() and not (tmp_path / "p.json").exists()
+
+
 def test_a_named_profile_is_used_and_overridden(tuned, program, stories, story, tmp_path):
     out, _, _ = tuned
     pruning = json.loads(out.read_text())["pruning"]
