@@ -32,7 +32,7 @@ CURVES = {
     "random": ["0:0.8", "0:0.6", "0:0.4"],
     "compress": ["0:0.7", "0:0.5"],
 }
-PEAK = "+score=peak:8@32+score-pool=49+protect-last=64"
+PEAK = "+score=peak:8@32+score-pool=41+protect-last=64"
 PEAKS = [f"lazy@{{t}}:{keep}{PEAK}" for keep in (0.5, 0.4, 0.3, 0.15)] + [f"lazy@{{a}}:0.3{PEAK}"]
 PRESETS = ["lazy", "lazy@paper", "lazy@conservative", "lazy@balanced", "lazy@aggressive"]
 QUICK_POLICIES = ["lazy", "lazy@paper", "lazy@conservative", PEAKS[0], "tsp@{a}:0.3", "gem@{a}:0.3", "static@{a}:0.3", "random@0:0.6"]

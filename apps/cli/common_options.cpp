@@ -116,7 +116,7 @@ void add_schedule_flags(CLI::App& command, CommonOptions& options) {
       ->group(group);
   command
       .add_option("--score-pool", options.score_pool,
-                  "mean over this many neighbours (of a peak: the highest, default 49); odd")
+                  "mean over this many neighbours (of a peak: the highest, default 41); odd")
       ->check(CLI::PositiveNumber)
       ->group(group);
   command

@@ -62,7 +62,7 @@ struct Pools {
   int first, other;
 };
 Pools pools(const std::string& score) {
-  return score.starts_with("peak:") ? Pools{49, 65} : Pools{7, 15};
+  return score.starts_with("peak:") ? Pools{41, 65} : Pools{7, 15};
 }
 
 bool by_work(const TuneCandidate& a, const TuneCandidate& b) {

@@ -36,7 +36,7 @@ struct ImportanceScore {
 
   /// What the pool is at least where nobody names one: a peak without its reach keeps the place
   /// where an answer begins and little of the answer.
-  int least_default_pool() const { return kind == Kind::peak ? 49 : 1; }
+  int least_default_pool() const { return kind == Kind::peak ? 41 : 1; }
 
   static constexpr int kAllLayers = 4096;  ///< Kind::ahead: to the end of the model
 

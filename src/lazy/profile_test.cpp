@@ -159,9 +159,9 @@ TEST_F(ProfileTest, APeakReachesFarUnlessToldOtherwise) {
   PruningOptions options;
   EXPECT_EQ(resolve(options, h).score.pool, 7);
   options.score = "peak:3@16";
-  EXPECT_EQ(resolve(options, h).score.pool, 49);
+  EXPECT_EQ(resolve(options, h).score.pool, 41);
   options.prune = "paper";
-  EXPECT_EQ(resolve(options, h).score.pool, 49);
+  EXPECT_EQ(resolve(options, h).score.pool, 41);
   options.score_pool = 5;
   EXPECT_EQ(resolve(options, h).score.pool, 5);
 }
