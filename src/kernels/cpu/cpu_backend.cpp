@@ -73,7 +73,9 @@ void CpuBackend::matmul(ConstFloatRows in, std::span<const MatmulTarget> targets
   cpu::matmul(isa_, pool_, in, targets);
 }
 
-int CpuBackend::input_bytes(const Weight& weight) const { return cpu::input_bytes(isa_, weight); }
+int CpuBackend::input_bytes(const Weight& weight) const {
+  return cpu::input_bytes(isa_, weight);
+}
 
 template <typename Body>
 void CpuBackend::for_rows(int64_t rows, int64_t columns, Body body) const {
