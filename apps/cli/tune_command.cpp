@@ -188,7 +188,7 @@ void tune(const TuneOptions& options) {
     write_out(out + fmt::format("\nnone found: no candidate is {}x as fast as dense within the "
                                 "bound on the held-out prompts too; nothing was written\n",
                                 kLeastSpeedup));
-    if (search_options.out_of_time()) {
+    if (only.empty() && search_options.out_of_time()) {
       write_out(
           fmt::format("the search stopped after --time-limit, {:g} minutes; run it again and "
                       "it goes on there\n",

@@ -126,15 +126,10 @@ PruningOptions TuneSearch::first_guess(const std::string& score, int layer, doub
 }
 
 PruningOptions TuneSearch::completed(PruningOptions given) const {
-  const PruningOptions guess = first_guess(given.score.value_or("last"), 1, 1.0);
-  if (!given.score) given.score = guess.score;
-  if (!given.score_pool) given.score_pool = guess.score_pool;
-  if (!given.keep_mass) given.keep_mass = guess.keep_mass;
-  if (!given.protect_first) given.protect_first = guess.protect_first;
-  if (!given.protect_last) given.protect_last = guess.protect_last;
-  if (!given.revive_budget) given.revive_budget = guess.revive_budget;
-  given.min_prompt = guess.min_prompt;
-  return given;
+  constexpr int kAnyLayer = 1;
+  constexpr double kAnyShare = 1.0;
+  given.min_prompt = 0;  // as in the search: prompts of all lengths are pruned
+  return fill_unset(given, first_guess(given.score.value_or("last"), kAnyLayer, kAnyShare));
 }
 
 void TuneSearch::measure(std::span<const PruningOptions> candidates,
@@ -291,7 +286,7 @@ void TuneSearch::run() {
   if (!options_.only.empty()) {
     std::vector<PruningOptions> given;
     for (const PruningOptions& pruning : options_.only) given.push_back(completed(pruning));
-    measure(given, calibration_, "given");
+    measure(given, calibration_, "given", /*within_time=*/false);
     for (const PruningOptions& pruning : given) {
       measured_.push_back({pruning, trials_.loss(pruning, calibration_)});
     }

@@ -50,7 +50,8 @@ class TuneSearch {
     /// "lazy"; or "tsp" or "static", to be compared with: these cut once, by their own scores, and
     /// bring nothing back.
     std::string policy = "lazy";
-    /// Measured instead of a search. What they leave unset is as the search has it at first.
+    /// Measured instead of a search, however long it takes. What they leave unset is as the search
+    /// has it at first.
     std::vector<PruningOptions> only;
     double max_loss = 0.01;
     double most_work = 1.0;  ///< worth having at all

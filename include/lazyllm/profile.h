@@ -61,6 +61,9 @@ std::optional<Profile> find_profile(const Model& model);
 /// Errors: Error(io | invalid_file); Error(usage) for a named profile of another model.
 std::optional<Profile> applied_profile(const PruningOptions& options, const Model& model);
 
+/// `options` with the members that a profile sets, but for `prune`, taken from `from` where unset.
+PruningOptions fill_unset(PruningOptions options, const PruningOptions& from);
+
 /// Whether a profile has a say: policy lazy, and no `prune` of its own.
 bool takes_profile(const PruningOptions& options);
 /// `options` with the members it leaves unset taken from the profile, if takes_profile().

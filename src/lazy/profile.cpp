@@ -169,18 +169,21 @@ bool takes_profile(const PruningOptions& options) {
   return options.policy == "lazy" && options.prune.empty();
 }
 
+PruningOptions fill_unset(PruningOptions options, const PruningOptions& from) {
+  if (!options.score) options.score = from.score;
+  if (!options.score_pool) options.score_pool = from.score_pool;
+  if (!options.keep_mass) options.keep_mass = from.keep_mass;
+  if (!options.protect_first) options.protect_first = from.protect_first;
+  if (!options.protect_last) options.protect_last = from.protect_last;
+  if (!options.revive_budget) options.revive_budget = from.revive_budget;
+  if (!options.min_prompt) options.min_prompt = from.min_prompt;
+  return options;
+}
+
 PruningOptions with_profile(const PruningOptions& options, const Profile& profile) {
   if (!takes_profile(options)) return options;
-  PruningOptions merged = options;
-  const PruningOptions& given = profile.pruning;
-  merged.prune = given.prune;
-  if (!merged.score) merged.score = given.score;
-  if (!merged.score_pool) merged.score_pool = given.score_pool;
-  if (!merged.keep_mass) merged.keep_mass = given.keep_mass;
-  if (!merged.protect_first) merged.protect_first = given.protect_first;
-  if (!merged.protect_last) merged.protect_last = given.protect_last;
-  if (!merged.revive_budget) merged.revive_budget = given.revive_budget;
-  if (!merged.min_prompt) merged.min_prompt = given.min_prompt;
+  PruningOptions merged = fill_unset(options, profile.pruning);
+  merged.prune = profile.pruning.prune;
   return merged;
 }
 
