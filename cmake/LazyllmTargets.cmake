@@ -20,12 +20,28 @@ if(LAZYLLM_BUILD_FUZZERS)
   target_compile_options(lazyllm_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# ccache, where it is installed, keeps objects over branches and clean builds.
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE_PROGRAM})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(lazyllm_options INTERFACE -fpch-preprocess)  # what ccache needs to see through them
+  endif()
+endif()
+
+# Headers that nearly every file reads, compiled once per target: half the time of a build.
+set(LAZYLLM_PRECOMPILED <algorithm> <array> <chrono> <cmath> <cstdint> <filesystem> <functional> <map>
+  <memory> <optional> <span> <string> <string_view> <unordered_map> <vector> <fmt/format.h>)
+set(LAZYLLM_PRECOMPILED_TESTS ${LAZYLLM_PRECOMPILED} <gmock/gmock.h> <gtest/gtest.h>)
+
 # lazyllm_layer(NAME SOURCES a.cpp... [TESTS a_test.cpp...] [USES layer...] [LIBRARIES lib...])
 function(lazyllm_layer NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;USES;LIBRARIES" ${ARGN})
   set(target lazyllm_${NAME})
   add_library(${target} OBJECT ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE lazyllm_options ${ARG_LIBRARIES})
+  target_precompile_headers(${target} PRIVATE ${LAZYLLM_PRECOMPILED})
   set_property(GLOBAL APPEND PROPERTY LAZYLLM_LAYERS ${target})
 
   if(LAZYLLM_BUILD_TESTS AND ARG_TESTS)
@@ -40,6 +56,7 @@ function(lazyllm_layer NAME)
       LAZYLLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     target_link_libraries(${test_target} PRIVATE lazyllm_options ${ARG_LIBRARIES}
       GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
+    target_precompile_headers(${test_target} PRIVATE ${LAZYLLM_PRECOMPILED_TESTS})
     gtest_discover_tests(${test_target} TEST_PREFIX ${NAME}. DISCOVERY_TIMEOUT 60
       PROPERTIES TIMEOUT 600)
   endif()
