@@ -96,6 +96,9 @@ struct GenerationOptions {
   int64_t max_tokens = -1;        ///< -1: until the model ends its answer or the context is full
   std::vector<std::string> stop;  ///< strings that end the answer; not part of it
   bool ignore_eos = false;
+  /// Tokens of the prompt that are never pruned, beside protect_first and protect_last, such as
+  /// ChatPrompt::protected_ranges; rising, disjoint.
+  std::vector<TokenRange> protected_ranges;
 };
 
 }  // namespace lazyllm

@@ -37,9 +37,6 @@ struct AnswerRequest {
   std::vector<TokenId> prompt;
   GenerationOptions generation;
   PruningOptions pruning;
-  /// Tokens of the prompt that are never pruned, beside protect_first and protect_last; rising,
-  /// disjoint.
-  std::vector<TokenRange> protected_ranges;
   std::shared_ptr<TokenConstraint> constraint;
   int top_logprobs = -1;  ///< -1: no log-probabilities; 0: the chosen token's; n: and the n best
   bool report_tokens = false;  ///< how deep each token of the prompt was carried

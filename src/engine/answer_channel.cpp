@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/answer_channel.h"
 
+#include <utility>
+
 namespace lazyllm::engine {
 
 void Bell::ring() {
@@ -29,9 +31,24 @@ void AnswerChannel::push(AnswerEvent event) {
   condition_.notify_one();
 }
 
+void AnswerChannel::break_off(const Error& error) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    broken_ = error;  // an exception's text is shared, so that copying it takes no memory
+  }
+  condition_.notify_one();
+}
+
 std::optional<AnswerEvent> AnswerChannel::wait(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
-  if (!condition_.wait_for(lock, limit, [this] { return !events_.empty(); })) return std::nullopt;
+  const auto has_news = [this] { return !events_.empty() || broken_; };
+  if (!condition_.wait_for(lock, limit, has_news)) return std::nullopt;
+  if (events_.empty()) {
+    AnswerEnd end;
+    end.reason = FinishReason::cancelled;
+    end.error = std::exchange(broken_, std::nullopt);
+    return end;
+  }
   AnswerEvent event = std::move(events_.front());
   events_.pop_front();
   return event;

@@ -33,6 +33,8 @@ class AnswerChannel {
 
   /// Unread progress is replaced by newer progress. Nothing may come behind an AnswerEnd.
   void push(AnswerEvent event);
+  /// Ends it with an error where even an event cannot be made (no memory). Never throws.
+  void break_off(const Error& error) noexcept;
   std::optional<AnswerEvent> wait(std::chrono::milliseconds limit);
 
   void cancel();
@@ -44,6 +46,7 @@ class AnswerChannel {
   std::mutex mutex_;
   std::condition_variable condition_;
   std::deque<AnswerEvent> events_;
+  std::optional<Error> broken_;  // comes as the last event
 };
 
 /// The reader's end; cancels when it goes.

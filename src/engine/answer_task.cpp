@@ -88,7 +88,7 @@ lazy::StepRequest AnswerTask::step_request() {
   const int64_t prompt = std::ssize(kept_);
   step.tail_begin = std::max<int64_t>(0, prompt - plan_.protect_last);
   step.tail_end = prompt;
-  if (prompt == prompt_tokens()) step.protected_ranges = request_.protected_ranges;
+  if (prompt == prompt_tokens()) step.protected_ranges = request_.generation.protected_ranges;
   step.revive_budget = plan_.revive_budget;
   return step;
 }
@@ -101,7 +101,7 @@ void AnswerTask::start(SnapshotCache& snapshots, lazy::Stepper& editor,
                                          plan_.seed,
                                          plan_.protect_first,
                                          plan_.protect_last,
-                                         request_.protected_ranges,
+                                         request_.generation.protected_ranges,
                                          &channel_->cancelled(),
                                          [&](int, int, double) { between_tiles(); }};
   lazy::EditedPrompt edited = policy_->edit_prompt(request_.prompt, prompt_editor);
@@ -123,7 +123,11 @@ void AnswerTask::start(SnapshotCache& snapshots, lazy::Stepper& editor,
       cached_pairs_ = match.tokens * match.snapshot->depth();
     }
     snapshot_ = std::make_unique<lazy::Snapshot>(transformer_, depth);
-    if (match.snapshot != nullptr) snapshot_->inherit(*match.snapshot, match.tokens);
+    // A shallower one's rows stand at its own depth; those at ours are recorded when the step
+    // reaches it.
+    if (match.snapshot != nullptr && match.snapshot->depth() == depth) {
+      snapshot_->inherit(*match.snapshot, match.tokens);
+    }
   }
 
   lazy::StepRequest step = step_request();
@@ -148,8 +152,8 @@ bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
   const auto range = [](const TokenRange& r) { return std::pair(r.begin, r.end); };
   return request_.use_cache && plan_.prefills_like(other.plan_) &&
          request_.prompt == other.request_.prompt &&
-         std::ranges::equal(request_.protected_ranges, other.request_.protected_ranges, {}, range,
-                            range);
+         std::ranges::equal(request_.generation.protected_ranges,
+                            other.request_.generation.protected_ranges, {}, range, range);
 }
 
 void AnswerTask::share_prefill(const AnswerTask& other) {
@@ -256,6 +260,20 @@ std::vector<TokenLogprob> AnswerTask::best_tokens(double log_sum) const {
 }
 
 void AnswerTask::end(FinishReason reason, std::optional<Error> error, SnapshotCache& snapshots) {
+  try {
+    AnswerEnd event = last_event(reason, std::move(error));
+    const bool sound = !event.error;
+    if (snapshot_ && sound && snapshot_->size() > 0) {
+      snapshot_->take(std::move(sequence_));
+      snapshots.store(std::move(snapshot_));
+    }
+    channel_->push(std::move(event));
+  } catch (const std::exception& failure) {
+    abandon(Error(ErrorCode::internal, failure.what()));
+  }
+}
+
+AnswerEnd AnswerTask::last_event(FinishReason reason, std::optional<Error> error) {
   AnswerEnd event;
   event.reason = reason;
   event.text = writer_.finish();
@@ -273,11 +291,11 @@ void AnswerTask::end(FinishReason reason, std::optional<Error> error, SnapshotCa
   event.queue_ms = queue_ms_;
   if (depths_) event.tokens = depths_->report();
   event.error = std::move(error);
-  if (snapshot_ && !event.error && snapshot_->size() > 0) {
-    snapshot_->take(std::move(sequence_));
-    snapshots.store(std::move(snapshot_));
-  }
-  channel_->push(std::move(event));
+  return event;
+}
+
+void AnswerTask::abandon(const Error& error) noexcept {
+  channel_->break_off(error);
 }
 
 SlotInfo AnswerTask::slot_info() const {

@@ -54,8 +54,11 @@ class AnswerTask : private lazy::StepObserver {
   void finish_prefill() { finish_prefill(part_.report()); }
   void begin_decode();
   void finish_decode();
-  /// Tells the reader, and gives the exact layers to the cache.
+  /// Tells the reader, and gives the exact layers to the cache. Never throws.
   void end(FinishReason reason, std::optional<Error> error, SnapshotCache& snapshots);
+
+  /// Tells the reader and nothing else; for when too much is broken for end(). Never throws.
+  void abandon(const Error& error) noexcept;
 
   bool over() const { return writer_.finish_reason().has_value(); }
   FinishReason finish_reason() const { return *writer_.finish_reason(); }
@@ -69,6 +72,7 @@ class AnswerTask : private lazy::StepObserver {
   /// Copies what a snapshot needs when a step has reached its depth.
   void on_computed(int depth) override;
   void finish_prefill(const lazy::StepReport& report);
+  AnswerEnd last_event(FinishReason reason, std::optional<Error> error);
   void write_token();
   std::vector<TokenLogprob> best_tokens(double log_sum) const;
   double computed_fraction() const;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -43,10 +44,22 @@ Sampler::Sampler(const SamplingOptions& options) : options_(options), generator_
 int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> recent) {
   candidates_.clear();
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (!std::isnan(logits[i])) candidates_.push_back({logits[i], static_cast<int32_t>(i)});
+    const bool is_number = logits[i] <= std::numeric_limits<float>::max();  // not NaN, not infinite
+    if (is_number) candidates_.push_back({logits[i], static_cast<int32_t>(i)});
   }
-  if (candidates_.empty()) fail(ErrorCode::internal, "the model's logits are not numbers");
+  if (candidates_.empty()) {
+    fail(ErrorCode::internal,
+         "the model computed no number for any next token; its file is damaged: fetch it again");
+  }
   add_bias();
+  std::erase_if(candidates_, [](const Candidate& c) {
+    return c.logit == -std::numeric_limits<float>::infinity();
+  });
+  if (candidates_.empty()) {
+    fail(ErrorCode::invalid_input,
+         "no token may come next: what the answer's form allows here, logit_bias forbids; change "
+         "one of both");
+  }
   penalise(recent);
   if (options_.temperature <= 0.0f) return greedy();
   keep_top_k();

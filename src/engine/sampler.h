@@ -18,8 +18,9 @@ class Sampler {
   explicit Sampler(const SamplingOptions& options);
 
   /// `recent`: the conversation so far, for the penalties. A logit of minus infinity is never
-  /// chosen while there is another.
-  /// Errors: Error(internal) if no logit is a number.
+  /// chosen.
+  /// Errors: Error(internal) if no logit is a number; Error(invalid_input) if a constraint and the
+  /// logit bias leave no token.
   int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
 
  private:

@@ -5,13 +5,18 @@
 #include <cmath>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
+#include "engine/admission.h"
 #include "engine/answer_channel.h"
 #include "engine/answer_task.h"
 #include "engine/model_implementation.h"
+#include "engine/slice_budget.h"
 #include "engine/snapshot_cache.h"
 #include "engine/snapshot_store.h"
 #include "formats/fingerprint.h"
@@ -30,13 +35,24 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// Follows a quantity that changes slowly.
-void follow(double& average, double value) {
-  average = average == 0.0 ? value : 0.8 * average + 0.2 * value;
-}
-
 double mebibytes(uint64_t bytes) {
   return static_cast<double>(bytes) / (1 << 20);
+}
+
+/// What an answer's reader is told of a failure.
+Error to_error(const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return {ErrorCode::overloaded,
+            "the machine has no memory left for this answer; try again later, or with less text"};
+  } catch (const std::exception& error) {
+    return {ErrorCode::internal, error.what()};
+  } catch (...) {
+    return {ErrorCode::internal, "an unknown failure"};
+  }
 }
 
 }  // namespace
@@ -68,17 +84,23 @@ struct Scheduler::Implementation {
   };
 
   void work();
+  void work_round();
   void cancel_all();
+  void fail_all(const std::exception_ptr& failure);
   void admit();
   void begin();
   void start(Slot& slot);
-  void drop_cancelled();
+  void drop_cancelled(const Slot* except = nullptr);
+  void between_tiles_of(const Slot& slot);
+  bool must_stop() const;
   void decode();
   void prefill();
   void advance_prefill(Slot& slot);
   void share_prefill(Slot& from);
   void to_decode(Slot& slot);
   void finish(Slot& slot, FinishReason reason, std::optional<Error> error = std::nullopt);
+  /// Ends the answer that failed, or was cancelled by throwing; the others go on.
+  void finish_failed(Slot& slot, const std::exception_ptr& failure);
   void publish();
   bool idle() const;
 
@@ -95,9 +117,9 @@ struct Scheduler::Implementation {
   std::vector<Slot> slots;
   lazy::StepRun decode_run;
   std::vector<lazy::StepPart*> decode_parts;
-  size_t next_prefill = 0;           // whose turn it is
-  double decode_step_seconds = 0.0;  // running averages
-  double prefill_row_seconds = 0.0;
+  size_t next_prefill = 0;  // whose turn it is
+  engine::SliceBudget slice;
+  engine::Admission admission{0, 0};
   SchedulerMetrics counters;
 
   mutable std::mutex mutex;  // for what follows
@@ -120,7 +142,8 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
                   static_cast<kernels::CacheType>(wanted.cache_type_v)},
       stepper(transformer),
       editing_stepper(transformer),
-      snapshots(wanted.cache_bytes) {
+      snapshots(wanted.cache_bytes),
+      slice(wanted.prefill_slice_ms / 1e3) {
   const int64_t trained = transformer.hyperparameters().context_length;
   if (options.context == 0) options.context = trained;
   if (options.context < 1 || options.context > trained) {
@@ -137,6 +160,7 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
     const AnswerTask task(model, longest, cache_types, options.context, nullptr);
     options.kv_bytes = task.most_bytes() * static_cast<uint64_t>(options.parallel);
   }
+  admission = engine::Admission(options.parallel, options.kv_bytes);
   if (!options.cache_folder.empty() && options.cache_bytes > 0) {
     snapshot_store.emplace(
         options.cache_folder,
@@ -146,7 +170,14 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
     snapshot_store->load(transformer, snapshots);
   }
   publish();
-  thread = std::thread([this] { work(); });
+  try {
+    thread = std::thread([this] { work(); });
+  } catch (const std::system_error& error) {
+    fail(ErrorCode::overloaded,
+         "the system gave no thread for the scheduler ({}); end other programs or raise the limit "
+         "of processes (ulimit -u)",
+         error.what());
+  }
 }
 
 Scheduler::Implementation::~Implementation() {
@@ -177,7 +208,7 @@ std::unique_ptr<Answer> Scheduler::Implementation::submit(AnswerRequest request)
   auto task = std::make_unique<AnswerTask>(model, std::move(request), cache_types, options.context,
                                            channel);
   const uint64_t bytes = task->most_bytes();
-  if (bytes > options.kv_bytes) {
+  if (!admission.can_ever_fit(bytes)) {
     fail(ErrorCode::context_full,
          "the request may need {:.0f} MiB of keys, values and hidden rows, but all of it is {:.0f} "
          "MiB; shorten the prompt of {} tokens or ask for fewer tokens",
@@ -201,21 +232,36 @@ std::unique_ptr<Answer> Scheduler::Implementation::submit(AnswerRequest request)
 }
 
 void Scheduler::Implementation::work() {
-  while (true) {
-    {
-      const std::lock_guard lock(mutex);
-      if (stopping) break;
+  while (!must_stop()) {
+    try {
+      work_round();
+    } catch (...) {
+      // What an answer causes is caught where it is caused. This concerns all: they end with an
+      // error, and the next requests are served.
+      fail_all(std::current_exception());
     }
-    drop_cancelled();
-    admit();
-    begin();
-    decode();
-    prefill();
-    publish();
-    if (idle()) bell->wait();
   }
-  cancel_all();
-  if (snapshot_store) snapshot_store->save(snapshots);
+  try {
+    cancel_all();
+    if (snapshot_store) snapshot_store->save(snapshots);
+  } catch (...) {
+    fail_all(std::current_exception());
+  }
+}
+
+void Scheduler::Implementation::work_round() {
+  drop_cancelled();
+  admit();
+  begin();
+  decode();
+  prefill();
+  publish();
+  if (idle()) bell->wait();
+}
+
+bool Scheduler::Implementation::must_stop() const {
+  const std::lock_guard lock(mutex);
+  return stopping;
 }
 
 /// Nothing to compute; what waits in the queue, if anything, could be admitted.
@@ -241,9 +287,30 @@ void Scheduler::Implementation::cancel_all() {
   publish();
 }
 
-void Scheduler::Implementation::drop_cancelled() {
+void Scheduler::Implementation::fail_all(const std::exception_ptr& failure) {
+  const Error error = to_error(failure);
   for (Slot& slot : slots) {
-    if (slot.task && slot.task->cancelled()) finish(slot, FinishReason::cancelled);
+    if (!slot.task) continue;
+    slot.task->abandon(error);
+    admission.end(slot.bytes);
+    slot = {};
+  }
+  std::deque<Waiting> waiting;
+  {
+    const std::lock_guard lock(mutex);
+    waiting.swap(queue);
+    published.running = 0;
+    published.kv_bytes_reserved = 0;
+    for (SlotInfo& info : slot_infos) info = {.id = info.id};
+    ended.notify_all();
+  }
+  for (Waiting& entry : waiting) entry.task->abandon(error);
+}
+
+void Scheduler::Implementation::drop_cancelled(const Slot* except) {
+  for (Slot& slot : slots) {
+    if (&slot != except && slot.task && slot.task->cancelled())
+      finish(slot, FinishReason::cancelled);
   }
   std::vector<Waiting> dropped;
   {
@@ -269,16 +336,15 @@ void Scheduler::Implementation::drop_cancelled() {
 void Scheduler::Implementation::admit() {
   for (Slot& slot : slots) {
     if (slot.task) continue;
-    uint64_t reserved = 0;
-    for (const Slot& other : slots) reserved += other.bytes;
     {
       const std::lock_guard lock(mutex);
-      if (queue.empty() || reserved + queue.front().bytes > options.kv_bytes) return;
+      if (queue.empty() || !admission.admits(queue.front().bytes)) return;
       slot.task = std::move(queue.front().task);
       slot.bytes = queue.front().bytes;
       queue.pop_front();
       ++published.running;
     }
+    admission.begin(slot.bytes);
     slot.stage = Stage::begins;
     ++counters.requests;
   }
@@ -299,38 +365,43 @@ void Scheduler::Implementation::begin() {
 void Scheduler::Implementation::start(Slot& slot) {
   try {
     // A policy that looks at the whole prompt first takes its time; the others go on meanwhile.
-    slot.task->start(snapshots, editing_stepper, [this] { decode(); });
+    slot.task->start(snapshots, editing_stepper, [&] { between_tiles_of(slot); });
     lazy::StepPart* const parts[] = {&slot.task->part()};
     stepper.begin(slot.task->prefill(), parts);
     slot.stage = Stage::prefills;
     counters.snapshot_hits += slot.task->cached_tokens() > 0 ? 1 : 0;
     slot.task->tell_progress();
-  } catch (const Error& error) {
-    const bool cancelled = error.code() == ErrorCode::cancelled;
-    finish(slot, FinishReason::cancelled, cancelled ? std::nullopt : std::optional(error));
-  } catch (const std::exception& error) {
-    finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
+  } catch (...) {
+    finish_failed(slot, std::current_exception());
   }
+}
+
+void Scheduler::Implementation::between_tiles_of(const Slot& slot) {
+  if (must_stop()) fail(ErrorCode::cancelled, "the scheduler stops");
+  drop_cancelled(&slot);
+  decode();
 }
 
 void Scheduler::Implementation::decode() {
   decode_parts.clear();
   const Clock::time_point begin = Clock::now();
-  try {
-    for (Slot& slot : slots) {
-      if (!slot.is_in(Stage::decodes)) continue;
+  for (Slot& slot : slots) {
+    if (!slot.is_in(Stage::decodes)) continue;
+    try {
       slot.task->begin_decode();
       decode_parts.push_back(&slot.task->part());
+    } catch (...) {
+      finish_failed(slot, std::current_exception());
     }
-    if (decode_parts.empty()) return;
+  }
+  if (decode_parts.empty()) return;
+  try {
     stepper.begin(decode_run, decode_parts);
     while (stepper.advance(decode_run)) {
     }
-  } catch (const std::exception& error) {
+  } catch (...) {  // what concerns all; what one part causes lies in its StepPart::failure()
     for (Slot& slot : slots) {
-      if (slot.is_in(Stage::decodes)) {
-        finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
-      }
+      if (slot.is_in(Stage::decodes)) finish_failed(slot, std::current_exception());
     }
     return;
   }
@@ -338,24 +409,26 @@ void Scheduler::Implementation::decode() {
   counters.decode_rows += decode_parts.size();
   for (Slot& slot : slots) {
     if (!slot.is_in(Stage::decodes)) continue;
-    slot.task->finish_decode();
-    ++counters.generated_tokens;
+    try {
+      if (slot.task->part().failed()) std::rethrow_exception(slot.task->part().failure());
+      slot.task->finish_decode();
+      ++counters.generated_tokens;
+    } catch (...) {
+      finish_failed(slot, std::current_exception());
+      continue;
+    }
     if (slot.task->over()) finish(slot, slot.task->finish_reason());
   }
-  follow(decode_step_seconds, seconds_since(begin));
+  slice.note_step(seconds_since(begin));
   counters.decode_seconds += seconds_since(begin);
 }
-
-/// Prefill between two decode steps, in such steps. More makes prompts sooner and answers slower.
-constexpr double kSliceSteps = 1.5;
 
 /// One slice: the prefills take turns, tile by tile. With nobody decoding a tile is a slice.
 void Scheduler::Implementation::prefill() {
   const bool others_decode = std::any_of(
       slots.begin(), slots.end(), [](const Slot& slot) { return slot.is_in(Stage::decodes); });
-  const double most_seconds = options.prefill_slice_ms > 0.0 ? options.prefill_slice_ms / 1e3
-                                                             : kSliceSteps * decode_step_seconds;
   const Clock::time_point begin = Clock::now();
+  bool first = true;
   for (size_t tried = 0; tried < slots.size();) {
     Slot& slot = slots[next_prefill++ % slots.size()];
     if (!slot.is_in(Stage::prefills)) {
@@ -363,15 +436,16 @@ void Scheduler::Implementation::prefill() {
       continue;
     }
     tried = 0;
-    const double left = most_seconds - seconds_since(begin);
-    if (others_decode && left <= 0.0) {
+    const size_t rows =
+        others_decode ? slice.next_tile_rows(seconds_since(begin), first) : lazy::StepRun::kNoLimit;
+    if (rows == 0) {
       --next_prefill;
       break;
     }
-    const bool bounded = others_decode && prefill_row_seconds > 0.0;
-    slot.task->prefill().limit_tile(bounded ? static_cast<size_t>(left / prefill_row_seconds) : 0);
+    slot.task->prefill().limit_tile(rows);
     advance_prefill(slot);
     if (!others_decode) break;
+    first = false;
   }
   counters.prefill_seconds += seconds_since(begin);
 }
@@ -381,18 +455,16 @@ void Scheduler::Implementation::advance_prefill(Slot& slot) {
   try {
     const Clock::time_point begin = Clock::now();
     const bool more = stepper.advance(task.prefill());
-    if (task.prefill().last_tile_rows() > 0) {
-      follow(prefill_row_seconds,
-             seconds_since(begin) / static_cast<double>(task.prefill().last_tile_rows()));
-    }
+    if (task.part().failed()) std::rethrow_exception(task.part().failure());
+    slice.note_tile(task.prefill().last_tile_rows(), seconds_since(begin));
     if (more) {
       task.tell_progress();
       return;
     }
     share_prefill(slot);
     task.finish_prefill();
-  } catch (const std::exception& error) {
-    finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
+  } catch (...) {
+    finish_failed(slot, std::current_exception());
     return;
   }
   to_decode(slot);
@@ -404,8 +476,8 @@ void Scheduler::Implementation::share_prefill(Slot& from) {
     if (!slot.is_in(Stage::begins) || !slot.task->has_same_prefill(*from.task)) continue;
     try {
       slot.task->share_prefill(*from.task);
-    } catch (const std::exception& error) {
-      finish(slot, FinishReason::cancelled, Error(ErrorCode::internal, error.what()));
+    } catch (...) {
+      finish_failed(slot, std::current_exception());
       continue;
     }
     to_decode(slot);
@@ -434,12 +506,19 @@ void Scheduler::Implementation::finish(Slot& slot, FinishReason reason,
         std::llround(statistics.computed_fraction * static_cast<double>(dense)));
   }
   slot.task->end(reason, std::move(error), snapshots);
+  admission.end(slot.bytes);
   slot = {};
+}
+
+void Scheduler::Implementation::finish_failed(Slot& slot, const std::exception_ptr& failure) {
+  Error error = to_error(failure);
+  const bool cancelled = error.code() == ErrorCode::cancelled;
+  finish(slot, FinishReason::cancelled, cancelled ? std::nullopt : std::optional(std::move(error)));
 }
 
 void Scheduler::Implementation::publish() {
   counters.running = 0;
-  counters.kv_bytes_reserved = 0;
+  counters.kv_bytes_reserved = admission.promised_bytes();
   counters.kv_bytes_total = options.kv_bytes;
   counters.snapshots = snapshots.size();
   counters.snapshot_bytes = snapshots.bytes();
@@ -449,7 +528,6 @@ void Scheduler::Implementation::publish() {
     slot_infos.push_back(slot.task ? slot.task->slot_info() : SlotInfo{});
     slot_infos.back().id = static_cast<int>(slot_infos.size()) - 1;
     counters.running += slot.task ? 1 : 0;
-    counters.kv_bytes_reserved += slot.bytes;
   }
   published = counters;
   if (counters.running == 0 && queue.empty()) ended.notify_all();

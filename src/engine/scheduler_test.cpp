@@ -11,7 +11,7 @@
 #include <limits>
 #include <thread>
 
-#include "engine/tiny_model_for_tests.h"
+#include "engine/answers_for_tests.h"
 
 namespace lazyllm {
 namespace {
@@ -21,50 +21,6 @@ using namespace std::chrono_literals;
 std::shared_ptr<const Model> tiny_model() {
   static const std::shared_ptr<const Model> model = load_tiny_model({.layers = 5, .context = 2048});
   return model;
-}
-
-PruningOptions pruning(const std::string& policy, const std::string& prune) {
-  PruningOptions options;
-  options.policy = policy;
-  options.prune = prune;
-  options.min_prompt = 0;
-  options.protect_first = 1;
-  options.protect_last = 2;
-  return options;
-}
-
-AnswerRequest request(std::vector<TokenId> prompt, int64_t max_tokens,
-                      const std::string& policy = "lazy", const std::string& prune = "2:0.4") {
-  AnswerRequest request;
-  request.prompt = std::move(prompt);
-  request.generation.max_tokens = max_tokens;
-  request.generation.sampling.seed = 7;
-  request.pruning = pruning(policy, prune);
-  return request;
-}
-
-struct Outcome {
-  std::vector<TokenId> tokens;
-  std::vector<AnswerToken> events;
-  AnswerEnd end;
-};
-
-Outcome read(Answer& answer) {
-  Outcome outcome;
-  while (true) {
-    const auto event = answer.wait(60s);
-    if (!event) {
-      ADD_FAILURE() << "no event within a minute";
-      return outcome;
-    }
-    if (const auto* token = std::get_if<AnswerToken>(&*event)) {
-      outcome.tokens.push_back(token->token);
-      outcome.events.push_back(*token);
-    } else if (const auto* end = std::get_if<AnswerEnd>(&*event)) {
-      outcome.end = *end;
-      return outcome;
-    }
-  }
 }
 
 /// What a session of its own answers.
@@ -247,6 +203,31 @@ TEST(Scheduler, SnapshotsOutliveARestart) {
   std::filesystem::remove_all(folder);
 }
 
+TEST(Scheduler, AfterARestartTheLeastRecentlyUsedSnapshotGoesFirst) {
+  const auto folder = lazy::temporary_model_path().replace_extension(".cache");
+  const auto ask = [](unsigned document) {
+    return request(random_tokens(400, static_cast<int>(document)), 2, "lazy", "3:0.3");
+  };
+  SchedulerOptions options{.parallel = 1, .cache_bytes = 64 << 20};
+  options.cache_folder = folder;
+  {
+    Scheduler first(tiny_model(), options);
+    for (const unsigned document : {1u, 2u, 3u}) read(*first.submit(ask(document)));
+    EXPECT_GT(read(*first.submit(ask(1))).end.cached_tokens, 0);  // 2 is the oldest now
+    options.cache_bytes = first.metrics().snapshot_bytes;         // room for three
+  }
+  for (int life = 0; life < 2; ++life) {  // the order lasts over a life without requests, too
+    Scheduler idle(tiny_model(), options);
+    EXPECT_EQ(idle.metrics().snapshots, 3u);
+  }
+  Scheduler second(tiny_model(), options);
+  read(*second.submit(ask(4)));  // drops one
+  EXPECT_GT(read(*second.submit(ask(1))).end.cached_tokens, 0);
+  EXPECT_GT(read(*second.submit(ask(3))).end.cached_tokens, 0);
+  EXPECT_EQ(read(*second.submit(ask(2))).end.cached_tokens, 0);
+  std::filesystem::remove_all(folder);
+}
+
 TEST(Scheduler, TheCacheKeepsWithinItsBudget) {
   constexpr uint64_t kBudget = 1 << 20;
   Scheduler scheduler(tiny_model(), {.parallel = 2, .cache_bytes = kBudget});
@@ -390,7 +371,7 @@ TEST(Scheduler, ReportsHowDeepTokensWereCarried) {
   Scheduler scheduler(tiny_model(), {.parallel = 1});
   AnswerRequest r = request(random_tokens(120), 10, "lazy", "2:0.3");
   r.report_tokens = true;
-  r.protected_ranges = {{10, 20}};
+  r.generation.protected_ranges = {{10, 20}};
   const Outcome outcome = read(*scheduler.submit(r));
   const TokenReport& report = *outcome.end.tokens;
   ASSERT_EQ(report.depths.size(), 120u);

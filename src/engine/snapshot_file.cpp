@@ -14,7 +14,8 @@ namespace lazyllm::engine {
 namespace {
 
 constexpr char kMagic[8] = {'l', 'a', 'z', 'y', 's', 'n', 'a', 'p'};
-constexpr uint32_t kFormat = 1;
+// 2: files of format 1 may hold rows of one depth filed under another.
+constexpr uint32_t kFormat = 2;
 constexpr size_t kMostText = 256;
 
 class Writer {

@@ -2,6 +2,7 @@
 #include "engine/snapshot_store.h"
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 
 #include "base/error.h"
@@ -51,30 +52,41 @@ std::filesystem::path SnapshotStore::path_of(const lazy::Snapshot& snapshot) con
 }
 
 void SnapshotStore::load(const model::Transformer& transformer, SnapshotCache& cache) {
+  std::vector<std::unique_ptr<lazy::Snapshot>> newest_first;
+  uint64_t bytes = cache.bytes();
   for (const std::filesystem::path& path : snapshots_in(folder_)) {
     try {
       std::unique_ptr<lazy::Snapshot> snapshot = read_snapshot(path, transformer, origin_);
       ours_.insert(path);
-      if (cache.bytes() + snapshot->bytes() > cache.most_bytes()) continue;
-      cache.store(std::move(snapshot));
+      if (bytes + snapshot->bytes() > cache.most_bytes()) continue;
+      bytes += snapshot->bytes();
+      newest_first.push_back(std::move(snapshot));
     } catch (const std::exception& error) {
       if (tell_) tell_(error.what());
     }
+  }
+  // The cache takes what comes last for the most recently used.
+  for (auto snapshot = newest_first.rbegin(); snapshot != newest_first.rend(); ++snapshot) {
+    cache.store(std::move(*snapshot));
   }
 }
 
 void SnapshotStore::save(const SnapshotCache& cache) {
   std::set<std::filesystem::path> wanted;
+  // The files' times keep the order of last use.
+  auto used = std::filesystem::file_time_type::clock::now();
   for (const auto& snapshot : cache.snapshots()) {
     const std::filesystem::path path = path_of(*snapshot);
     wanted.insert(path);
-    if (ours_.contains(path)) continue;
     try {
-      write_snapshot(path, *snapshot, origin_);
+      if (!ours_.contains(path)) write_snapshot(path, *snapshot, origin_);
       ours_.insert(path);
     } catch (const std::exception& error) {
       if (tell_) tell_(error.what());
     }
+    std::error_code error;
+    std::filesystem::last_write_time(path, used, error);
+    used -= std::chrono::milliseconds(10);
   }
   for (const std::filesystem::path& path : ours_) {
     std::error_code error;

@@ -16,22 +16,30 @@ int32_t KvCache::acquire(int64_t token) {
   }
   int32_t& slot = slot_of_[static_cast<size_t>(token)];
   if (slot != kNoSlot) return slot;
-  slot = next_slot();
-  own_block(static_cast<size_t>(slot / kernels::kKvBlockSlots));
+  // Memory first: where it runs out nothing has changed, and no slot of a shared block is given
+  // out to be written.
+  const bool reuses = !free_slots_.empty();
+  const int32_t next = reuses ? free_slots_.back() : slots_;
+  const auto block = static_cast<size_t>(next / kernels::kKvBlockSlots);
+  if (block == blocks_.size()) {
+    add_block();
+  } else {
+    own_block(block);
+  }
+  if (reuses) {
+    free_slots_.pop_back();
+  } else {
+    ++slots_;
+  }
+  slot = next;
   return slot;
 }
 
-int32_t KvCache::next_slot() {
-  if (!free_slots_.empty()) {
-    const int32_t slot = free_slots_.back();
-    free_slots_.pop_back();
-    return slot;
-  }
-  if (slots_ % kernels::kKvBlockSlots == 0) {
-    blocks_.push_back(std::make_shared<kernels::Buffer>(backend_->allocate(layout_.block_bytes())));
-    pointers_.push_back(static_cast<std::byte*>(blocks_.back()->data()));
-  }
-  return slots_++;
+void KvCache::add_block() {
+  auto block = std::make_shared<kernels::Buffer>(backend_->allocate(layout_.block_bytes()));
+  pointers_.resize(blocks_.size());  // one more than blocks if memory ran out just here before
+  pointers_.push_back(static_cast<std::byte*>(block->data()));
+  blocks_.push_back(std::move(block));
 }
 
 void KvCache::own_block(size_t block) {

@@ -25,7 +25,8 @@ class KvCache {
     return token < static_cast<int64_t>(slot_of_.size()) ? slot_of_[static_cast<size_t>(token)]
                                                          : kNoSlot;
   }
-  /// The token's slot; given out, to be written once, if it has none.
+  /// The token's slot; given out, to be written once, if it has none. Where memory runs out the
+  /// cache is as before.
   int32_t acquire(int64_t token);
   /// Takes over the first `tokens` tokens of a cache that holds them in slots of their own number,
   /// as every cache does below the first pruning layer. This one must be empty.
@@ -40,7 +41,7 @@ class KvCache {
   size_t bytes() const { return blocks_.size() * layout_.block_bytes(); }
 
  private:
-  int32_t next_slot();
+  void add_block();
   void own_block(size_t block);
 
   const kernels::Backend* backend_;

@@ -11,7 +11,12 @@ Snapshot::Snapshot(const model::Transformer& transformer, int depth)
       hidden_(transformer.backend(), transformer.hyperparameters().hidden_size) {}
 
 void Snapshot::inherit(const Snapshot& other, int64_t count) {
-  LAZYLLM_CHECK(size() == 0 && count <= other.size() && depth_ == other.depth_);
+  LAZYLLM_CHECK(size() == 0 && count <= other.size());
+  // In every build: rows filed under another depth would be wrong answers later.
+  if (depth_ != other.depth_) {
+    fail(ErrorCode::internal, "a snapshot of depth {} cannot inherit rows of depth {}", depth_,
+         other.depth_);
+  }
   tokens_.assign(other.tokens_.begin(), other.tokens_.begin() + count);
   if (has_hidden()) hidden_.share_prefix(other.hidden_, count);
 }
@@ -19,7 +24,10 @@ void Snapshot::inherit(const Snapshot& other, int64_t count) {
 void Snapshot::record(const Sequence& sequence) {
   const int64_t hidden_size = transformer_.hyperparameters().hidden_size;
   for (int64_t token = size(); token < sequence.size(); ++token) {
-    LAZYLLM_CHECK(sequence.depth(token) == depth_);
+    if (sequence.depth(token) != depth_) {
+      fail(ErrorCode::internal, "token {} stands at depth {}, its snapshot at {}", token,
+           sequence.depth(token), depth_);
+    }
     if (has_hidden()) {
       const float* const from[] = {sequence.hidden().row(token)};
       transformer_.backend().gather(from, {hidden_.acquire(token), 1, hidden_size, hidden_size});

@@ -21,9 +21,6 @@ constexpr size_t kTileRows = 512;
 constexpr size_t kFloatTileRows = 256;
 constexpr double kFloatInputBytes = 3.0;  ///< mean from which most of the inputs are float32
 
-/// Below this a tile takes hardly less time.
-constexpr size_t kLeastTileRows = 16;
-
 /// Tiles of about equal size, so that no small one is left over: each unpacks every weight.
 size_t tile_size(size_t rows, size_t most) {
   const size_t tiles = (rows + most - 1) / most;
@@ -32,6 +29,17 @@ size_t tile_size(size_t rows, size_t most) {
 
 /// Rows of logits in memory at a time.
 constexpr size_t kLogitRows = 8;
+
+/// Work for one part: what it throws ends that part's share in the step, not the step.
+template <typename Work>
+void guarded(StepPart& part, const Work& work) {
+  if (part.failed()) return;
+  try {
+    work();
+  } catch (...) {
+    part.fail(std::current_exception());
+  }
+}
 
 class PhaseTimer {
  public:
@@ -65,6 +73,7 @@ const StepReport& Stepper::step(Sequence& sequence, Policy& policy, const StepRe
   begin(own_run_, parts);
   while (advance(own_run_)) {
   }
+  if (own_part_.failed()) std::rethrow_exception(own_part_.failure());
   return own_part_.report();
 }
 
@@ -85,7 +94,8 @@ void Stepper::enter_layer(StepRun& run) {
   run.next_row_ = 0;
   if (run.done()) return;
   for (StepPart* part : run.parts_) {
-    part->enter_layer(run.layer_);
+    guarded(*part, [&] { part->enter_layer(run.layer_); });
+    if (part->failed()) part->clear_pending();
     run.rows_ += part->pending().size();
   }
   run.tile_rows_ = tile_size(run.rows_, most_rows_);
@@ -95,9 +105,7 @@ bool Stepper::advance(StepRun& run) {
   if (run.done()) return false;
   if (run.next_row_ < run.rows_) {
     call_back(run);
-    const size_t most = run.limit_ == 0
-                            ? run.tile_rows_
-                            : std::min(std::max(run.limit_, kLeastTileRows), run.tile_rows_);
+    const size_t most = std::min(std::max(run.limit_, StepRun::kLeastTileRows), run.tile_rows_);
     const size_t count = std::min(most, run.rows_ - run.next_row_);
     workspace_.reserve(static_cast<int64_t>(run.tile_rows_));
     cut_tile(run, count);
@@ -112,12 +120,13 @@ bool Stepper::advance(StepRun& run) {
 void Stepper::finish_layer(StepRun& run) {
   for (StepPart* part : run.parts_) {
     StepObserver* const observer = part->request().observer;
-    if (observer != nullptr) observer->on_computed(run.layer_ + 1);
+    if (observer == nullptr) continue;
+    guarded(*part, [&] { observer->on_computed(run.layer_ + 1); });
   }
   const bool selects = run.layers_ == h_.layers && run.layer_ + 1 < h_.layers;
   if (selects) {
     const PhaseTimer timer(run.seconds_, Phase::pruning);
-    for (StepPart* part : run.parts_) part->leave_layer(run.layer_);
+    for (StepPart* part : run.parts_) guarded(*part, [&] { part->leave_layer(run.layer_); });
   }
   ++run.layer_;
   enter_layer(run);
@@ -175,9 +184,11 @@ void Stepper::compute_tile(StepRun& run) {
       const PhaseTimer timer(run.seconds_, Phase::attention);
       for (const Piece& piece : pieces_) {
         const auto count = static_cast<int64_t>(piece.count);
-        piece.part->keep_queries(piece.first, q.slice(piece.row, count));
-        piece.part->attend(layer, piece.tokens(), q.slice(piece.row, count),
-                           attention.slice(piece.row, count));
+        guarded(*piece.part, [&] {
+          piece.part->keep_queries(piece.first, q.slice(piece.row, count));
+          piece.part->attend(layer, piece.tokens(), q.slice(piece.row, count),
+                             attention.slice(piece.row, count));
+        });
       }
     }
     const PhaseTimer timer(run.seconds_, Phase::linear);
@@ -188,6 +199,7 @@ void Stepper::compute_tile(StepRun& run) {
     emit_logits(run, hidden);
   }
   for (const Piece& piece : pieces_) {
+    if (piece.part->failed()) continue;
     for (const int32_t token : piece.tokens()) piece.part->sequence().advance(token);
     piece.part->report().computed_pairs += piece.count;
   }
@@ -207,9 +219,23 @@ void Stepper::load_hidden(int layer, FloatRows hidden) {
     }
   }
   if (layer == 0) {
-    transformer_.embed(ids_, hidden);
+    embed(hidden);
   } else {
     backend_.gather(source_rows_, hidden);
+  }
+}
+
+void Stepper::embed(FloatRows hidden) {
+  try {
+    transformer_.embed(ids_, hidden);
+  } catch (...) {  // one token's embedding is damaged: that is for its part to suffer
+    for (const Piece& piece : pieces_) {
+      const auto row = static_cast<size_t>(piece.row);
+      guarded(*piece.part, [&] {
+        transformer_.embed(std::span(ids_).subspan(row, piece.count),
+                           hidden.slice(piece.row, static_cast<int64_t>(piece.count)));
+      });
+    }
   }
 }
 
@@ -228,8 +254,8 @@ void Stepper::append_kv(int layer) {
 void Stepper::store_hidden(FloatRows hidden) {
   target_rows_.clear();
   for (const Piece& piece : pieces_) {
-    HiddenRows& rows = piece.part->sequence().hidden();
-    for (const int32_t token : piece.tokens()) target_rows_.push_back(rows.acquire(token));
+    const HiddenRows& rows = piece.part->sequence().hidden();
+    for (const int32_t token : piece.tokens()) target_rows_.push_back(rows.row(token));
   }
   backend_.scatter(hidden, target_rows_);
 }
@@ -251,8 +277,11 @@ void Stepper::emit_logits(StepRun& run, ConstFloatRows hidden) {
     }
     for (size_t r = begin; r < begin + count; ++r) {
       while (r >= wanted_[piece].first + wanted_[piece].count) ++piece;
-      wanted_[piece].part->request().logits(positions_[r],
-                                            std::span(logits_).subspan((r - begin) * width, width));
+      StepPart& part = *wanted_[piece].part;
+      guarded(part, [&] {
+        part.request().logits(positions_[r],
+                              std::span(logits_).subspan((r - begin) * width, width));
+      });
     }
   }
 }
@@ -292,9 +321,11 @@ void Stepper::finish_wanted(StepRun& run) {
     const PhaseTimer timer(run.seconds_, Phase::attention);
     for (const Piece& piece : wanted_) {
       const auto count = static_cast<int64_t>(piece.count);
-      piece.part->attend(layer, std::span(positions_).subspan(piece.first, piece.count),
-                         workspace_.q(rows).slice(piece.row, count),
-                         attention.slice(piece.row, count));
+      guarded(*piece.part, [&] {
+        piece.part->attend(layer, std::span(positions_).subspan(piece.first, piece.count),
+                           workspace_.q(rows).slice(piece.row, count),
+                           attention.slice(piece.row, count));
+      });
     }
   }
   const PhaseTimer timer(run.seconds_, Phase::linear);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -23,7 +24,11 @@ class StepRun {
         rows_ == 0 ? 0.0 : static_cast<double>(next_row_) / static_cast<double>(rows_);
     return (layer_ + in_layer) / layers_;
   }
-  /// Most rows of the coming tiles, so that they end sooner; 0: what is best for speed.
+  /// Below this a tile takes hardly less time.
+  static constexpr size_t kLeastTileRows = 16;
+  static constexpr size_t kNoLimit = SIZE_MAX;
+  /// Most rows of the coming tiles, so that they end sooner; fewer than kLeastTileRows count as
+  /// these. kNoLimit: what is best for speed.
   void limit_tile(size_t rows) { limit_ = rows; }
   size_t last_tile_rows() const { return last_tile_rows_; }
   std::span<StepPart* const> parts() const { return parts_; }
@@ -33,7 +38,7 @@ class StepRun {
   std::vector<StepPart*> parts_;
   int layer_ = 0, layers_ = 0;      // layers_: to be passed
   size_t rows_ = 0, next_row_ = 0;  // of this layer, the parts' pending tokens one after another
-  size_t tile_rows_ = 0, limit_ = 0, last_tile_rows_ = 0;
+  size_t tile_rows_ = 0, limit_ = kNoLimit, last_tile_rows_ = 0;
   PhaseSeconds seconds_{};
 };
 
@@ -55,7 +60,9 @@ class Stepper {
   /// Makes a step of parts that have begun. Parts of one run go through the same layers.
   void begin(StepRun& run, std::span<StepPart* const> parts);
   /// Computes the next tile; at the end of a layer every part selects. True: there is more.
-  /// Errors: Error(cancelled) if a part's request says so.
+  /// What goes wrong in one part (its memory, its policy, its reader of logits) ends that part
+  /// only: StepPart::failure() says so, and the bits of the others do not change.
+  /// Errors: Error(cancelled) if a part's request says so; what concerns all parts.
   bool advance(StepRun& run);
 
   /// StepPart::last_query_products of the last step().
@@ -82,6 +89,7 @@ class Stepper {
   void cut_tile(const StepRun& run, size_t count);
   void compute_tile(StepRun& run);
   void load_hidden(int layer, kernels::FloatRows hidden);
+  void embed(kernels::FloatRows hidden);
   void append_kv(int layer);
   void store_hidden(kernels::FloatRows hidden);
   void emit_logits(StepRun& run, kernels::ConstFloatRows hidden);

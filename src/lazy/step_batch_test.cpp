@@ -93,7 +93,7 @@ TEST(StepBatch, SharedStepsGiveTheBitsOfStepsAlone) {
       parts.push_back(&all[p]->part);
     }
     stepper.begin(run, parts);
-    run.limit_tile(i == 0 ? 37 : 0);  // tiles that end in the middle of a sequence
+    run.limit_tile(i == 0 ? 37 : StepRun::kNoLimit);  // tiles that end in the middle of a sequence
     while (stepper.advance(run)) {
     }
   }
@@ -120,11 +120,70 @@ TEST(StepBatch, StepsMayWaitForEachOther) {
       stepper.begin(player.run, parts);
       under_way[p] = true;
     }
-    player.run.limit_tile(order() % 2 == 0 ? 0 : 16);
+    player.run.limit_tile(order() % 2 == 0 ? StepRun::kNoLimit : 16);
     under_way[p] = stepper.advance(player.run);
     if (!under_way[p] && steps_begun[p] > kFurther) ++finished;
   }
   for (size_t p = 0; p < all.size(); ++p) EXPECT_EQ(all[p]->logits, expected[p]) << "player " << p;
+}
+
+/// Prunes like another and breaks down when it has scored so often.
+class BreakingPolicy : public Policy {
+ public:
+  explicit BreakingPolicy(int scores) : left_(scores) {}
+  std::string_view name() const override { return "breaking"; }
+  std::optional<double> keep_after(int layer, StepKind) const override {
+    return layer == 2 ? std::optional(0.5) : std::nullopt;
+  }
+  void combine(int, std::span<const int32_t>, std::span<float>) override {
+    if (left_-- == 0) throw std::runtime_error("broken");
+  }
+
+ private:
+  int left_;
+};
+
+TEST(StepBatch, WhatFailsInOnePartChangesNoBitOfTheOthers) {
+  const TinyModel model({.layers = 5, .seed = 11}, 2);
+  const auto expected = alone(model);
+  for (const int scores : {0, 1, 5}) {
+    Stepper stepper(model.transformer());
+    const auto all = players(model);
+    Player broken(model.transformer(), std::make_unique<BreakingPolicy>(scores), 99);
+    StepRun run;
+    for (int i = 0; i <= kFurther; ++i) {
+      std::vector<StepPart*> parts;
+      for (size_t p = 0; p < all.size(); ++p) {
+        all[p]->begin(i == 0 ? StepKind::prompt : StepKind::decode, i == 0 ? prompt_length(p) : 1);
+        parts.push_back(&all[p]->part);
+      }
+      if (!broken.part.failed()) {
+        broken.begin(i == 0 ? StepKind::prompt : StepKind::decode, i == 0 ? 70 : 1);
+        parts.insert(parts.begin() + 2, &broken.part);  // its rows lie between others'
+      }
+      stepper.begin(run, parts);
+      run.limit_tile(i == 0 ? 37 : StepRun::kNoLimit);
+      while (stepper.advance(run)) {
+      }
+    }
+    EXPECT_TRUE(broken.part.failed());
+    EXPECT_EQ(broken.logits.size(), static_cast<size_t>(scores));
+    for (size_t p = 0; p < all.size(); ++p) {
+      EXPECT_FALSE(all[p]->part.failed());
+      EXPECT_EQ(all[p]->logits, expected[p]) << "player " << p;
+    }
+  }
+}
+
+TEST(StepBatch, AStepAloneThrowsWhatItsPartFailedOf) {
+  const TinyModel model({.layers = 5, .seed = 11});
+  Stepper stepper(model.transformer());
+  Sequence sequence(model.transformer(), {});
+  BreakingPolicy policy(0);
+  const std::vector<int32_t> tokens(20, 3);
+  StepRequest request;
+  request.new_tokens = tokens;
+  EXPECT_THROW(stepper.step(sequence, policy, request), std::runtime_error);
 }
 
 TEST(StepBatch, ProtectedRangesStayInEverySet) {

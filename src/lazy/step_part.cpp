@@ -21,6 +21,7 @@ void StepPart::begin(Sequence& sequence, Policy& policy, const StepRequest& requ
   policy_ = &policy;
   request_ = request;
   report_.clear();
+  failure_ = nullptr;
   first_query_ =
       static_cast<int32_t>(request.first_query < 0 ? sequence.size() : request.first_query);
   revivals_left_ = request.kind == StepKind::decode ? request.revive_budget.tokens : -1;
@@ -48,6 +49,9 @@ void StepPart::enter_layer(int layer) {
   // Slots are given out before the first tile, so that the key list stands for all
   // tiles; a slot is only read once its token was appended (causality).
   for (const int32_t token : set_) key_slots_.push_back(cache.acquire(token));
+  if (layer + 1 < h_.layers) {
+    for (const int32_t token : pending_) sequence_->hidden().acquire(token);
+  }
   query_tokens_.clear();
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <span>
@@ -90,7 +91,8 @@ class StepPart {
 
   /// Appends the new tokens; S becomes the whole sequence.
   void begin(Sequence& sequence, Policy& policy, const StepRequest& request);
-  /// Finds the tokens of S that wait at this depth and gives S its slots in the layer's cache.
+  /// Finds the tokens of S that wait at this depth, gives S its slots in the layer's cache and the
+  /// waiting tokens their rows: what a part needs memory for, it takes here.
   void enter_layer(int layer);
   /// Keeps what the layer's scores will want of these rows: `first` is the index in pending() of
   /// the first, q are the tile's queries [rows][q_size] from that token on.
@@ -100,6 +102,14 @@ class StepPart {
               kernels::FloatRows out);
   /// At a pruning layer: scores S and keeps what the policy says.
   void leave_layer(int layer);
+
+  /// Something of this part alone went wrong: it takes no more part in the step, whose other parts
+  /// go on. Its sequence is to be cut back to what it was before the step.
+  void fail(std::exception_ptr failure) { failure_ = std::move(failure); }
+  bool failed() const { return failure_ != nullptr; }
+  std::exception_ptr failure() const { return failure_; }
+  /// Of a failed part: no more rows from the next layer on.
+  void clear_pending() { pending_.clear(); }
 
   Sequence& sequence() const { return *sequence_; }
   const StepRequest& request() const { return request_; }
@@ -127,6 +137,7 @@ class StepPart {
   Policy* policy_ = nullptr;
   StepRequest request_;
   StepReport report_;
+  std::exception_ptr failure_;
   int32_t first_query_ = 0;  // tokens from here on may score with their queries
   int64_t revivals_left_ = -1;
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <random>
@@ -19,6 +20,8 @@ struct TinyShape {
   int layers = 4, hidden = 32, heads = 4, kv_heads = 2, head_dim = 8, intermediate = 48;
   int vocabulary = 64, context = 256;
   uint64_t seed = 1;
+  int damaged_token = -1;     // whose embedding is no number
+  bool damaged_norm = false;  // so that no logit is a number
 };
 
 /// A random llama model as a GGUF file without a tokenizer.
@@ -43,14 +46,18 @@ inline void write_tiny_model(const TinyShape& s, const std::filesystem::path& pa
   const auto matrix = [&](const std::string& name, int rows, int columns, float scale) {
     std::vector<float> values(static_cast<size_t>(rows) * static_cast<size_t>(columns));
     for (float& value : values) value = scale * normal(generator);
+    if (name == "token_embd.weight" && s.damaged_token >= 0)
+      values[s.damaged_token * columns] = NAN;
     writer.add_tensor(name, {rows, columns}, values);
   };
   const auto norm = [&](const std::string& name) {
     std::vector<float> values(static_cast<size_t>(s.hidden));
     for (float& value : values) value = 1.0f + 0.1f * normal(generator);
+    if (name == "output_norm.weight" && s.damaged_norm) values.assign(values.size(), 3e38f);
     writer.add_tensor(name, {s.hidden}, values);
   };
   matrix("token_embd.weight", s.vocabulary, s.hidden, 1.0f);
+  if (s.damaged_token >= 0) matrix("output.weight", s.vocabulary, s.hidden, 1.0f);
   norm("output_norm.weight");
   for (int l = 0; l < s.layers; ++l) {
     const std::string p = "blk." + std::to_string(l) + ".";

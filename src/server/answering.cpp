@@ -45,7 +45,7 @@ Answering::Answering(ModelService& service, AnswerJob job, Exchange& exchange)
     for (int64_t i = 0; i < job_.request.choices; ++i) {
       AnswerRequest request = job_.request.answer;
       request.prompt = job_.prompts[p].tokens;
-      request.protected_ranges = job_.prompts[p].protected_ranges;
+      request.generation.protected_ranges = job_.prompts[p].protected_ranges;
       uint64_t& seed = request.generation.sampling.seed;
       seed = job_.request.random_seed ? (uint64_t{device()} << 32) | device()
                                       : seed + static_cast<uint64_t>(i);

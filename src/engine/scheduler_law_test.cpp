@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+// The law of the cache: whatever came before, at whatever schedule, cancelled or not, over a
+// restart or not: an answer is the one without cache, token by token and bit by bit in its logits.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "engine/answers_for_tests.h"
+
+namespace lazyllm {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int kLayers = 6;
+
+std::shared_ptr<const Model> law_model() {
+  static const std::shared_ptr<const Model> model =
+      load_tiny_model({.layers = kLayers, .context = 1024});
+  return model;
+}
+
+/// Requests over a few documents, their beginnings, and their like with an edit in the middle.
+class RandomRequests {
+ public:
+  explicit RandomRequests(uint64_t seed) : random_(seed) {
+    for (int i = 0; i < 3; ++i) {
+      documents_.push_back(random_tokens(200 + number(400), static_cast<int>(number(1 << 20))));
+    }
+  }
+
+  int64_t number(int64_t below) {
+    return static_cast<int64_t>(random_() % static_cast<uint64_t>(below));
+  }
+
+  AnswerRequest next() {
+    AnswerRequest r;
+    std::vector<TokenId>& document =
+        documents_[static_cast<size_t>(number(std::ssize(documents_)))];
+    if (number(5) == 0) document[static_cast<size_t>(number(std::ssize(document)))] = 3;
+    r.prompt.assign(document.begin(), document.end() - number(4) * std::ssize(document) / 8);
+    const std::vector<TokenId> question =
+        random_tokens(1 + number(30), static_cast<int>(number(99)));
+    r.prompt.insert(r.prompt.end(), question.begin(), question.end());
+    r.generation.max_tokens = 1 + number(8);
+    r.generation.sampling.temperature = number(2) == 0 ? 0.0f : 0.8f;
+    r.generation.sampling.seed = static_cast<uint64_t>(number(100));
+    r.top_logprobs = 64;  // all of the vocabulary
+    r.pruning = pruning();
+    r.use_cache = number(8) != 0;
+    if (number(3) == 0) r.generation.protected_ranges = {{20, 40}, {60, 61}};
+    return r;
+  }
+
+ private:
+  PruningOptions pruning() {
+    static const char* const kPolicies[] = {"lazy", "lazy",   "lazy", "lazy",   "dense",
+                                            "tsp",  "static", "gem",  "random", "compress"};
+    static const char* const kScores[] = {"last", "window:8", "accumulate:2", "peak:2@4", "ahead"};
+    PruningOptions options;
+    options.policy = kPolicies[number(std::size(kPolicies))];
+    options.min_prompt = number(4) == 0 ? 300 : 0;
+    options.protect_first = number(3);
+    options.protect_last = number(9);
+    options.revive_budget = RevivalBudget{number(4) - 1};
+    const int64_t first = 1 + number(kLayers - 2);
+    const double keep = 0.2 + 0.1 * static_cast<double>(number(7));
+    if (options.policy == "lazy") {
+      options.prune = fmt::format("{}:{:.1f}", first, keep);
+      if (number(2) == 0 && first + 1 < kLayers) options.prune += fmt::format(",{}:0.5", first + 1);
+      options.score = kScores[number(std::size(kScores))];
+      if (number(4) == 0) options.keep_mass = 0.9;
+    } else if (options.policy != "dense") {
+      const bool before = options.policy == "random" || options.policy == "compress";
+      options.prune = fmt::format("{}:{:.1f}", before ? 0 : first, keep);
+    }
+    return options;
+  }
+
+  std::mt19937_64 random_;
+  std::vector<std::vector<TokenId>> documents_;
+};
+
+void expect_same_bits(const Outcome& cached, const Outcome& alone) {
+  ASSERT_FALSE(cached.end.error) << cached.end.error->what();
+  ASSERT_EQ(cached.tokens, alone.tokens);
+  for (size_t i = 0; i < alone.events.size(); ++i) {
+    ASSERT_EQ(cached.events[i].logprob, alone.events[i].logprob) << "token " << i;
+    for (size_t k = 0; k < alone.events[i].top.size(); ++k) {
+      ASSERT_EQ(cached.events[i].top[k].token, alone.events[i].top[k].token);
+      ASSERT_EQ(cached.events[i].top[k].logprob, alone.events[i].top[k].logprob) << "token " << i;
+    }
+  }
+  EXPECT_EQ(cached.end.statistics.kept_per_layer, alone.end.statistics.kept_per_layer);
+}
+
+std::string describe(const AnswerRequest& r) {
+  return fmt::format("{} {} score {} of {} tokens", r.pruning.policy, r.pruning.prune,
+                     r.pruning.score.value_or("-"), r.prompt.size());
+}
+
+TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
+  Scheduler plain(law_model(), {.parallel = 1});
+  int64_t hits = 0;
+  for (uint64_t seed = 0; seed < 12; ++seed) {
+    const auto folder = lazy::temporary_model_path().replace_extension(".law");
+    SchedulerOptions options{.parallel = 3, .cache_bytes = (seed % 3 + 1) << 20};
+    options.cache_folder = folder;
+    RandomRequests requests(seed);
+    for (int life = 0; life < 2; ++life) {  // restarted in between
+      Scheduler cached(law_model(), options);
+      for (int round = 0; round < 12; ++round) {
+        std::vector<AnswerRequest> wanted;
+        std::vector<std::unique_ptr<Answer>> answers;
+        const int64_t beside = 1 + requests.number(4);
+        for (int64_t i = 0; i < beside; ++i) {
+          wanted.push_back(requests.next());
+          if (i > 0 && requests.number(4) == 0) wanted.back() = wanted.front();
+          answers.push_back(cached.submit(wanted.back()));
+        }
+        for (size_t i = 0; i < answers.size(); ++i) {
+          if (requests.number(6) == 0) {
+            if (requests.number(2) == 0) answers[i]->wait(1ms);
+            answers[i].reset();  // goes away, in its prefill, later or before
+            continue;
+          }
+          SCOPED_TRACE(
+              fmt::format("seed {} life {} round {}: {}", seed, life, round, describe(wanted[i])));
+          const Outcome outcome = read(*answers[i]);
+          AnswerRequest again = wanted[i];
+          again.use_cache = false;
+          expect_same_bits(outcome, read(*plain.submit(again)));
+          hits += outcome.end.cached_tokens > 0 ? 1 : 0;
+          if (testing::Test::HasFatalFailure()) return;
+        }
+      }
+    }
+    std::filesystem::remove_all(folder);
+  }
+  EXPECT_GT(hits, 100);  // the cache was used at all
+}
+
+TEST(CacheLaw, ADeeperSnapshotDoesNotInheritRowsOfAShallowerOne) {
+  Scheduler scheduler(law_model(), {.parallel = 1, .cache_bytes = 64 << 20});
+  const std::vector<TokenId> prompt = random_tokens(300);
+  const auto ask = [&](const std::string& prune, bool use_cache) {
+    AnswerRequest r = request(prompt, 8, "lazy", prune);
+    r.use_cache = use_cache;
+    r.top_logprobs = 64;
+    return read(*scheduler.submit(r));
+  };
+  ask("2:0.5", true);
+  ask("4:0.3", true);
+  expect_same_bits(ask("4:0.3", true), ask("4:0.3", false));
+}
+
+}  // namespace
+}  // namespace lazyllm
