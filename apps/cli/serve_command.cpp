@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <sstream>
+#include <system_error>
 #include <thread>
 
 #include "commands.h"
@@ -132,11 +133,14 @@ void serve(const ServeOptions& given) {
   wait_for_signal();
   say(fmt::format("lazyllm: stopping; answers in work have {:g} s, a second signal ends them now",
                   given.drain_seconds));
-  std::thread impatient([] {
-    wait_for_signal();
-    std::_Exit(130);
-  });
-  impatient.detach();
+  try {
+    std::thread impatient([] {
+      wait_for_signal();
+      std::_Exit(130);
+    });
+    impatient.detach();
+  } catch (const std::system_error&) {  // no thread left: the answers have their time, as announced
+  }
   server.stop(std::chrono::milliseconds(static_cast<int64_t>(given.drain_seconds * 1e3)));
 }
 

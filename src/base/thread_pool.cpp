@@ -5,12 +5,14 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
-#include <thread>
+#include <system_error>
 #include <vector>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#include "base/error.h"
 
 namespace lazyllm {
 namespace {
@@ -52,14 +54,36 @@ struct ThreadPool::State {
   std::vector<std::thread> workers;
 };
 
-ThreadPool::ThreadPool(int threads)
+std::thread ThreadPool::start_worker(std::function<void()> body) {
+  return std::thread(std::move(body));
+}
+
+ThreadPool::ThreadPool(int threads, const WorkerStarter& start)
     : threads_(threads < 1 ? 1 : threads), state_(std::make_unique<State>()) {
-  for (int worker = 1; worker < threads_; ++worker) {
-    state_->workers.emplace_back([this, worker] { work(worker); });
+  std::vector<std::thread>& workers = state_->workers;
+  try {
+    workers.reserve(static_cast<size_t>(threads_) - 1);
+    for (int worker = 1; worker < threads_; ++worker) {
+      workers.push_back(start([this, worker] { work(worker); }));
+    }
+  } catch (const std::system_error& error) {
+    const size_t possible = workers.size() + 1;  // the calling thread is one
+    stop_workers();
+    fail(ErrorCode::overloaded,
+         "{} threads were asked for, but the system lets this program have only {} ({}). Ask for "
+         "at most {} with -t, or raise the limit of processes (ulimit -u; of a container, its own)",
+         threads_, possible, error.code().message(), possible);
+  } catch (...) {
+    stop_workers();
+    throw;
   }
 }
 
 ThreadPool::~ThreadPool() {
+  stop_workers();
+}
+
+void ThreadPool::stop_workers() {
   {
     const std::lock_guard lock(state_->mutex);
     state_->stop = true;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <thread>
 
 namespace lazyllm {
 
@@ -12,8 +13,13 @@ namespace lazyllm {
 /// One loop at a time: calls from several threads are served one after another.
 class ThreadPool {
  public:
-  /// `threads` >= 1, the calling thread included.
-  explicit ThreadPool(int threads);
+  using WorkerStarter = std::function<std::thread(std::function<void()> body)>;
+  static std::thread start_worker(std::function<void()> body);
+
+  /// `threads` >= 1, the calling thread included. `start` is another than start_worker in tests.
+  /// Errors: Error(overloaded) when the system has not so many threads left, saying how many it
+  /// has; those already started have ended then.
+  explicit ThreadPool(int threads, const WorkerStarter& start = start_worker);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -29,6 +35,7 @@ class ThreadPool {
  private:
   struct State;
   void work(int worker);
+  void stop_workers();
   void run_items(int worker);
 
   int threads_;

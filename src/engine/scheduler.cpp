@@ -8,10 +8,10 @@
 #include <exception>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
 
 #include "base/error.h"
+#include "base/start_thread.h"
 #include "engine/admission.h"
 #include "engine/answer_channel.h"
 #include "engine/answer_task.h"
@@ -170,14 +170,7 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
     snapshot_store->load(transformer, snapshots);
   }
   publish();
-  try {
-    thread = std::thread([this] { work(); });
-  } catch (const std::system_error& error) {
-    fail(ErrorCode::overloaded,
-         "the system gave no thread for the scheduler ({}); end other programs or raise the limit "
-         "of processes (ulimit -u)",
-         error.what());
-  }
+  thread = start_thread("the thread that computes answers", [this] { work(); });
 }
 
 Scheduler::Implementation::~Implementation() {

@@ -20,13 +20,18 @@ namespace {
 // Values that one thread goes through in the time that waking another takes.
 constexpr int64_t kInlineValues = 16384;
 
+// More than any machine is known to have; all of them would wait for one another.
+constexpr int kMostThreads = 1024;
+
 // Cores that this process may use; a container or taskset may have taken some away.
 int default_threads() {
 #if defined(__linux__)
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    return std::clamp(CPU_COUNT(&set), 1, kMostThreads);
+  }
 #endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, kMostThreads);
 }
 
 }  // namespace
@@ -169,6 +174,9 @@ std::vector<std::string> available_isas() {
 }
 
 std::unique_ptr<Backend> create_cpu_backend(std::string_view isa, int threads) {
+  if (threads > cpu::kMostThreads) {
+    fail(ErrorCode::usage, "-t {}: at most {} threads", threads, cpu::kMostThreads);
+  }
   return std::make_unique<cpu::CpuBackend>(cpu::choose_isa(isa), threads);
 }
 

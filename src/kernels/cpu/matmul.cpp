@@ -133,6 +133,7 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
   float* scales = scratch.scales.get<float>(scale_groups * kTileOutputs);
   float* minimums = scratch.minimums.get<float>(scale_groups * kTileOutputs);
   float* sums = scratch.sums.get<float>(kPanelRows * kTileOutputs);
+  const int64_t prefetch_bytes = weight_prefetch_bytes(this_processor());
   if (!format.is_float()) {
     prefetch(matrix.quants(tile), kFirstQuantBytes);
     call.kernels->decode_scales(format, matrix.scales(tile), 0, matrix.groups(), scales, minimums,
@@ -160,7 +161,7 @@ void multiply_direct(const Call& call, const Task& task, int64_t tile) {
                                                  .sums = sums,
                                                  .sums_stride = kTileOutputs,
                                                  .first = true,
-                                                 .prefetch_bytes = weight_prefetch_bytes()});
+                                                 .prefetch_bytes = prefetch_bytes});
     }
     store(*task.target, row, rows, task.first_output + tile * kTileOutputs, outputs, sums,
           kTileOutputs);
@@ -392,7 +393,8 @@ int64_t row_blocks(const Call& call, int threads) {
   const auto blocks_of = [&](int64_t block_rows) {
     return (call.in.rows + block_rows - 1) / block_rows;
   };
-  const int64_t largest = std::max(block_activations() / call.in.columns, kMinimumBlockRows);
+  const int64_t largest =
+      std::max(block_activations(this_processor()) / call.in.columns, kMinimumBlockRows);
   const int64_t fewest = blocks_of(largest);
   if (threads == 1) return fewest;
   const int64_t most = std::max(fewest, call.in.rows / kLeastBlockRows);

@@ -213,11 +213,17 @@ const MatmulKernels& avx512_matmul_kernels() {
 }
 
 const MatmulKernels& avx512_bf16_matmul_kernels() {
-  static const MatmulKernels kKernels = [] {
-    MatmulKernels kernels = avx512_matmul_kernels();
-    kernels.bf16 = &avx512::bf16_kernels();
-    return kernels;
-  }();
+  static constexpr MatmulKernels kKernels = {avx512::quantize_panel,
+                                             avx512::decode_scales,
+                                             avx512::unpack_quants,
+                                             avx512::unpack_floats,
+                                             panel_kernel,
+                                             direct_kernel,
+                                             avx512::float_panel_kernel,
+                                             avx512::float_direct_kernel,
+                                             kGroupValues,
+                                             "int8 VNNI",
+                                             &avx512::kBf16Kernels};
   return kKernels;
 }
 

@@ -133,9 +133,6 @@ Bf16Kernel direct_kernel(int rows) {
 
 }  // namespace
 
-const Bf16Kernels& bf16_kernels() {
-  static constexpr Bf16Kernels kKernels = {round_panel, unpack, panel_kernel, direct_kernel};
-  return kKernels;
-}
+constinit const Bf16Kernels kBf16Kernels = {round_panel, unpack, panel_kernel, direct_kernel};
 
 }  // namespace lazyllm::kernels::cpu::avx512

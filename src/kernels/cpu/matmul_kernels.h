@@ -127,6 +127,7 @@ struct MatmulKernels {
   }
 };
 
+// Constants: a set is described on processors that cannot run it.
 const MatmulKernels& generic_matmul_kernels();
 const MatmulKernels& avx2_matmul_kernels();
 const MatmulKernels& avx_vnni_matmul_kernels();

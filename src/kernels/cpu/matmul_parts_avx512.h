@@ -17,6 +17,6 @@ void unpack_floats(StorageType type, const std::byte* values, int64_t columns, f
 FloatKernel float_panel_kernel(int rows, int tiles);
 FloatKernel float_direct_kernel(StorageType type, int rows);
 /// Of AVX-512 BF16.
-const Bf16Kernels& bf16_kernels();
+extern const Bf16Kernels kBf16Kernels;
 
 }  // namespace lazyllm::kernels::cpu::avx512

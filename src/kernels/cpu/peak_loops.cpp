@@ -3,9 +3,6 @@
 // eight; BF16, which takes longest: 24) hide the latency of one.
 #include "kernels/cpu/peak_loops.h"
 
-#include <algorithm>
-#include <chrono>
-
 namespace lazyllm::kernels::cpu {
 
 #if defined(__x86_64__)
@@ -71,19 +68,6 @@ __attribute__((target("avx2"))) void int8_products_avx2(int64_t rounds) {
       : "+r"(rounds)::"cc", LAZYLLM_SUMS, "xmm14", "xmm15");
 }
 
-/// Of one thread, giga operations per second; the best of some short tries.
-double rate(const PeakLoop& loop) {
-  constexpr int64_t kRounds = 2000;  // some 10 or 20 us
-  double best = 0.0;
-  for (int attempt = 0; attempt < 8; ++attempt) {
-    const auto start = std::chrono::steady_clock::now();
-    loop.run(kRounds);
-    const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-    best = std::max(best, loop.operations * kRounds / time.count());
-  }
-  return best;
-}
-
 }  // namespace
 
 PeakLoop int8_loop(Isa isa) {
@@ -102,10 +86,6 @@ PeakLoop float_loop(Isa isa) {
   if (has_avx512_vectors(isa)) return {12 * 32, float_products_avx512};
   if (has_avx2_vectors(isa)) return {12 * 16, float_products_avx2};
   return {};
-}
-
-bool bf16_products_pay() {
-  return rate(bf16_loop(Isa::avx512_bf16)) > rate(float_loop(Isa::avx512_bf16));
 }
 
 #else

@@ -17,10 +17,4 @@ PeakLoop int8_loop(Isa isa);
 PeakLoop bf16_loop(Isa isa);
 PeakLoop float_loop(Isa isa);
 
-#if defined(__x86_64__)
-/// Whether products of bfloat16 pairs are faster than FMA on this processor, which must have
-/// AVX-512 BF16. Takes a fraction of a millisecond.
-bool bf16_products_pay();
-#endif
-
 }  // namespace lazyllm::kernels::cpu
