@@ -2,8 +2,7 @@
 // Answers a question about a document and prints what pruning saved.
 //   answer MODEL DOCUMENT QUESTION
 #include <cstdio>
-#include <fstream>
-#include <sstream>
+#include <string>
 
 #include "lazyllm/lazyllm.h"
 
@@ -13,10 +12,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
+    const std::string document = lazyllm::read_document(argv[2]);  // throws where there is none
     const auto model = lazyllm::Model::load(argv[1]);
-    std::ostringstream document;
-    document << std::ifstream(argv[2], std::ios::binary).rdbuf();
-    const lazyllm::ChatMessage messages[] = {{"user", document.str() + "\n\n" + argv[3]}};
+    const lazyllm::ChatMessage messages[] = {{"user", document + "\n\n" + argv[3]}};
 
     lazyllm::Session session(model);  // policy lazy with the preset `conservative`
     lazyllm::GenerationOptions options;

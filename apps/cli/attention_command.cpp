@@ -49,7 +49,7 @@ void show_attention(const AttentionOptions& options) {
   std::map<int, Spread> layers;
   int64_t tokens = 0;
   for (const std::string& file : options.files) {
-    std::vector<TokenId> prompt = model->tokenize(read_file(file));
+    std::vector<TokenId> prompt = model->tokenize(read_document(file));
     if (options.tokens > 0 && std::ssize(prompt) > options.tokens) {
       prompt.resize(static_cast<size_t>(options.tokens));
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -23,13 +25,14 @@ void interrupt(int) {
 /// session keeps everything computed for it.
 class Chat {
  public:
-  Chat(std::shared_ptr<const Model> model, const CommonOptions& options, double load_ms)
+  Chat(std::shared_ptr<const Model> model, const CommonOptions& options, std::string document,
+       double load_ms)
       : model_(std::move(model)),
         options_(options),
         session_(model_, session_options(options)),
         load_ms_(load_ms),
-        interactive_(isatty(STDIN_FILENO) != 0) {
-    if (!options.files.empty()) document_ = compose_prompt(options);
+        interactive_(isatty(STDIN_FILENO) != 0),
+        document_(std::move(document)) {
     start();
   }
 
@@ -73,7 +76,11 @@ class Chat {
       std::fflush(stderr);
     }
     const InterruptHandler handler(interrupt);  // Ctrl-C between answers does not end the program
-    return static_cast<bool>(std::getline(std::cin, line));
+    if (!std::getline(std::cin, line)) return false;
+    if (line.ends_with('\r')) line.pop_back();
+    if (first_line_ && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);  // a byte-order mark
+    first_line_ = false;
+    return true;
   }
 
   void answer(const std::string& line) {
@@ -131,15 +138,32 @@ class Chat {
   std::string document_;
   std::vector<ChatMessage> messages_;
   bool first_turn_ = true;
+  bool first_line_ = true;
 };
+
+/// Questions come from the standard input; where the document came from there, from the terminal.
+/// Errors: Error(usage) if there is none.
+void take_questions_from_terminal() {
+  const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
+  if (terminal < 0 || dup2(terminal, STDIN_FILENO) < 0) {
+    throw Error(ErrorCode::usage,
+                "the document came from the standard input, and there is no terminal to ask "
+                "questions from; name a file: -f FILE");
+  }
+  close(terminal);
+}
 
 void chat(const CommonOptions& options) {
   session_options(options);  // refuse bad flags before the model is loaded
-  if (!options.files.empty()) compose_prompt(options);
+  std::string document;
+  if (!options.files.empty()) document = compose_prompt(options);
+  const bool input_used =
+      std::any_of(options.files.begin(), options.files.end(), is_standard_input);
+  if (input_used && isatty(STDIN_FILENO) == 0) take_questions_from_terminal();
   double load_ms = 0.0;
   const std::shared_ptr<const Model> model = load_model(options, &load_ms);
   announce_profile(session_options(options), *model);
-  Chat(model, options, load_ms).loop();
+  Chat(model, options, std::move(document), load_ms).loop();
 }
 
 }  // namespace

@@ -31,14 +31,6 @@ RevivalBudget parse_budget(const std::string& text) {
   return {tokens};
 }
 
-void check_utf8(const std::string& text, const std::string& where) {
-  const size_t bad = find_invalid_utf8(text);
-  if (bad == std::string::npos) return;
-  throw Error(
-      ErrorCode::invalid_input,
-      fmt::format("{} is not valid UTF-8 at byte {}; convert the text to UTF-8", where, bad));
-}
-
 }  // namespace
 
 void add_model_flags(CLI::App& command, CommonOptions& options) {
@@ -62,8 +54,9 @@ void add_cache_type_flags(CLI::App& command, CommonOptions& options) {
 }
 
 void add_session_flags(CLI::App& command, CommonOptions& options) {
-  command.add_option("-f,--file", options.files,
-                     "text file that goes before the prompt; may be repeated");
+  command.add_option(
+      "-f,--file", options.files,
+      "text file that goes before the prompt, - is the standard input; may be repeated");
   command.add_option("--system-prompt", options.system_prompt,
                      "system turn of the conversation (also -sys)");
   command
@@ -236,7 +229,7 @@ std::shared_ptr<const Model> load_model(const CommonOptions& options, double* lo
   model_options.threads = options.threads;
   model_options.isa = options.isa;
   if (!options.chat_template_file.empty()) {
-    model_options.chat_template = read_file(options.chat_template_file);
+    model_options.chat_template = read_document(options.chat_template_file);
   }
   model_options.on_progress = [&](int done, int layers) {
     progress.show("loading", static_cast<double>(done) / layers,
@@ -280,12 +273,9 @@ std::string compose_prompt(const CommonOptions& options) {
     text += part;
   };
   for (const std::string& path : options.files) {
-    const std::string content = read_file(path);
-    check_utf8(content, path);
-    append(content);
+    append(read_document(path));
   }
-  check_utf8(options.prompt, "the prompt given with -p");
-  append(options.prompt);
+  append(decode_document(options.prompt, "the prompt given with -p"));
   if (text.empty()) {
     throw Error(ErrorCode::invalid_input, "the prompt is empty; give some text with -p or -f");
   }

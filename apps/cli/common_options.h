@@ -64,9 +64,10 @@ std::shared_ptr<const Model> load_model(const CommonOptions& options, double* lo
 /// Errors: as applied_profile().
 void announce_profile(const SessionOptions& options, const Model& model);
 
-/// Content of the files (read as they are) and of -p, checked to be UTF-8.
+/// Content of the files, as read_document() gives it, and of -p. A pipe gives its text once: call it
+/// once.
 /// Chat: blank lines between them; otherwise the bytes one after the other.
-/// Errors: Error(invalid_input) with file and byte; Error(io).
+/// Errors: as read_document().
 std::string compose_prompt(const CommonOptions& options);
 
 }  // namespace lazyllm::cli

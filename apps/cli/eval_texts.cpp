@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
+#include "lazyllm/document.h"
 #include "lazyllm/error.h"
-#include "terminal.h"
 
 namespace lazyllm::cli {
 
@@ -28,16 +28,7 @@ std::vector<EvalText> read_texts(const std::string& flag, const std::filesystem:
   }
   std::vector<EvalText> texts;
   for (const auto& file : files) {
-    EvalText text{file.stem().string(), file, read_file(file.string())};
-    if (const size_t bad = find_invalid_utf8(text.text); bad != std::string::npos) {
-      throw Error(ErrorCode::invalid_input,
-                  fmt::format("{} is not valid UTF-8 at byte {}; convert the text to UTF-8",
-                              file.string(), bad));
-    }
-    if (text.text.find_first_not_of(" \t\r\n") == std::string::npos) {
-      throw Error(ErrorCode::invalid_input, fmt::format("{}: the text is empty", file.string()));
-    }
-    texts.push_back(std::move(text));
+    texts.push_back({file.stem().string(), file, read_document(file)});
   }
   return texts;
 }

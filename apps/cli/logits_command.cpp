@@ -22,7 +22,7 @@ struct LogitsOptions {
 };
 
 std::vector<TokenId> read_ids(const std::string& path) {
-  std::istringstream stream(read_file(path));
+  std::istringstream stream(read_document(path));
   std::vector<TokenId> ids;
   for (TokenId id = 0; stream >> id;) ids.push_back(id);
   if (!stream.eof()) {

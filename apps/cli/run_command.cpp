@@ -19,8 +19,8 @@ void interrupt(int) {
   if (running_session != nullptr) running_session->cancel();
 }
 
-std::vector<TokenId> prompt_tokens(const CommonOptions& options, const Model& model) {
-  const std::string text = compose_prompt(options);
+std::vector<TokenId> prompt_tokens(const CommonOptions& options, const std::string& text,
+                                   const Model& model) {
   if (options.no_chat) return model.tokenize(text, /*add_special=*/true, /*parse_special=*/true);
   std::vector<ChatMessage> messages;
   if (!options.system_prompt.empty()) messages.push_back({"system", options.system_prompt});
@@ -40,14 +40,14 @@ std::string kept_view_of(const Model& model, const Session& session,
 }
 
 void run(const RunOptions& options) {
-  compose_prompt(options);  // refuse a bad prompt before the model is loaded
+  const std::string prompt = compose_prompt(options);  // refused before the model is loaded
   const SessionOptions checked = session_options(options);
   const StatsFile stats(options.stats_json);
   double load_ms = 0.0;
   const std::shared_ptr<const Model> model = load_model(options, &load_ms);
   announce_profile(checked, *model);
   Session session(model, checked);
-  const std::vector<TokenId> tokens = prompt_tokens(options, *model);
+  const std::vector<TokenId> tokens = prompt_tokens(options, prompt, *model);
 
   ProgressLine progress;
   GenerationCallbacks callbacks;

@@ -61,7 +61,7 @@ int wait_for_signal() {
 /// One key a line; empty lines and those that begin with # do not count.
 std::vector<std::string> read_keys(const std::string& path) {
   std::vector<std::string> keys;
-  std::istringstream file(read_file(path));
+  std::istringstream file(read_document(path));
   for (std::string line; std::getline(file, line);) {
     while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.pop_back();
     if (!line.empty() && line[0] != '#') keys.push_back(line);

@@ -11,9 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 
 #include "lazyllm/error.h"
 
@@ -56,51 +53,6 @@ int terminal_width(int descriptor) {
   winsize size{};
   if (ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
   return size.ws_col;
-}
-
-size_t find_invalid_utf8(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    size_t length = 1;
-    uint32_t code = lead;
-    if (lead >= 0x80) {
-      if (lead >= 0xc2 && lead <= 0xdf)
-        length = 2, code = lead & 0x1fu;
-      else if (lead >= 0xe0 && lead <= 0xef)
-        length = 3, code = lead & 0x0fu;
-      else if (lead >= 0xf0 && lead <= 0xf4)
-        length = 4, code = lead & 0x07u;
-      else
-        return i;
-    }
-    if (i + length > text.size()) return i;
-    for (size_t k = 1; k < length; ++k) {
-      const auto byte = static_cast<unsigned char>(text[i + k]);
-      if ((byte & 0xc0u) != 0x80u) return i;
-      code = code << 6 | (byte & 0x3fu);
-    }
-    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-    if (overlong || (code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff) return i;
-    i += length;
-  }
-  return std::string_view::npos;
-}
-
-std::string read_file(const std::string& path) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) {
-    throw Error(ErrorCode::io,
-                fmt::format("cannot read {}: it is a folder; name a text file", path));
-  }
-  errno = 0;
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) {
-    throw Error(ErrorCode::io, fmt::format("cannot read {}: {}; check the path and its permissions",
-                                           path, std::strerror(errno)));
-  }
-  std::ostringstream text;
-  text << stream.rdbuf();
-  return std::move(text).str();
 }
 
 void write_out(std::string_view text) {

@@ -29,12 +29,6 @@ bool use_color(std::string_view choice, int descriptor);
 /// Columns of the terminal behind stdout/stderr; 80 where there is none.
 int terminal_width(int descriptor);
 
-/// Position of the first byte that is not valid UTF-8, or npos.
-size_t find_invalid_utf8(std::string_view text);
-
-/// Errors: Error(io).
-std::string read_file(const std::string& path);
-
 /// Writes to stdout at once. Errors: Error(io) when the reader is gone or the disk is full.
 void write_out(std::string_view text);
 

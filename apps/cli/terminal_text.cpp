@@ -7,7 +7,7 @@
 #include <span>
 #include <utility>
 
-#include "terminal.h"
+#include "lazyllm/document.h"
 
 namespace lazyllm::cli {
 namespace {

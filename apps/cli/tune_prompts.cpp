@@ -95,7 +95,7 @@ class Maker {
   }
 
   void add_records(const fs::path& path) {
-    std::istringstream file(read_file(path.string()));
+    std::istringstream file(read_document(path.string()));
     evaluation::Task task;
     task.max_tokens = kMostAnswerTokens;
     task.cut_middle = true;

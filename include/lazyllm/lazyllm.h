@@ -2,6 +2,7 @@
 #pragma once
 
 // The whole public API.
+#include "lazyllm/document.h"
 #include "lazyllm/error.h"
 #include "lazyllm/json_constraint.h"
 #include "lazyllm/machine.h"
