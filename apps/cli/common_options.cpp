@@ -188,31 +188,6 @@ SessionOptions session_options(const CommonOptions& options) {
   return session;
 }
 
-std::string to_string(const PruningOptions& pruning) {
-  std::string text = pruning.policy;
-  if (!pruning.prune.empty()) text += "@" + pruning.prune;
-  const auto add = [&](const char* flag, const auto& value) {
-    if (value) text += fmt::format("+{}={}", flag, *value);
-  };
-  add("score", pruning.score);
-  add("score-pool", pruning.score_pool);
-  add("keep-mass", pruning.keep_mass);
-  add("protect-first", pruning.protect_first);
-  add("protect-last", pruning.protect_last);
-  if (pruning.revive_budget) {
-    const int64_t tokens = pruning.revive_budget->tokens;
-    text += fmt::format("+revive-budget={}", tokens < 0 ? "all" : std::to_string(tokens));
-  }
-  add("min-prompt", pruning.min_prompt);
-  const bool profiled = pruning.policy == "lazy" && pruning.prune.empty();
-  if (profiled && !pruning.profile.empty() && pruning.profile != "none") {
-    text += "+profile=" + pruning.profile;
-  }
-  if (pruning.policy == "random" && pruning.seed != 0)
-    text += fmt::format("+seed={}", pruning.seed);
-  return text;
-}
-
 GenerationOptions generation_options(const CommonOptions& options) {
   GenerationOptions generation;
   generation.sampling = options.sampling;

@@ -51,9 +51,6 @@ void add_sampling_flags(CLI::App& command, CommonOptions& options);
 /// Errors: Error(usage).
 void require_known_policy(const std::string& name);
 SessionOptions session_options(const CommonOptions& options);
-/// All that is set, as eval's --policy has it: "lazy@15:0.3+score-pool=7". Equal texts mean equal
-/// options.
-std::string to_string(const PruningOptions& pruning);
 GenerationOptions generation_options(const CommonOptions& options);
 
 /// Loads with progress on stderr; `load_ms` takes the time. Runs one token through
@@ -64,10 +61,9 @@ std::shared_ptr<const Model> load_model(const CommonOptions& options, double* lo
 /// Errors: as applied_profile().
 void announce_profile(const SessionOptions& options, const Model& model);
 
-/// Content of the files, as read_document() gives it, and of -p. A pipe gives its text once: call it
-/// once.
-/// Chat: blank lines between them; otherwise the bytes one after the other.
-/// Errors: as read_document().
+/// Content of the files, as read_document() gives it, and of -p. A pipe gives its text once: call
+/// it once. Chat: blank lines between them; otherwise the bytes one after the other. Errors: as
+/// read_document().
 std::string compose_prompt(const CommonOptions& options);
 
 }  // namespace lazyllm::cli

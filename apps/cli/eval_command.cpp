@@ -8,48 +8,62 @@
 
 #include "commands.h"
 #include "eval_arms.h"
-#include "eval_questions.h"
+#include "eval_progress.h"
 #include "eval_suites.h"
-#include "eval_text.h"
-#include "eval_texts.h"
+#include "lazyllm/evaluation/evaluate.h"
+#include "terminal.h"
 
 namespace lazyllm::cli {
 namespace {
 
+/// Runs an evaluation under a line of progress, then prints its tables.
+void print_results(const std::function<std::string(const evaluation::OnProgress&)>& evaluate) {
+  EvalProgress progress;
+  const std::string tables = evaluate([&](const evaluation::Progress& now) { progress.show(now); });
+  progress.clear();
+  write_out(tables);
+}
+
 void evaluate_text_suite(const EvalOptions& options) {
-  std::vector<EvalArm> arms = parse_arms(options);
-  std::vector<EvalText> texts = read_texts("--data", options.data);
+  std::vector<evaluation::Arm> arms = parse_arms(options);
+  std::vector<evaluation::NamedText> texts = evaluation::read_texts("--data", options.data);
   if (!options.tasks.empty()) {
     for (const std::string& name : options.tasks) {
-      const auto named = [&](const EvalText& text) { return text.name == name; };
+      const auto named = [&](const evaluation::NamedText& text) { return text.name == name; };
       if (std::none_of(texts.begin(), texts.end(), named)) {
         throw Error(ErrorCode::usage,
                     fmt::format("text {}: {} holds no {}.txt", name, options.data, name));
       }
     }
-    std::erase_if(texts, [&](const EvalText& text) {
+    std::erase_if(texts, [&](const evaluation::NamedText& text) {
       return std::find(options.tasks.begin(), options.tasks.end(), text.name) ==
              options.tasks.end();
     });
   }
-  EvalSamples samples(options.out);
+  const std::shared_ptr<evaluation::Samples> samples = evaluation::open_samples(options.out);
   const std::shared_ptr<const Model> model = load_model(options.common);
   prepare_arms(arms, model);
-  evaluate_texts(options, model, texts, arms, samples);
+  const evaluation::TextOptions text{options.limit, options.max_length, options.continuation};
+  print_results([&](const evaluation::OnProgress& progress) {
+    return evaluation::evaluate_texts(text, model, texts, arms, *samples, progress);
+  });
 }
 
 /// Questions that need no model are read before it is loaded.
 void evaluate_question_suite(const EvalOptions& options) {
-  std::vector<EvalArm> arms = parse_arms(options);
-  EvalSamples samples(options.out);
+  std::vector<evaluation::Arm> arms = parse_arms(options);
+  const std::shared_ptr<evaluation::Samples> samples = evaluation::open_samples(options.out);
   std::vector<evaluation::Task> tasks;
   if (options.suite == "longbench") tasks = longbench_tasks(options);
   const std::shared_ptr<const Model> model = load_model(options.common);
   prepare_arms(arms, model);
-  const PromptBuilder prompts(model, options.common.no_chat, options.max_length);
+  const evaluation::PromptBuilder prompts(model, options.common.no_chat, options.max_length);
   if (options.suite == "ruler") tasks = ruler_tasks(options, prompts);
   if (options.suite == "needle") tasks = needle_tasks(options, prompts);
-  evaluate_questions(options, model, prompts, tasks, arms, samples);
+  print_results([&](const evaluation::OnProgress& progress) {
+    return evaluation::evaluate_questions(options.suite, model, prompts, tasks, arms, *samples,
+                                          progress);
+  });
 }
 
 void evaluate(const EvalOptions& options) {

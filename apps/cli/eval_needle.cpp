@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "eval_suites.h"
-#include "eval_texts.h"
 #include "lazyllm/evaluation/needle.h"
+#include "lazyllm/evaluation/texts.h"
 
 namespace lazyllm::cli {
 namespace {
@@ -24,7 +24,7 @@ NeedleKind parse_kind(const std::string& name) {
 }  // namespace
 
 std::vector<evaluation::Task> needle_tasks(const EvalOptions& options,
-                                           const PromptBuilder& prompts) {
+                                           const evaluation::PromptBuilder& prompts) {
   evaluation::NeedleOptions needle;
   if (!options.tasks.empty()) {
     needle.kinds.clear();
@@ -43,8 +43,9 @@ std::vector<evaluation::Task> needle_tasks(const EvalOptions& options,
   if (!options.depths.empty()) needle.depths = options.depths;
   if (options.limit > 0) needle.trials = options.limit;
   needle.seed = options.seed(needle.seed);
-  return evaluation::make_needle_tasks(needle, joined(read_texts("--data", options.data)),
-                                       prompts.counter());
+  return evaluation::make_needle_tasks(
+      needle, evaluation::joined(evaluation::read_texts("--data", options.data)),
+      prompts.counter());
 }
 
 }  // namespace lazyllm::cli

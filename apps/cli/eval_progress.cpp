@@ -5,24 +5,17 @@
 
 namespace lazyllm::cli {
 
-EvalProgress::EvalProgress(int64_t planned)
-    : start_(std::chrono::steady_clock::now()), planned_(planned) {}
-
-void EvalProgress::show(const std::string& task) {
+void EvalProgress::show(const evaluation::Progress& progress) {
   const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
   std::string left;
-  if (computed_ > 0) {
-    const double each = spent.count() / static_cast<double>(computed_);
-    const auto seconds = static_cast<int64_t>(each * static_cast<double>(planned_ - done_));
+  if (progress.computed > 0) {
+    const double each = spent.count() / static_cast<double>(progress.computed);
+    const auto seconds =
+        static_cast<int64_t>(each * static_cast<double>(progress.planned - progress.done));
     left = fmt::format(", about {}:{:02} min left", seconds / 60, seconds % 60);
   }
-  line_.show("eval", static_cast<double>(done_) / static_cast<double>(planned_),
-             fmt::format("{} {}/{}{}", task, done_, planned_, left));
-}
-
-void EvalProgress::count(bool computed) {
-  ++done_;
-  if (computed) ++computed_;
+  line_.show("eval", static_cast<double>(progress.done) / static_cast<double>(progress.planned),
+             fmt::format("{} {}/{}{}", progress.task, progress.done, progress.planned, left));
 }
 
 }  // namespace lazyllm::cli

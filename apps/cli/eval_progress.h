@@ -2,27 +2,21 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
-#include <string>
 
+#include "lazyllm/evaluation/evaluate.h"
 #include "terminal.h"
 
 namespace lazyllm::cli {
 
-/// How far an evaluation is and how long it still takes. Samples that were there already are done
-/// in no time, so only those that were computed count for the estimate.
+/// Samples done of those planned, and the time that is left, judged by those computed now.
 class EvalProgress {
  public:
-  explicit EvalProgress(int64_t planned);
-  /// Before each sample.
-  void show(const std::string& task);
-  void count(bool computed);
+  void show(const evaluation::Progress& progress);
   void clear() { line_.clear(); }
 
  private:
   ProgressLine line_;
-  std::chrono::steady_clock::time_point start_;
-  int64_t planned_ = 0, done_ = 0, computed_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
 }  // namespace lazyllm::cli

@@ -5,8 +5,8 @@
 #include <optional>
 
 #include "eval_suites.h"
-#include "eval_texts.h"
 #include "lazyllm/evaluation/ruler.h"
+#include "lazyllm/evaluation/texts.h"
 
 namespace lazyllm::cli {
 namespace {
@@ -43,10 +43,12 @@ std::vector<fs::path> sample_files(const EvalOptions& options) {
 
 /// The text that --haystack names, or what lies beside the templates.
 std::string essay(const EvalOptions& options, const fs::path& folder) {
-  if (!options.haystack.empty()) return joined(read_texts("--haystack", options.haystack));
+  if (!options.haystack.empty())
+    return evaluation::joined(evaluation::read_texts("--haystack", options.haystack));
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".txt") return joined(read_texts("--data", folder));
+    if (entry.path().extension() == ".txt")
+      return evaluation::joined(evaluation::read_texts("--data", folder));
   }
   return "";
 }
@@ -54,7 +56,7 @@ std::string essay(const EvalOptions& options, const fs::path& folder) {
 }  // namespace
 
 std::vector<evaluation::Task> ruler_tasks(const EvalOptions& options,
-                                          const PromptBuilder& prompts) {
+                                          const evaluation::PromptBuilder& prompts) {
   std::vector<evaluation::Task> tasks;
   const std::vector<fs::path> files = sample_files(options);
   for (const fs::path& file : files) {

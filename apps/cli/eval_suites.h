@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "eval_options.h"
-#include "eval_prompt.h"
+#include "lazyllm/evaluation/prompt_builder.h"
 #include "lazyllm/evaluation/task.h"
 
 namespace lazyllm::cli {
@@ -14,9 +14,10 @@ namespace lazyllm::cli {
 
 std::vector<evaluation::Task> longbench_tasks(const EvalOptions& options);
 /// --data: a templates.json, a folder with one, a jsonl file of samples or a folder with such.
-std::vector<evaluation::Task> ruler_tasks(const EvalOptions& options, const PromptBuilder& prompts);
+std::vector<evaluation::Task> ruler_tasks(const EvalOptions& options,
+                                          const evaluation::PromptBuilder& prompts);
 /// --data: a text or a folder of texts.
 std::vector<evaluation::Task> needle_tasks(const EvalOptions& options,
-                                           const PromptBuilder& prompts);
+                                           const evaluation::PromptBuilder& prompts);
 
 }  // namespace lazyllm::cli

@@ -12,7 +12,8 @@ BELOW = {
     "model": {"base", "formats", "kernels"},
     "lazy": {"base", "formats", "kernels", "model"},
     "engine": {"base", "formats", "text", "grammar", "kernels", "model", "lazy"},
-    "evaluation": {"base", "text"},
+    "evaluation": {"base", "text", "engine"},
+    "tuning": {"base", "engine", "evaluation"},
     "server": {"base", "text"},
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval_texts.h"
+#include "lazyllm/evaluation/texts.h"
 
 #include <fmt/format.h>
 
@@ -8,9 +8,9 @@
 #include "lazyllm/document.h"
 #include "lazyllm/error.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::evaluation {
 
-std::vector<EvalText> read_texts(const std::string& flag, const std::filesystem::path& path) {
+std::vector<NamedText> read_texts(const std::string& flag, const std::filesystem::path& path) {
   std::vector<std::filesystem::path> files;
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
@@ -26,17 +26,17 @@ std::vector<EvalText> read_texts(const std::string& flag, const std::filesystem:
   } else {
     files.push_back(path);
   }
-  std::vector<EvalText> texts;
+  std::vector<NamedText> texts;
   for (const auto& file : files) {
     texts.push_back({file.stem().string(), file, read_document(file)});
   }
   return texts;
 }
 
-std::string joined(const std::vector<EvalText>& texts) {
+std::string joined(const std::vector<NamedText>& texts) {
   std::string all;
-  for (const EvalText& text : texts) all += (all.empty() ? "" : "\n\n") + text.text;
+  for (const NamedText& text : texts) all += (all.empty() ? "" : "\n\n") + text.text;
   return all;
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation

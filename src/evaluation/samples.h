@@ -10,10 +10,10 @@
 
 #include "lazyllm/lazyllm.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::evaluation {
 
 /// What every sample of every suite holds: docs/evaluation.md.
-struct EvalSample {
+struct Sample {
   std::string suite, task, category, id;
   std::string arm, policy;
   Statistics statistics;
@@ -22,18 +22,18 @@ struct EvalSample {
   std::optional<double> answer_loglik;
   std::string key;  ///< samples with the same are the same
 };
-nlohmann::ordered_json to_json(const EvalSample& sample);
+nlohmann::ordered_json to_json(const Sample& sample);
 
 /// DIR/samples.jsonl: one JSON object a line, on disk as soon as it is there. What an earlier
 /// run wrote with the same settings is found again, so that an interrupted run goes on.
-class EvalSamples {
+class Samples {
  public:
   using Json = nlohmann::ordered_json;
 
   /// Makes the folder. A last line cut short by an interruption is dropped.
   /// Errors: Error(io) when it cannot be written; Error(invalid_file) with the line for a file that
   /// holds anything else, which is left as it is.
-  explicit EvalSamples(const std::filesystem::path& folder);
+  explicit Samples(const std::filesystem::path& folder);
 
   /// The line with this key, or null.
   const Json* find(const std::string& key) const;
@@ -47,4 +47,4 @@ class EvalSamples {
   std::ofstream out_;
 };
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tune_search.h"
+#include "tuning/search.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
-namespace lazyllm::cli {
+namespace lazyllm::tuning {
 namespace {
 
 /// Values of --score, besides the heads found for a cut; and of those that other policies know.
@@ -338,9 +338,9 @@ std::optional<TuneSearch::Choice> TuneSearch::choose() {
     std::string broken = bound_.broken_by(loss);
     if (loss.work > options_.most_work) broken += fmt::format(" only {:.2f}x", 1.0 / loss.work);
     if (broken.empty()) return Choice{finalist, loss};
-    refusals_.push_back(fmt::format("{}: {}", describe(finalist.pruning), broken));
+    refusals_.push_back(fmt::format("{}: {}", evaluation::describe(finalist.pruning), broken));
   }
   return std::nullopt;
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::tuning

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval_questions.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <functional>
+#include <span>
 
-#include "eval_progress.h"
-#include "eval_tables.h"
+#include "evaluation/samples.h"
+#include "evaluation/tables.h"
+#include "lazyllm/evaluation/evaluate.h"
+#include "lazyllm/lazyllm.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::evaluation {
 namespace {
 
-using evaluation::Record;
-using evaluation::Task;
-using Json = EvalSamples::Json;
+using Json = Samples::Json;
 
 class QuestionEvaluation {
  public:
-  QuestionEvaluation(const EvalOptions& options, std::shared_ptr<const Model> model,
+  QuestionEvaluation(const std::string& suite, std::shared_ptr<const Model> model,
                      const PromptBuilder& prompts, const std::vector<Task>& tasks,
-                     const std::vector<EvalArm>& arms, EvalSamples& samples)
-      : options_(options),
+                     const std::vector<Arm>& arms, Samples& samples, const OnProgress& on_progress)
+      : suite_(suite),
         model_(std::move(model)),
         info_(model_->info()),
         prompts_(prompts),
         tasks_(tasks),
         arms_(arms),
-        samples_(samples) {}
+        samples_(samples),
+        on_progress_(on_progress) {}
 
   /// [task][arm][record]
   std::vector<TaskSamples> run() {
@@ -39,7 +39,7 @@ class QuestionEvaluation {
           task.cut_middle ? std::min<size_t>(1, task.records.size()) : task.records.size();
       for (size_t i = 0; i < checked; ++i) prompts_.tokens(task, task.records[i]);
     }
-    EvalProgress progress(planned);
+    Progress progress{"", 0, planned, 0};
     std::vector<TaskSamples> all;
     for (const Task& task : tasks_) {
       TaskSamples of_task{task.name, task.metric, std::vector<std::vector<Json>>(arms_.size())};
@@ -47,13 +47,15 @@ class QuestionEvaluation {
         const std::vector<TokenId> prompt = prompts_.tokens(task, record);
         Json dense;  // the first arm
         for (size_t arm = 0; arm < arms_.size(); ++arm) {
-          progress.show(task.name);
+          progress.task = task.name;
+          on_progress_(progress);
           const std::string name = key(task, record, prompt, arms_[arm]);
           const Json* known = samples_.find(name);
           of_task.arms[arm].push_back(
               known != nullptr ? *known : sample(task, record, prompt, arms_[arm], name, dense));
           if (arm == 0) dense = of_task.arms[0].back();
-          progress.count(known == nullptr);
+          ++progress.done;
+          progress.computed += known == nullptr ? 1 : 0;
         }
       }
       all.push_back(std::move(of_task));
@@ -64,28 +66,28 @@ class QuestionEvaluation {
  private:
   /// The prompt's tokens stand for the question, its cutting and the chat template.
   std::string key(const Task& task, const Record& record, const std::vector<TokenId>& prompt,
-                  const EvalArm& arm) const {
+                  const Arm& arm) const {
     std::string content =
         fmt::format("{} {} {} {} {} {}", task.metric, task.max_tokens, task.first_line_only,
                     task.stop_at_line_end, fmt::join(prompts_.answer(task, record), " "),
                     fmt::join(prompt, " "));
     for (const std::string& answer : record.answers) content += '\0' + answer;
     for (const std::string& label : record.classes) content += '\1' + label;
-    return fmt::format("{}|{}|{}|{}|{:016x}", fingerprint(arm, info_), options_.suite, task.name,
-                       record.id, std::hash<std::string>()(content));
+    return fmt::format("{}|{}|{}|{}|{:016x}", fingerprint(arm, info_), suite_, task.name, record.id,
+                       std::hash<std::string>()(content));
   }
 
   Json sample(const Task& task, const Record& record, const std::vector<TokenId>& prompt,
-              const EvalArm& arm, const std::string& name, const Json& dense) {
-    Session session(model_, session_options(arm.options));
+              const Arm& arm, const std::string& name, const Json& dense) {
+    Session session(model_, arm.session);
     GenerationOptions generation;
     generation.sampling.temperature = 0.0f;
     generation.max_tokens = task.max_tokens;
     if (task.stop_at_line_end) generation.stop = {"\n"};
     const GenerationResult result = session.generate(prompt, generation);
 
-    EvalSample common;
-    common.suite = options_.suite;
+    Sample common;
+    common.suite = suite_;
     common.task = task.name;
     common.category = task.category;
     common.id = record.id;
@@ -93,7 +95,7 @@ class QuestionEvaluation {
     common.policy = arm.policy();
     common.statistics = session.statistics();
     common.prediction = result.text;
-    common.score = evaluation::score_prediction(task, record, result.text);
+    common.score = score_prediction(task, record, result.text);
     common.key = name;
     const std::vector<double> steps = common.statistics.computed_by_step;
     // Dense, the prompt's state is still what it was; otherwise written tokens revived some of it.
@@ -131,25 +133,28 @@ class QuestionEvaluation {
     return static_cast<size_t>(end - tokens.begin());
   }
 
-  const EvalOptions& options_;
+  const std::string& suite_;
   std::shared_ptr<const Model> model_;
   ModelInfo info_;
   const PromptBuilder& prompts_;
   const std::vector<Task>& tasks_;
-  const std::vector<EvalArm>& arms_;
-  EvalSamples& samples_;
+  const std::vector<Arm>& arms_;
+  Samples& samples_;
+  const OnProgress& on_progress_;
 };
 
 }  // namespace
 
-void evaluate_questions(const EvalOptions& options, std::shared_ptr<const Model> model,
-                        const PromptBuilder& prompts, const std::vector<Task>& tasks,
-                        const std::vector<EvalArm>& arms, EvalSamples& samples) {
-  QuestionEvaluation evaluation(options, std::move(model), prompts, tasks, arms, samples);
+std::string evaluate_questions(const std::string& suite, std::shared_ptr<const Model> model,
+                               const PromptBuilder& prompts, const std::vector<Task>& tasks,
+                               const std::vector<Arm>& arms, Samples& samples,
+                               const OnProgress& on_progress) {
+  QuestionEvaluation evaluation(suite, std::move(model), prompts, tasks, arms, samples,
+                                on_progress);
   const std::vector<TaskSamples> results = evaluation.run();
   std::string out = score_table(results, arms);
-  if (options.suite == "needle") out += "\n" + needle_grids(results, arms);
-  write_out(out);
+  if (suite == "needle") out += "\n" + needle_grids(results, arms);
+  return out;
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval_samples.h"
+#include "evaluation/samples.h"
 
 #include <fmt/format.h>
 
-namespace lazyllm::cli {
+#include "lazyllm/evaluation/evaluate.h"
 
-nlohmann::ordered_json to_json(const EvalSample& sample) {
-  using Json = EvalSamples::Json;
+namespace lazyllm::evaluation {
+
+nlohmann::ordered_json to_json(const Sample& sample) {
+  using Json = Samples::Json;
   const Statistics& s = sample.statistics;
   return {{"suite", sample.suite},
           {"task", sample.task},
@@ -40,7 +42,7 @@ bool is_begun_sample(const std::string& line) {
 
 }  // namespace
 
-EvalSamples::EvalSamples(const std::filesystem::path& folder) : path_(folder / "samples.jsonl") {
+Samples::Samples(const std::filesystem::path& folder) : path_(folder / "samples.jsonl") {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   uintmax_t whole = 0;  // bytes of complete lines
@@ -77,12 +79,16 @@ EvalSamples::EvalSamples(const std::filesystem::path& folder) : path_(folder / "
   }
 }
 
-const EvalSamples::Json* EvalSamples::find(const std::string& key) const {
+std::shared_ptr<Samples> open_samples(const std::filesystem::path& folder) {
+  return std::make_shared<Samples>(folder);
+}
+
+const Samples::Json* Samples::find(const std::string& key) const {
   const auto found = known_.find(key);
   return found == known_.end() ? nullptr : &found->second;
 }
 
-void EvalSamples::add(const Json& sample) {
+void Samples::add(const Json& sample) {
   // Text that is cut inside a character must not stop the evaluation.
   out_ << sample.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n' << std::flush;
   if (!out_) {
@@ -91,4 +97,4 @@ void EvalSamples::add(const Json& sample) {
   known_[sample["key"].get<std::string>()] = sample;
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval_tables.h"
+#include "evaluation/tables.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 
 #include "lazyllm/evaluation/divergence.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::evaluation {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -31,7 +31,7 @@ std::string times(const std::vector<Json>& dense, const std::vector<Json>& arm, 
 
 }  // namespace
 
-std::string score_table(const std::vector<TaskSamples>& tasks, const std::vector<EvalArm>& arms) {
+std::string score_table(const std::vector<TaskSamples>& tasks, const std::vector<Arm>& arms) {
   std::string out =
       "| task | metric | n | policy | score | answer log-likelihood | as dense, tokens | TTFT ms | "
       "TTFT to dense | total to dense | computed | at the end |\n"
@@ -52,7 +52,7 @@ std::string score_table(const std::vector<TaskSamples>& tasks, const std::vector
   return out;
 }
 
-std::string needle_grids(const std::vector<TaskSamples>& tasks, const std::vector<EvalArm>& arms) {
+std::string needle_grids(const std::vector<TaskSamples>& tasks, const std::vector<Arm>& arms) {
   std::string out;
   for (const TaskSamples& task : tasks) {
     for (size_t i = 0; i < arms.size(); ++i) {
@@ -83,7 +83,7 @@ std::string needle_grids(const std::vector<TaskSamples>& tasks, const std::vecto
   return out;
 }
 
-std::string text_table(const std::vector<TaskSamples>& tasks, const std::vector<EvalArm>& arms) {
+std::string text_table(const std::vector<TaskSamples>& tasks, const std::vector<Arm>& arms) {
   std::string out =
       "| text | positions | policy | perplexity | to dense | KL mean | 50 % | 90 % | 95 % | 99 % | "
       "same top | RMS of probability change | TTFT ms | TTFT to dense | computed | at the end |\n"
@@ -98,7 +98,7 @@ std::string text_table(const std::vector<TaskSamples>& tasks, const std::vector<
         for (const Json& value : sample.at("kl")) kl.push_back(value.get<double>());
         squares += std::pow(sample.at("probability_change_rms").get<double>(), 2.0);
       }
-      const auto at = [&](double percent) { return evaluation::percentile(kl, percent); };
+      const auto at = [&](double percent) { return percentile(kl, percent); };
       const double nll = mean(samples, "nll");
       out += fmt::format(
           "| {} | {} | {} | {:.3f} | {:.4f} | {:.5f} | {:.5f} | {:.5f} | {:.5f} | {:.5f} | {:.2f} "
@@ -114,4 +114,4 @@ std::string text_table(const std::vector<TaskSamples>& tasks, const std::vector<
   return out;
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tune_prompts.h"
+#include "tuning/prompts.h"
 
 #include <fmt/format.h>
 
@@ -9,13 +9,12 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "eval_prompt.h"
-#include "eval_texts.h"
 #include "lazyllm/evaluation/longbench.h"
 #include "lazyllm/evaluation/needle.h"
-#include "terminal.h"
+#include "lazyllm/evaluation/prompt_builder.h"
+#include "lazyllm/evaluation/texts.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::tuning {
 namespace {
 
 namespace fs = std::filesystem;
@@ -65,7 +64,8 @@ class Maker {
     } else if (path.extension() == ".jsonl") {
       add_records(path);
     } else {
-      for (EvalText& text : read_texts("--data", path)) texts_.push_back(std::move(text));
+      for (evaluation::NamedText& text : evaluation::read_texts("--data", path))
+        texts_.push_back(std::move(text));
     }
   }
 
@@ -147,7 +147,7 @@ class Maker {
                                               (6 * std::ssize(needles.kinds)));
     needles.seed = options_.seed;
     for (const evaluation::Task& task :
-         evaluation::make_needle_tasks(needles, joined(texts_), builder_.counter())) {
+         evaluation::make_needle_tasks(needles, evaluation::joined(texts_), builder_.counter())) {
       for (const evaluation::Record& record : task.records) {
         add(TuneKind::needle, record.id, builder_.tokens(task, record),
             model_->tokenize(record.gold, /*add_special=*/false));
@@ -160,7 +160,7 @@ class Maker {
     const std::vector<TokenId> start = model_->tokenize("");
     const auto each = options_.windows / std::ssize(texts_) + 1;
     int64_t left = options_.windows;
-    for (const EvalText& text : texts_) {
+    for (const evaluation::NamedText& text : texts_) {
       const std::vector<TokenId> tokens = model_->tokenize(text.text, /*add_special=*/false);
       const int64_t length = options_.tokens + static_cast<int64_t>(kMostAnswerTokens);
       // Not overlapping: a held-out window must not have been seen beside another one.
@@ -199,8 +199,8 @@ class Maker {
 
   const TunePromptOptions& options_;
   const std::shared_ptr<const Model>& model_;
-  PromptBuilder builder_;
-  std::vector<EvalText> texts_;
+  evaluation::PromptBuilder builder_;
+  std::vector<evaluation::NamedText> texts_;
   std::vector<TunePrompt> prompts_;
 };
 
@@ -216,4 +216,4 @@ std::vector<TunePrompt> make_tune_prompts(const TunePromptOptions& options,
   return Maker(options, model).make();
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::tuning

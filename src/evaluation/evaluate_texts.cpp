@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval_text.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
-#include "eval_progress.h"
-#include "eval_tables.h"
+#include "evaluation/samples.h"
+#include "evaluation/tables.h"
 #include "lazyllm/evaluation/divergence.h"
+#include "lazyllm/evaluation/evaluate.h"
+#include "lazyllm/lazyllm.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::evaluation {
 namespace {
 
-using evaluation::Divergence;
-using evaluation::DivergenceSummary;
-using Json = EvalSamples::Json;
+using Json = Samples::Json;
 
 constexpr int64_t kPromptTokens = 2048, kWindows = 4;  // unless the user says otherwise
 
@@ -28,16 +26,17 @@ struct Window {
 
 class TextEvaluation {
  public:
-  TextEvaluation(const EvalOptions& options, std::shared_ptr<const Model> model,
-                 const std::vector<EvalArm>& arms, EvalSamples& samples)
+  TextEvaluation(const TextOptions& options, std::shared_ptr<const Model> model,
+                 const std::vector<Arm>& arms, Samples& samples, const OnProgress& on_progress)
       : model_(std::move(model)),
         info_(model_->info()),
         arms_(arms),
         samples_(samples),
+        on_progress_(on_progress),
         start_tokens_(model_->tokenize("")),
-        windows_wanted_(options.limit > 0 ? options.limit : kWindows),
+        windows_wanted_(options.windows > 0 ? options.windows : kWindows),
         continuation_(options.continuation),
-        prompt_(options.max_length) {
+        prompt_(options.prompt_tokens) {
     if (prompt_ == 0) {
       prompt_ = std::max<int64_t>(std::min(kPromptTokens, info_.context_length - continuation_), 1);
     }
@@ -49,8 +48,8 @@ class TextEvaluation {
     }
   }
 
-  void plan(const std::vector<EvalText>& texts) {
-    for (const EvalText& text : texts) texts_.push_back({text.name, windows_of(text)});
+  void plan(const std::vector<NamedText>& texts) {
+    for (const NamedText& text : texts) texts_.push_back({text.name, windows_of(text)});
   }
 
   std::vector<TaskSamples> run() {
@@ -58,19 +57,21 @@ class TextEvaluation {
     for (const auto& [name, windows] : texts_) {
       planned += static_cast<int64_t>(windows.size() * arms_.size());
     }
-    EvalProgress progress(planned);
+    Progress progress{"", 0, planned, 0};
     std::vector<TaskSamples> all;
     for (const auto& [name, windows] : texts_) {
       TaskSamples of_text{name, "same_top", std::vector<std::vector<Json>>(arms_.size())};
       for (const Window& window : windows) {
         dense_logits_.clear();
         for (size_t arm = 0; arm < arms_.size(); ++arm) {
-          progress.show(name);
+          progress.task = name;
+          on_progress_(progress);
           const std::string key = this->key(name, window, arms_[arm]);
           const Json* known = samples_.find(key);
           of_text.arms[arm].push_back(known != nullptr ? *known
                                                        : sample(name, window, arms_[arm], key));
-          progress.count(known == nullptr);
+          ++progress.done;
+          progress.computed += known == nullptr ? 1 : 0;
         }
       }
       all.push_back(std::move(of_text));
@@ -80,7 +81,7 @@ class TextEvaluation {
 
  private:
   /// Evenly spread and not overlapping.
-  std::vector<Window> windows_of(const EvalText& text) const {
+  std::vector<Window> windows_of(const NamedText& text) const {
     const std::vector<TokenId> tokens = model_->tokenize(text.text, /*add_special=*/false);
     const auto start_count = static_cast<int64_t>(start_tokens_.size());
     const int64_t length = prompt_ - start_count + continuation_;
@@ -106,14 +107,14 @@ class TextEvaluation {
     return windows;
   }
 
-  std::string key(const std::string& text, const Window& window, const EvalArm& arm) const {
+  std::string key(const std::string& text, const Window& window, const Arm& arm) const {
     const std::string content =
         fmt::format("{} | {}", fmt::join(window.prompt, " "), fmt::join(window.continuation, " "));
     return fmt::format("{}|text|{}|{}|{:016x}", fingerprint(arm, info_), text, window.id,
                        std::hash<std::string>()(content));
   }
 
-  Json sample(const std::string& text, const Window& window, const EvalArm& arm,
+  Json sample(const std::string& text, const Window& window, const Arm& arm,
               const std::string& key) {
     // A dense sample may be there from an earlier run, but not its logits.
     if (dense_logits_.empty()) {
@@ -124,8 +125,7 @@ class TextEvaluation {
     std::vector<Divergence> positions;
     const auto compare = [&](int64_t index, std::span<const float> logits) {
       const auto i = static_cast<size_t>(index);
-      positions.push_back(
-          evaluation::compare_logits(dense_logits_[i], logits, window.continuation[i]));
+      positions.push_back(compare_logits(dense_logits_[i], logits, window.continuation[i]));
     };
     Statistics statistics = dense_statistics_;
     if (arm.is_dense()) {
@@ -140,18 +140,18 @@ class TextEvaluation {
     return line;
   }
 
-  Statistics force(const Window& window, const EvalArm& arm,
+  Statistics force(const Window& window, const Arm& arm,
                    const std::function<void(int64_t, std::span<const float>)>& sink) const {
-    Session session(model_, session_options(arm.options));
+    Session session(model_, arm.session);
     session.forced_logits(window.prompt, window.continuation, sink);
     return session.statistics();
   }
 
-  static Json describe(const std::string& text, const Window& window, const EvalArm& arm,
+  static Json describe(const std::string& text, const Window& window, const Arm& arm,
                        const Statistics& statistics, const std::vector<Divergence>& positions,
                        const std::string& key) {
-    const DivergenceSummary summary = evaluation::summarize(positions);
-    EvalSample common;
+    const DivergenceSummary summary = summarize(positions);
+    Sample common;
     common.suite = "text";
     common.task = text;
     common.category = "text";
@@ -180,8 +180,9 @@ class TextEvaluation {
 
   std::shared_ptr<const Model> model_;
   ModelInfo info_;
-  const std::vector<EvalArm>& arms_;
-  EvalSamples& samples_;
+  const std::vector<Arm>& arms_;
+  Samples& samples_;
+  const OnProgress& on_progress_;
   std::vector<TokenId> start_tokens_;  // such as BOS
   int64_t windows_wanted_, continuation_, prompt_;
   std::vector<std::pair<std::string, std::vector<Window>>> texts_;
@@ -191,13 +192,12 @@ class TextEvaluation {
 
 }  // namespace
 
-void evaluate_texts(const EvalOptions& options, std::shared_ptr<const Model> model,
-                    const std::vector<EvalText>& texts, const std::vector<EvalArm>& arms,
-                    EvalSamples& samples) {
-  TextEvaluation evaluation(options, std::move(model), arms, samples);
+std::string evaluate_texts(const TextOptions& options, std::shared_ptr<const Model> model,
+                           const std::vector<NamedText>& texts, const std::vector<Arm>& arms,
+                           Samples& samples, const OnProgress& on_progress) {
+  TextEvaluation evaluation(options, std::move(model), arms, samples, on_progress);
   evaluation.plan(texts);
-  const std::vector<TaskSamples> results = evaluation.run();
-  write_out(text_table(results, arms));
+  return text_table(evaluation.run(), arms);
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation

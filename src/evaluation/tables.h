@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "eval_arms.h"
+#include "lazyllm/evaluation/arm.h"
 
 // What `lazyllm eval` prints: a first look in Markdown. `lazyllm report` says how sure it is.
-namespace lazyllm::cli {
+namespace lazyllm::evaluation {
 
 struct TaskSamples {
   std::string name, metric;
@@ -16,10 +16,10 @@ struct TaskSamples {
 };
 
 /// A row for each task and arm.
-std::string score_table(const std::vector<TaskSamples>& tasks, const std::vector<EvalArm>& arms);
+std::string score_table(const std::vector<TaskSamples>& tasks, const std::vector<Arm>& arms);
 /// For each task and arm the share of needles found, length by depth.
-std::string needle_grids(const std::vector<TaskSamples>& tasks, const std::vector<EvalArm>& arms);
+std::string needle_grids(const std::vector<TaskSamples>& tasks, const std::vector<Arm>& arms);
 /// Perplexity and divergence of each text and arm.
-std::string text_table(const std::vector<TaskSamples>& tasks, const std::vector<EvalArm>& arms);
+std::string text_table(const std::vector<TaskSamples>& tasks, const std::vector<Arm>& arms);
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation

@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "lazyllm/lazyllm.h"
+#include "lazyllm/tuning.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::tuning {
 
 enum class TuneKind { needle, text, record };
 std::string_view to_string(TuneKind kind);
@@ -20,16 +21,6 @@ struct TunePrompt {
   bool held_out = false;  ///< only the figures of the profile are measured on it
 };
 
-struct TunePromptOptions {
-  std::vector<std::string> data;  ///< texts, folders of texts, jsonl files, LongBench folders
-  std::string records = "all";    ///< or even, odd: which line numbers of jsonl files
-  int64_t tokens = 3500;          ///< most of a prompt; some are shorter
-  int64_t limit = 0;              ///< records of each task; 0: all
-  int64_t needles = 24, windows = 12;
-  bool no_chat = false;
-  uint64_t seed = 0;
-};
-
 /// Needles in the texts, windows of them, and records. Of each kind every third prompt is held out.
 /// jsonl: LongBench's fields in a folder with its prompts, or "prompt" with "answer" (or "answers")
 /// in a file. Errors: Error(io | invalid_file | invalid_input) with file and line; Error(usage) if
@@ -37,4 +28,4 @@ struct TunePromptOptions {
 std::vector<TunePrompt> make_tune_prompts(const TunePromptOptions& options,
                                           const std::shared_ptr<const Model>& model);
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::tuning

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "tune_heads.h"
-#include "tune_trials.h"
+#include "tuning/heads.h"
+#include "tuning/trials.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::tuning {
 
 /// What a loss of `max_loss` (0.01 for 1 %) means in the figures that a trial gives.
 struct TuneBound {
@@ -114,4 +114,4 @@ class TuneSearch {
   std::vector<std::string> refusals_;
 };
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::tuning

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tune_trials.h"
+#include "tuning/trials.h"
 
 #include <fmt/format.h>
 
@@ -8,13 +8,12 @@
 #include <optional>
 #include <set>
 
-#include "common_options.h"
 #include "lazyllm/evaluation/divergence.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::tuning {
 namespace {
 
-using Json = EvalSamples::Json;
+using Json = evaluation::Samples::Json;
 
 /// Nats per token by which one answer counts at most, to either side: where the model guesses, one
 /// label among fifty can be worth more than all other prompts together.
@@ -43,10 +42,6 @@ std::vector<int64_t> looked_at(const PruningOptions& candidate, const std::vecto
 
 }  // namespace
 
-std::string describe(const PruningOptions& candidate) {
-  return to_string(candidate);
-}
-
 TuneTrials::TuneTrials(std::shared_ptr<const Model> model, const SessionOptions& session,
                        const std::vector<TunePrompt>& prompts, const std::filesystem::path& state)
     : model_(std::move(model)), session_(session), prompts_(prompts), done_(state) {
@@ -62,7 +57,7 @@ TuneTrials::TuneTrials(std::shared_ptr<const Model> model, const SessionOptions&
 }
 
 std::string TuneTrials::key(const PruningOptions& candidate, size_t prompt) const {
-  return fmt::format("{}|{}|{}", made_for_, describe(candidate), prompt_keys_[prompt]);
+  return fmt::format("{}|{}|{}", made_for_, evaluation::describe(candidate), prompt_keys_[prompt]);
 }
 
 double TuneTrials::predicted_work(const PruningOptions& candidate, int64_t prompt_tokens,
@@ -102,7 +97,7 @@ Json TuneTrials::run_one(const PruningOptions& candidate, size_t index, PruningT
   ++trials_;
   const auto own_tokens = static_cast<double>(trial.own_answer().size());
   return {{"key", key(candidate, index)},
-          {"candidate", describe(candidate)},
+          {"candidate", evaluation::describe(candidate)},
           {"prompt", prompt.name},
           {"kind", to_string(prompt.kind)},
           {"kl", kl / own_tokens},
@@ -179,4 +174,4 @@ TuneLoss TuneTrials::loss(const PruningOptions& candidate, std::span<const size_
   return sum;
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::tuning

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "eval_prompt.h"
+#include "lazyllm/evaluation/prompt_builder.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <span>
 
-namespace lazyllm::cli {
+namespace lazyllm::evaluation {
 namespace {
 
 constexpr int64_t kTemplateTokens = 128;  // room for what a chat template adds to a cut prompt
@@ -32,7 +32,7 @@ std::vector<TokenId> PromptBuilder::compose(const std::string& prompt,
   return tokens;
 }
 
-std::string PromptBuilder::cut(const evaluation::Task& task, const std::string& prompt) const {
+std::string PromptBuilder::cut(const Task& task, const std::string& prompt) const {
   const int64_t room = context_ - task.max_tokens - kTemplateTokens;
   if (room < 2) {
     throw Error(ErrorCode::usage,
@@ -52,8 +52,7 @@ std::string PromptBuilder::cut(const evaluation::Task& task, const std::string& 
          model_->detokenize(std::span(tokens).last(half));
 }
 
-std::vector<TokenId> PromptBuilder::tokens(const evaluation::Task& task,
-                                           const evaluation::Record& record) const {
+std::vector<TokenId> PromptBuilder::tokens(const Task& task, const Record& record) const {
   std::vector<TokenId> tokens = compose(task.cut_middle ? cut(task, record.prompt) : record.prompt,
                                         record.answer_prefix, task.in_chat_template);
   if (static_cast<int64_t>(tokens.size()) + task.max_tokens > context_) {
@@ -65,8 +64,7 @@ std::vector<TokenId> PromptBuilder::tokens(const evaluation::Task& task,
   return tokens;
 }
 
-std::vector<TokenId> PromptBuilder::answer(const evaluation::Task& task,
-                                           const evaluation::Record& record) const {
+std::vector<TokenId> PromptBuilder::answer(const Task& task, const Record& record) const {
   const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\t'; };
   const bool bare = no_chat_ || !task.in_chat_template;
   std::string text = record.gold;
@@ -82,10 +80,10 @@ void PromptBuilder::check_length(const char* flag, int64_t length) const {
               fmt::format("{} {}: the model's context holds {} tokens", flag, length, context_));
 }
 
-evaluation::TokenCounter PromptBuilder::counter() const {
+TokenCounter PromptBuilder::counter() const {
   return [this](const std::string& prompt, const std::string& answer_prefix) {
     return static_cast<int64_t>(compose(prompt, answer_prefix, true).size());
   };
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation

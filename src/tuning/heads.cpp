@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tune_heads.h"
+#include "tuning/heads.h"
 
 #include <fmt/format.h>
 
@@ -11,7 +11,7 @@
 
 #include "lazyllm/attention.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::tuning {
 namespace {
 
 constexpr size_t kMostHeads = 8;
@@ -134,4 +134,4 @@ std::string HeadCalibration::score(int layer) const {
   return to_score(chosen);
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::tuning

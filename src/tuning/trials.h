@@ -9,11 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "eval_samples.h"
+#include "evaluation/samples.h"
+#include "lazyllm/evaluation/arm.h"
 #include "lazyllm/lazyllm.h"
-#include "tune_prompts.h"
+#include "tuning/prompts.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::tuning {
 
 /// How far a candidate is from the dense model on one prompt, or on several (means).
 struct TuneLoss {
@@ -61,7 +62,8 @@ class TuneTrials {
  private:
   std::string key(const PruningOptions& candidate, size_t prompt) const;
   std::string key_of_found(const std::string& name, std::span<const size_t> prompts) const;
-  EvalSamples::Json run_one(const PruningOptions& candidate, size_t prompt, PruningTrial& trial);
+  evaluation::Samples::Json run_one(const PruningOptions& candidate, size_t prompt,
+                                    PruningTrial& trial);
   double predicted_work(const PruningOptions& candidate, int64_t prompt_tokens,
                         const PruningTrial::Outcome& dense,
                         const PruningTrial::Outcome& lazy) const;
@@ -71,11 +73,8 @@ class TuneTrials {
   const std::vector<TunePrompt>& prompts_;
   std::vector<std::string> prompt_keys_;
   std::string made_for_;  // model and settings that a trial depends on
-  EvalSamples done_;
+  evaluation::Samples done_;
   int64_t trials_ = 0;
 };
 
-/// "12:0.3+score=ahead+..."
-std::string describe(const PruningOptions& candidate);
-
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::tuning

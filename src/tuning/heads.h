@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "lazyllm/lazyllm.h"
-#include "tune_prompts.h"
+#include "tuning/prompts.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::tuning {
 
 /// Finds the heads whose look at a prompt tells best what the layers behind a cut will need for
 /// the answer. Nothing is trained: heads are taken one by one as long as they help.
@@ -44,4 +44,4 @@ class HeadCalibration {
   std::vector<std::vector<std::vector<float>>> needed_;
 };
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::tuning

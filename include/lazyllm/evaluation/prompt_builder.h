@@ -8,7 +8,7 @@
 #include "lazyllm/evaluation/task.h"
 #include "lazyllm/lazyllm.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::evaluation {
 
 /// Turns questions into the tokens that the model gets.
 class PromptBuilder {
@@ -19,26 +19,26 @@ class PromptBuilder {
   /// Cut in the middle if the task is so: on tokens, joined as text and tokenised anew, as
   /// LongBench does it. Errors: Error(context_full) with the record's place if prompt and answer do
   /// not fit into the model's context; Error(usage) if the answers leave no room for any prompt.
-  std::vector<TokenId> tokens(const evaluation::Task& task, const evaluation::Record& record) const;
+  std::vector<TokenId> tokens(const Task& task, const Record& record) const;
 
   /// The record's right answer as it would go on behind these tokens: a prompt that stands outside
   /// of a chat template and ends in a word or a colon goes on with a space.
-  std::vector<TokenId> answer(const evaluation::Task& task, const evaluation::Record& record) const;
+  std::vector<TokenId> answer(const Task& task, const Record& record) const;
 
   /// Errors: Error(usage) with the flag for a prompt length beyond the model's context.
   void check_length(const char* flag, int64_t length) const;
 
   /// Counts with the chat template.
-  evaluation::TokenCounter counter() const;
+  TokenCounter counter() const;
 
  private:
   std::vector<TokenId> compose(const std::string& prompt, const std::string& answer_prefix,
                                bool in_chat_template) const;
-  std::string cut(const evaluation::Task& task, const std::string& prompt) const;
+  std::string cut(const Task& task, const std::string& prompt) const;
 
   std::shared_ptr<const Model> model_;
   bool no_chat_;
   int64_t max_length_, context_;
 };
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::evaluation
