@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string_view>
 
 #include "lazyllm/model.h"
@@ -24,8 +25,13 @@ std::shared_ptr<TokenConstraint> make_json_object_constraint(std::shared_ptr<con
 /// ones behind them. docs/structured-output.md says which keywords are honoured.
 ///
 /// Errors: as above, and Error(invalid_input) naming the place in the schema (a JSON pointer), what
-/// is not supported there and what is.
+/// is not supported there and what is; Error(usage) once `stop` was requested. A schema is compiled
+/// once for a model and kept for further answers; the caller waits for it, nobody else.
+///
+/// `restrict` throws nothing whatever the logits hold. Logits that were minus infinity before (such
+/// as by a bias) stay so: then all may be minus infinity, and no token is possible.
 std::shared_ptr<TokenConstraint> make_json_schema_constraint(std::shared_ptr<const Model> model,
-                                                             std::string_view schema_json);
+                                                             std::string_view schema_json,
+                                                             const std::stop_token& stop = {});
 
 }  // namespace lazyllm

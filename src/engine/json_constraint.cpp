@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "engine/model_implementation.h"
-#include "grammar/schema_compiler.h"
+#include "grammar/schema_cache.h"
 #include "grammar/token_filter.h"
 
 namespace lazyllm {
@@ -13,10 +13,9 @@ namespace {
 
 class JsonConstraint final : public TokenConstraint {
  public:
-  JsonConstraint(std::shared_ptr<const Model> model,
-                 std::shared_ptr<const grammar::Grammar> grammar)
+  JsonConstraint(std::shared_ptr<const Model> model, const grammar::CompiledSchema& schema)
       : model_(std::move(model)),
-        filter_(model_->implementation().require_token_table(), std::move(grammar)) {}
+        filter_(model_->implementation().require_token_table(), schema.grammar, schema.masks) {}
 
   void restrict(std::span<float> logits) override {
     constexpr float kNever = -std::numeric_limits<float>::infinity();
@@ -42,13 +41,16 @@ class JsonConstraint final : public TokenConstraint {
 }  // namespace
 
 std::shared_ptr<TokenConstraint> make_json_object_constraint(std::shared_ptr<const Model> model) {
-  static const auto grammar = grammar::compile_schema(R"({"type": "object"})");
-  return std::make_shared<JsonConstraint>(std::move(model), grammar);
+  return make_json_schema_constraint(std::move(model), R"({"type": "object"})");
 }
 
 std::shared_ptr<TokenConstraint> make_json_schema_constraint(std::shared_ptr<const Model> model,
-                                                             std::string_view schema_json) {
-  return std::make_shared<JsonConstraint>(std::move(model), grammar::compile_schema(schema_json));
+                                                             std::string_view schema_json,
+                                                             const std::stop_token& stop) {
+  const Model::Implementation& implementation = model->implementation();
+  const grammar::CompiledSchema schema =
+      implementation.schema_cache().get(implementation.require_token_table(), schema_json, stop);
+  return std::make_shared<JsonConstraint>(std::move(model), schema);
 }
 
 }  // namespace lazyllm

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "formats/model_file.h"
+#include "grammar/schema_cache.h"
 #include "grammar/token_table.h"
 #include "kernels/backend.h"
 #include "lazyllm/model.h"
@@ -30,10 +31,13 @@ struct Model::Implementation {
   const model::Transformer& require_transformer() const;
   /// The vocabulary as constrained decoding needs it, sorted when first asked for. Thread-safe.
   std::shared_ptr<const grammar::TokenTable> require_token_table() const;
+  /// Schemas compiled for its vocabulary.
+  grammar::SchemaCache& schema_cache() const { return schema_cache_; }
 
  private:
   mutable std::mutex token_table_mutex_;
   mutable std::shared_ptr<const grammar::TokenTable> token_table_;
+  mutable grammar::SchemaCache schema_cache_;
 };
 
 }  // namespace lazyllm

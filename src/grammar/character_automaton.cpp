@@ -15,17 +15,12 @@ int32_t CharacterAutomaton::add_state(bool accepting, PatternBudget& budget) {
   return static_cast<int32_t>(accepting_.size() - 1);
 }
 
-CharacterAutomaton::Class CharacterAutomaton::class_of(char32_t character) const {
+CharacterAutomaton::Class CharacterAutomaton::find_class(char32_t character) const {
   const auto range =
       std::lower_bound(ranges_.begin(), ranges_.end(), character,
                        [](const CharacterRange& r, char32_t c) { return r.last < c; });
   if (range == ranges_.end() || character < range->first) return kNoClass;
   return range_class_[static_cast<size_t>(range - ranges_.begin())];
-}
-
-int32_t CharacterAutomaton::next(int32_t state, char32_t character) const {
-  const Class c = class_of(character);
-  return c == kNoClass ? kDead : entry(state, c);
 }
 
 bool CharacterAutomaton::continues(int32_t state, char32_t first, char32_t last) const {
@@ -39,6 +34,9 @@ bool CharacterAutomaton::continues(int32_t state, char32_t first, char32_t last)
 }
 
 void CharacterAutomaton::append_range(CharacterRange range, Class c) {
+  for (char32_t i = range.first; i <= range.last && i < ascii_class_.size(); ++i) {
+    ascii_class_[i] = c;
+  }
   if (!ranges_.empty() && range_class_.back() == c && ranges_.back().last + 1 == range.first) {
     ranges_.back().last = range.last;
     return;

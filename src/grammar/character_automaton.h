@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -29,7 +30,13 @@ class CharacterAutomaton {
 
   /// kDead if it accepts nothing.
   int32_t start() const { return start_; }
-  int32_t next(int32_t state, char32_t character) const;
+  int32_t next(int32_t state, char32_t character) const {
+    const Class c = class_of(character);
+    return c == kNoClass ? kDead : entry(state, c);
+  }
+  size_t states() const { return accepting_.size(); }
+  /// Of its tables, about.
+  size_t bytes() const { return table_.size() * sizeof(int32_t) + ranges_.size() * 10; }
   bool accepts(int32_t state) const { return accepting_[static_cast<size_t>(state)]; }
   /// True if some character of first .. last may come next.
   bool continues(int32_t state, char32_t first, char32_t last) const;
@@ -39,7 +46,7 @@ class CharacterAutomaton {
   using Class = uint16_t;
   static constexpr Class kNoClass = UINT16_MAX;
 
-  CharacterAutomaton() = default;
+  CharacterAutomaton() { ascii_class_.fill(kNoClass); }
   int32_t& entry(int32_t state, Class c) {
     return table_[static_cast<size_t>(state) * classes_ + c];
   }
@@ -47,13 +54,17 @@ class CharacterAutomaton {
     return table_[static_cast<size_t>(state) * classes_ + c];
   }
   int32_t add_state(bool accepting, PatternBudget& budget);
-  Class class_of(char32_t character) const;
+  Class class_of(char32_t character) const {
+    return character < ascii_class_.size() ? ascii_class_[character] : find_class(character);
+  }
+  Class find_class(char32_t character) const;
   void append_range(CharacterRange range, Class c);
   /// Removes the states from which no accepting one can be reached.
   void trim();
 
-  std::vector<CharacterRange> ranges_;  ///< ascending, disjoint
-  std::vector<Class> range_class_;      ///< of each range
+  std::vector<CharacterRange> ranges_;   ///< ascending, disjoint
+  std::vector<Class> range_class_;       ///< of each range
+  std::array<Class, 0x80> ascii_class_;  ///< the same for ASCII, looked up most
   size_t classes_ = 0;
   std::vector<int32_t> table_;  ///< [states][classes]
   std::vector<bool> accepting_;

@@ -271,12 +271,19 @@ class PatternParser {
 
 }  // namespace
 
+void fail_stopped() {
+  fail(ErrorCode::usage, "compiling the schema was stopped: nobody waits for it any more");
+}
+
 void PatternBudget::spend(size_t work) {
   if (work > left) {
     fail(ErrorCode::invalid_input,
          "\"pattern\" (with \"minLength\" and \"maxLength\", where given) needs too large an "
-         "automaton; use smaller counts or a simpler pattern");
+         "automaton: it costs more than {} steps with all patterns before it; use smaller counts "
+         "or a simpler pattern",
+         kMost);
   }
+  if (stop.stop_requested()) fail_stopped();
   left -= work;
 }
 

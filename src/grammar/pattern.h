@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stop_token>
 #include <string_view>
 #include <vector>
 
@@ -31,10 +32,15 @@ struct Pattern {
 
 /// What patterns and their automata may cost in all: steps, and entries of tables.
 struct PatternBudget {
-  size_t left = 10'000'000;
-  /// Errors: Error(invalid_input) when nothing is left.
+  static constexpr size_t kMost = 4'000'000;
+  size_t left = kMost;
+  std::stop_token stop = {};  ///< of whoever waits for them
+  /// Errors: Error(invalid_input) when nothing is left; Error(usage) once stop was requested.
   void spend(size_t work);
 };
+
+/// Throws Error(usage): nobody waits for the schema any more.
+[[noreturn]] void fail_stopped();
 
 /// Errors: Error(invalid_input) saying what is not supported and what is.
 Pattern parse_pattern(std::string_view source, PatternBudget& budget);

@@ -2,6 +2,7 @@
 // From a regular expression to a deterministic automaton: Thompson's construction, then subsets.
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "grammar/character_automaton.h"
 #include "grammar/pattern.h"
@@ -115,6 +116,14 @@ class NondeterministicAutomaton {
 };
 
 using Subset = std::vector<uint32_t>;  // ascending
+
+struct SubsetHash {
+  size_t operator()(const Subset& subset) const {
+    uint64_t hash = subset.size();
+    for (const uint32_t state : subset) hash = (hash ^ state) * 0x9E3779B97F4A7C15 >> 7 ^ hash;
+    return hash;
+  }
+};
 
 }  // namespace
 
@@ -241,7 +250,7 @@ class Determiniser {
   PatternBudget& budget_;
   std::vector<std::vector<bool>> class_members_;  ///< [class][set]
   std::vector<bool> marked_ = std::vector<bool>(from_.states.size());
-  std::map<Subset, int32_t> numbers_;
+  std::unordered_map<Subset, int32_t, SubsetHash> numbers_;
   std::vector<Subset> pending_;
   CharacterAutomaton result_;
 };

@@ -65,6 +65,9 @@ class Recogniser {
   /// characters, whatever they are; 0: not in such a place.
   uint32_t free_characters(const Thread& thread) const;
 
+  /// The node of the string with a pattern that the thread is in, between two characters, or null.
+  const Node* matching_string(const Thread& thread) const;
+
   struct Mark {
     size_t frames = 0, names = 0;
   };

@@ -41,8 +41,14 @@ bool Recogniser::string_may_end(const Thread& thread) const {
 }
 
 void Recogniser::push_string(Thread thread, uint8_t byte, std::vector<Thread>& out) {
-  const auto outcome = thread.decoder.push(
-      byte, [&](char32_t first, char32_t last) { return string_continues(thread, first, last); });
+  const auto continues = [&](char32_t first, char32_t last) {
+    return string_continues(thread, first, last);
+  };
+  const bool any_text = node(thread.id).kind == Node::Kind::text;
+  const auto outcome = thread.decoder.push(byte, [&](char32_t first, char32_t last) {
+    return any_text ? continues(first, last)
+                    : wanted_literally(thread.decoder, first, last, continues);
+  });
   switch (outcome) {
     case StringDecoder::Outcome::refused:
       return;
@@ -77,6 +83,12 @@ uint32_t Recogniser::free_characters(const Thread& thread) const {
   if (thread.place != Place::string || node(thread.id).kind != Node::Kind::text) return 0;
   const uint32_t maximum = node(thread.id).maximum;
   return maximum == kUnbounded ? kUnbounded : maximum - thread.words.length;
+}
+
+const Node* Recogniser::matching_string(const Thread& thread) const {
+  const bool between = thread.decoder.phase == StringDecoder::Phase::plain;
+  if (thread.place != Place::string || !between) return nullptr;
+  return node(thread.id).kind == Node::Kind::matching ? &node(thread.id) : nullptr;
 }
 
 bool Recogniser::additional_names(const Frame& frame, const ObjectRule& rule) const {
@@ -114,8 +126,11 @@ void Recogniser::push_name(Thread thread, uint8_t byte, std::vector<Thread>& out
   const Frame& frame = frames_[thread.frame];
   const ObjectRule& rule = object(frame);
   const bool additional = additional_names(frame, rule);
+  const auto declared = [&](char32_t first, char32_t last) {
+    return name_possible(frame, rule, rule.names.between(thread.words, first, last));
+  };
   const auto outcome = thread.decoder.push(byte, [&](char32_t first, char32_t last) {
-    return additional || name_possible(frame, rule, rule.names.between(thread.words, first, last));
+    return additional || wanted_literally(thread.decoder, first, last, declared);
   });
   switch (outcome) {
     case StringDecoder::Outcome::refused:

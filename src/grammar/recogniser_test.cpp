@@ -162,5 +162,22 @@ TEST(Recogniser, RandomWalksEnd) {
   }
 }
 
+/// Names, enum and const have one spelling, except for characters beyond ASCII.
+TEST(Recogniser, WritesKnownTextsLiterally) {
+  constexpr const char* kSchema =
+      R"({"type": "object", "properties": {"full_l\"\n": {"enum": ["a/b", "x\\y\u0001", "é"]}},
+          "additionalProperties": false})";
+  for (const char* text : {R"({"full_l\"\n":"a/b"})", R"({"full_l\"\u000a":"x\\y\u0001"})",
+                           R"({"full_l\"\n":"\u00e9"})"}) {
+    EXPECT_TRUE(accepts(kSchema, text)) << text;
+  }
+  for (const char* text : {R"({"full_\u006c)", R"({"full_l\u0022)", R"({"full_l\"\n":"a\/)",
+                           R"({"full_l\"\n":"\u0061)", R"({"full_l\"\n":"x\u005c)"}) {
+    EXPECT_EQ(recognise(kSchema, text), Verdict::refused) << text;
+  }
+  EXPECT_EQ(recognise(R"({"type": "string", "pattern": "^a$"})", R"("\u0061)"), Verdict::refused);
+  EXPECT_TRUE(accepts(R"({"type": "string"})", R"("\u0061")"));
+}
+
 }  // namespace
 }  // namespace lazyllm::grammar

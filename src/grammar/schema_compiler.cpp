@@ -29,11 +29,15 @@ std::u32string characters_of(const std::string& text) {
 
 class SchemaCompiler {
  public:
-  explicit SchemaCompiler(std::string_view text) : document_(text), expander_(document_) {}
+  SchemaCompiler(std::string_view text, const std::stop_token& stop)
+      : document_(text), expander_(document_) {
+    budget_.stop = stop;
+  }
 
   Grammar compile() {
     grammar_.root = slot_of({&document_.root()});
     while (!pending_.empty()) {
+      if (budget_.stop.stop_requested()) fail_stopped();
       const auto [slot, schemas] = std::move(pending_.back());
       pending_.pop_back();
       fill(slot, schemas);
@@ -175,6 +179,7 @@ class SchemaCompiler {
     try {
       return work();
     } catch (const Error& error) {
+      if (error.code() != ErrorCode::invalid_input) throw;
       document_.refuse(schema, "{}", error.what());
     }
   }
@@ -311,8 +316,9 @@ class SchemaCompiler {
 
 }  // namespace
 
-std::shared_ptr<const Grammar> compile_schema(std::string_view schema_json) {
-  return std::make_shared<const Grammar>(SchemaCompiler(schema_json).compile());
+std::shared_ptr<const Grammar> compile_schema(std::string_view schema_json,
+                                              const std::stop_token& stop) {
+  return std::make_shared<const Grammar>(SchemaCompiler(schema_json, stop).compile());
 }
 
 }  // namespace lazyllm::grammar

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string_view>
 
 #include "grammar/grammar.h"
@@ -15,7 +16,9 @@ namespace lazyllm::grammar {
 /// it, those are written whose properties come in the schema's order with additional ones behind
 /// them, with numbers of bounded length, nested at most 32 levels deeper than need be.
 ///
-/// Errors: Error(invalid_input) naming the place in the schema, what is not supported and what is.
-std::shared_ptr<const Grammar> compile_schema(std::string_view schema_json);
+/// Errors: Error(invalid_input) naming the place in the schema, what is not supported and what is;
+/// Error(usage) once `stop` was requested.
+std::shared_ptr<const Grammar> compile_schema(std::string_view schema_json,
+                                              const std::stop_token& stop = {});
 
 }  // namespace lazyllm::grammar

@@ -70,6 +70,22 @@ bool wanted_beside_surrogates(char32_t first, char32_t last, const Wanted& wante
   return last > 0xDFFF && wanted(first > 0xDFFF ? first : 0xE000, last);
 }
 
+/// As `wanted`, but escapes are left to what cannot stand for itself: quotes, backslashes, control
+/// characters, and characters beyond ASCII, whose bytes a vocabulary may lack. A text then has
+/// nearly one spelling. `decoder` is the one that asks.
+template <typename Wanted>
+bool wanted_literally(const StringDecoder& decoder, char32_t first, char32_t last,
+                      const Wanted& wanted) {
+  const auto some = [&](char32_t low, char32_t high) {
+    low = low < first ? first : low;
+    high = high > last ? last : high;
+    return low <= high && wanted(low, high);
+  };
+  if (decoder.phase < StringDecoder::Phase::escape) return wanted(first, last);
+  if (some(0, 0x1F) || some(0x7F, kLastCharacter)) return true;
+  return decoder.phase == StringDecoder::Phase::escape && (some('"', '"') || some('\\', '\\'));
+}
+
 template <typename Wanted>
 StringDecoder::Outcome StringDecoder::push(uint8_t byte, const Wanted& wanted) {
   switch (phase) {
@@ -152,7 +168,7 @@ StringDecoder::Outcome StringDecoder::after_backslash(uint8_t byte, const Wanted
       phase = Phase::unit;
       left = 4;
       bits = 0;
-      return Outcome::more;
+      return unit_wanted(0, 0xFFFF, wanted) ? Outcome::more : Outcome::refused;
     default:
       return Outcome::refused;
   }

@@ -10,9 +10,12 @@ namespace {
 
 /// Frames that pile up before those that nobody needs are dropped.
 constexpr size_t kFramesToCompact = 4096;
-/// Steps of one walk beyond one for each node, about 50 ms. Only schemas with many alternatives
+/// Steps of one walk with several threads, a few milliseconds. Only schemas with many alternatives
 /// that stay possible together reach it.
-constexpr size_t kMostSteps = 2'000'000;
+constexpr size_t kMostSteps = 100'000;
+/// The same of masks for strings with patterns, whose steps are shorter. What a mask cost once
+/// counts whenever it is used, so that an answer does not depend on what others have computed.
+constexpr size_t kMostMaskSteps = 1'500'000;
 /// Later threads are compared with so many before them.
 constexpr std::ptrdiff_t kCompared = 16;
 
@@ -31,8 +34,9 @@ void remove_repeated(std::vector<Thread>& threads) {
 }  // namespace
 
 TokenFilter::TokenFilter(std::shared_ptr<const TokenTable> table,
-                         std::shared_ptr<const Grammar> grammar)
+                         std::shared_ptr<const Grammar> grammar, std::shared_ptr<StringMasks> masks)
     : table_(std::move(table)),
+      masks_(masks != nullptr ? std::move(masks) : std::make_shared<StringMasks>(table_, grammar)),
       recogniser_(std::move(grammar)),
       threads_{recogniser_.start()},
       mask_((static_cast<size_t>(table_->size()) + 63) / 64),
@@ -42,7 +46,8 @@ TokenFilter::TokenFilter(std::shared_ptr<const TokenTable> table,
 TokenFilter::Parts TokenFilter::parts() const {
   Parts parts;
   for (const Thread& thread : threads_) {
-    const bool in_string = recogniser_.free_characters(thread) > 0;
+    const bool in_string =
+        recogniser_.free_characters(thread) > 0 || recogniser_.matching_string(thread) != nullptr;
     (in_string ? parts.in_string : parts.others).push_back(thread);
   }
   return parts;
@@ -67,6 +72,24 @@ void TokenFilter::allow_in_string(uint32_t characters) {
   }
 }
 
+/// Tokens inside strings with patterns. False if they would cost too much.
+bool TokenFilter::allow_matching(const std::vector<Thread>& threads) {
+  size_t steps = 0;
+  std::vector<std::pair<uint32_t, int32_t>> seen;
+  for (const Thread& thread : threads) {
+    const Node* rule = recogniser_.matching_string(thread);
+    if (rule == nullptr) continue;
+    const auto place = std::pair(rule->index, thread.state);
+    if (std::find(seen.begin(), seen.end(), place) != seen.end()) continue;
+    if (!seen.empty() && steps > kMostMaskSteps) return false;
+    seen.push_back(place);
+    const auto mask = masks_->of(place.first, place.second);
+    steps += mask->steps;
+    for (size_t i = 0; i < mask_.size(); ++i) mask_[i] |= mask->bits[i];
+  }
+  return true;
+}
+
 /// Allows the trie's tokens that one of the threads can read.
 bool TokenFilter::walk(const TokenTrie& trie, const std::vector<Thread>& from) {
   if (from.empty()) return true;
@@ -74,7 +97,7 @@ bool TokenFilter::walk(const TokenTrie& trie, const std::vector<Thread>& from) {
   levels_[0] = from;
   marks_[0] = before;
   const std::vector<TokenTrie::Node>& nodes = trie.nodes();
-  size_t steps_left = kMostSteps + nodes.size();
+  size_t steps_left = kMostSteps;
   uint32_t i = 0;
   while (i < nodes.size()) {
     const TokenTrie::Node& node = nodes[i];
@@ -105,8 +128,9 @@ void TokenFilter::allow_by_threads() {
     free_characters = std::max(free_characters, recogniser_.free_characters(thread));
   }
   allow_in_string(free_characters);
-  const bool all_seen =
-      walk(table_->closing_string(), separate.in_string) && walk(table_->all(), separate.others);
+  const bool all_seen = allow_matching(separate.in_string) &&
+                        walk(table_->closing_string(), separate.in_string) &&
+                        walk(table_->all(), separate.others);
   if (all_seen) return;
   // Half of the alternatives are given up, for this answer.
   threads_.resize((threads_.size() + 1) / 2);

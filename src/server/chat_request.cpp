@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 namespace lazyllm::server {
 namespace {
@@ -116,6 +117,29 @@ ToolChoice parse_tool_choice(const Fields& body, const Json& tools) {
   return {ToolChoice::Mode::required, name};
 }
 
+/// Makes the references of a schema that moves to `place` (a JSON pointer) point there. What is
+/// data (enum, const, default, examples) stays; under `properties` and its like, keys are names.
+void move_references(Json& schema, const std::string& place) {
+  constexpr std::array<std::string_view, 6> kNamed = {
+      "properties",  "patternProperties", "$defs",
+      "definitions", "dependentSchemas",  "dependencies"};
+  constexpr std::array<std::string_view, 4> kData = {"enum", "const", "default", "examples"};
+  if (schema.is_array()) {
+    for (Json& part : schema) move_references(part, place);
+  }
+  if (!schema.is_object()) return;
+  for (auto& [key, value] : schema.items()) {
+    if (key == "$ref" && value.is_string() &&
+        value.get_ref<const std::string&>().starts_with("#")) {
+      value = "#" + place + value.get_ref<const std::string&>().substr(1);
+    } else if (std::find(kNamed.begin(), kNamed.end(), key) != kNamed.end() && value.is_object()) {
+      for (auto& [name, named] : value.items()) move_references(named, place);
+    } else if (std::find(kData.begin(), kData.end(), key) == kData.end()) {
+      move_references(value, place);
+    }
+  }
+}
+
 }  // namespace
 
 ChatRequest parse_chat(const Fields& body, const ModelInfo& model) {
@@ -148,11 +172,16 @@ ChatRequest parse_chat(const Fields& body, const ModelInfo& model) {
 
 std::string ChatRequest::call_schema() const {
   Json calls = Json::array();
+  const bool named = !tool_choice.name.empty();
+  const bool single = named || tools.size() == 1;
   for (const Json& tool : tools) {
     const Json& function = tool["function"];
-    if (!tool_choice.name.empty() && function["name"] != tool_choice.name) continue;
+    if (named && (function["name"] != tool_choice.name || !calls.empty())) continue;
     Json parameters = function.value("parameters", Json::object());
     if (parameters.empty()) parameters = {{"type", "object"}};
+    move_references(parameters, single
+                                    ? "/properties/arguments"
+                                    : fmt::format("/anyOf/{}/properties/arguments", calls.size()));
     calls.push_back(
         {{"type", "object"},
          {"properties",
@@ -160,7 +189,7 @@ std::string ChatRequest::call_schema() const {
          {"required", {"name", "arguments"}},
          {"additionalProperties", false}});
   }
-  return dump(calls.size() == 1 ? calls[0] : Json{{"anyOf", calls}});
+  return dump(single ? calls[0] : Json{{"anyOf", calls}});
 }
 
 }  // namespace lazyllm::server

@@ -90,5 +90,35 @@ TEST(ParseChat, RefusesToolsThatCannotWork) {
               HasSubstr("tools[0].function.name"));
 }
 
+/// What a tool's schema refers to is found where the tool's schema went; data is left alone.
+TEST(ChatRequest, ReferencesOfToolsMoveAlong) {
+  const std::string tool =
+      R"({"type": "function", "function": {"name": "NAME", "parameters": {"type": "object",
+          "$defs": {"s": {"type": "string"}},
+          "properties": {"a": {"$ref": "#/$defs/s"}, "b": {"$ref": "#"},
+                         "enum": {"$ref": "#/$defs/s"}, "c": {"enum": [{"$ref": "#/x"}]}}}}})";
+  const auto schema = [&](const std::string& tools, const std::string& choice) {
+    const ChatRequest request = parse(R"({"messages": [{"role": "user", "content": "hi"}],
+        "tools": [)" + tools + R"(], "tool_choice": )" +
+                                      choice + "}");
+    return Json::parse(request.call_schema());
+  };
+  const auto check = [](const Json& root, const std::string& place) {
+    const Json& properties = root.at(Json::json_pointer(place + "/properties"));
+    EXPECT_EQ(properties["a"]["$ref"], "#" + place + "/$defs/s");
+    EXPECT_EQ(properties["b"]["$ref"], "#" + place);
+    EXPECT_EQ(properties["enum"]["$ref"], "#" + place + "/$defs/s");
+    EXPECT_EQ(properties["c"]["enum"][0]["$ref"], "#/x");
+  };
+  std::string other = tool;
+  other.replace(other.find("NAME"), 4, "other");
+  check(schema(tool, "\"required\""), "/properties/arguments");
+  const Json both = schema(tool + "," + other, "\"required\"");
+  check(both, "/anyOf/0/properties/arguments");
+  check(both, "/anyOf/1/properties/arguments");
+  check(schema(other + "," + tool, R"({"type": "function", "function": {"name": "NAME"}})"),
+        "/properties/arguments");
+}
+
 }  // namespace
 }  // namespace lazyllm::server

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grammar/schema_cache.h"
+
+#include <algorithm>
+
+#include "grammar/schema_compiler.h"
+
+namespace lazyllm::grammar {
+namespace {
+
+/// Bytes of a grammar, about.
+size_t bytes_of(const Grammar& grammar) {
+  constexpr size_t kPerPart = 200;
+  size_t bytes = kPerPart * (grammar.nodes.size() + grammar.slots.size());
+  for (const CharacterAutomaton& automaton : grammar.automata) bytes += automaton.bytes();
+  return bytes;
+}
+
+}  // namespace
+
+const SchemaCache::Entry* SchemaCache::find(std::string_view schema_json) {
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& entry) { return entry.text == schema_json; });
+  if (found == entries_.end()) return nullptr;
+  entries_.splice(entries_.begin(), entries_, found);
+  return &entries_.front();
+}
+
+CompiledSchema SchemaCache::get(const std::shared_ptr<const TokenTable>& table,
+                                std::string_view schema_json, const std::stop_token& stop) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const Entry* entry = find(schema_json)) return entry->schema;
+  }
+  Entry entry;
+  entry.text = schema_json;
+  entry.schema.grammar = compile_schema(schema_json, stop);
+  entry.schema.masks = std::make_shared<StringMasks>(table, entry.schema.grammar);
+  entry.bytes = entry.text.size() + bytes_of(*entry.schema.grammar);
+  const std::lock_guard lock(mutex_);
+  if (const Entry* other = find(schema_json)) return other->schema;
+  bytes_ += entry.bytes;
+  entries_.push_front(std::move(entry));
+  const CompiledSchema schema = entries_.front().schema;
+  while (entries_.size() > kMostSchemas || bytes_ > kMostBytes) {
+    bytes_ -= entries_.back().bytes;
+    entries_.pop_back();
+    if (entries_.empty()) break;
+  }
+  return schema;
+}
+
+size_t SchemaCache::size() const {
+  const std::lock_guard lock(mutex_);
+  return entries_.size();
+}
+
+}  // namespace lazyllm::grammar
