@@ -71,8 +71,8 @@ class QuestionEvaluation {
         fmt::format("{} {} {} {} {} {}", task.metric, task.max_tokens, task.first_line_only,
                     task.stop_at_line_end, fmt::join(prompts_.answer(task, record), " "),
                     fmt::join(prompt, " "));
-    for (const std::string& answer : record.answers) content += '\0' + answer;
-    for (const std::string& label : record.classes) content += '\1' + label;
+    for (const std::string& answer : record.answers) content.append(1, '\0').append(answer);
+    for (const std::string& label : record.classes) content.append(1, '\1').append(label);
     return fmt::format("{}|{}|{}|{}|{:016x}", fingerprint(arm, info_), suite_, task.name, record.id,
                        std::hash<std::string>()(content));
   }
@@ -153,7 +153,7 @@ std::string evaluate_questions(const std::string& suite, std::shared_ptr<const M
                                 on_progress);
   const std::vector<TaskSamples> results = evaluation.run();
   std::string out = score_table(results, arms);
-  if (suite == "needle") out += "\n" + needle_grids(results, arms);
+  if (suite == "needle") out.append("\n").append(needle_grids(results, arms));
   return out;
 }
 

@@ -96,7 +96,7 @@ Task read_ruler_task(const std::filesystem::path& path, int64_t limit) {
            "{}: some records of the file have an answer_prefix and some have not", where);
     }
     task.max_tokens = tokens;
-    if (!record.answer_prefix.ends_with(' ')) record.gold = " ";
+    if (!record.answer_prefix.ends_with(' ')) record.gold.assign(1, ' ');
     for (size_t i = 0; i < record.answers.size(); ++i) {
       record.gold += (i > 0 ? ", " : "") + record.answers[i];
     }

@@ -127,7 +127,7 @@ TuneResult tune(std::shared_ptr<const Model> model, const TuneOptions& options,
             ? table(search.frontier(), "none of them beaten in both speed and KL", bound)
             : table(search.measured(), "as given", bound);
   if (!search.refusals().empty()) out += "\nOutside of the bound on the held-out prompts:\n\n";
-  for (const std::string& refusal : search.refusals()) out += "- " + refusal + "\n";
+  for (const std::string& refusal : search.refusals()) out += fmt::format("- {}\n", refusal);
   if (!choice) {
     out += fmt::format(
         "\nnone found: no candidate is {}x as fast as dense within the bound on the held-out "
@@ -141,8 +141,8 @@ TuneResult tune(std::shared_ptr<const Model> model, const TuneOptions& options,
     }
     return result;
   }
-  out += "\nChosen, on the held-out prompts:\n\n" + std::string(kTableHead) +
-         row(choice->candidate.pruning, choice->held_out, bound);
+  out.append("\nChosen, on the held-out prompts:\n\n").append(kTableHead);
+  out.append(row(choice->candidate.pruning, choice->held_out, bound));
   if (choice->held_out.needles == 0) {
     out += "\nThe dense model finds no needle of the held-out prompts: nothing is known of them.\n";
   }
