@@ -27,3 +27,8 @@ def test_processor_specific_code_is_in_the_kernels(root):
     wrong = [str(file.relative_to(root)) for file in files(root, "src", "apps", "include")
              if "kernels" not in file.parts and file.name != SPIN_WAIT and conditional.search(file.read_text())]
     assert not wrong, f"belongs behind src/kernels: {wrong}"
+
+
+def test_the_program_is_thin(root):
+    lines = sum(file.read_text().count("\n") for file in files(root, "apps/cli"))
+    assert lines < 4000, f"apps/cli has {lines} lines: what computes belongs into src"
