@@ -44,7 +44,7 @@ class Plan:
     def __init__(self, seed: int, layers: int, *, chat: bool, nan: bool, constant: dict | None, document: int):
         self.seed, self.layers, self.chat, self.nan, self.constant = seed, layers, chat, nan, constant
         draw = random.Random(seed)
-        self.documents = [[draw.choice(WORDS) for _ in range(draw.randint(document // 8, document))] for _ in range(6)]
+        self.documents = [[draw.choice(WORDS) for _ in range(draw.randint(max(8, document // 8), max(8, document)))] for _ in range(6)]
 
     def _text(self, draw: random.Random) -> str:
         words = list(draw.choice(self.documents))
