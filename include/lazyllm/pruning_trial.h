@@ -21,11 +21,13 @@ class PruningTrial {
   /// `depths`: layers (1-based) after which options may prune first; others start from nothing.
   /// `own_tokens`: most of the dense model's own answer, one at least; the token that ends it is a
   /// part of it.
+  /// `protected_ranges`: of the prompt, never pruned (ChatPrompt::protected_ranges).
   /// `session`: cache types; its pruning options are not used.
   /// Errors: as Session::forced_logits.
   PruningTrial(std::shared_ptr<const Model> model, const SessionOptions& session,
                std::vector<TokenId> prompt, std::vector<TokenId> answer,
-               std::span<const int> depths, int64_t own_tokens = 16);
+               std::span<const int> depths, int64_t own_tokens = 16,
+               std::vector<TokenRange> protected_ranges = {});
   ~PruningTrial();
   PruningTrial(const PruningTrial&) = delete;
   PruningTrial& operator=(const PruningTrial&) = delete;

@@ -39,6 +39,9 @@ struct AnswerRequest {
   PruningOptions pruning;
   std::shared_ptr<TokenConstraint> constraint;
   int top_logprobs = -1;  ///< -1: no log-probabilities; 0: the chosen token's; n: and the n best
+  /// -1: none; n: the log-probability of each token of the prompt behind those before it, and the n
+  /// best instead. The prompt is computed densely and without cache then, whatever `pruning` says.
+  int prompt_logprobs = -1;
   bool report_tokens = false;  ///< how deep each token of the prompt was carried
   bool use_cache = true;       ///< may start from a snapshot and leave one
 };
@@ -69,7 +72,8 @@ struct AnswerEnd {
   int64_t cached_tokens = 0;  ///< of the prompt, taken from a snapshot
   double queue_ms = 0.0;
   std::optional<TokenReport> tokens;
-  std::optional<Error> error;  ///< set if the answer broke off for a reason of ours
+  std::vector<AnswerToken> prompt_logprobs;  ///< if asked for; the first token has none: NaN
+  std::optional<Error> error;                ///< set if the answer broke off for a reason of ours
 };
 
 using AnswerEvent = std::variant<PrefillProgress, AnswerToken, AnswerEnd>;

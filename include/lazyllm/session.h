@@ -76,14 +76,17 @@ class Session {
 
   /// Mean natural logarithm of the probabilities of `continuation`'s tokens, each behind the
   /// prompt and those before it; otherwise as forced_logits().
-  double log_likelihood(std::span<const TokenId> prompt, std::span<const TokenId> continuation);
+  double log_likelihood(std::span<const TokenId> prompt, std::span<const TokenId> continuation,
+                        std::span<const TokenRange> protected_ranges = {});
 
   /// Logits [vocabulary] from which each of `continuation`'s tokens would be chosen, in order:
   /// behind the prompt, then behind each token, which comes in as if the model had written it.
+  /// `protected_ranges`: of the prompt, as GenerationOptions has them.
   /// Policy and statistics are those of generate(); time spent in `sink` does not count.
   /// Errors: as generate(); Error(invalid_input) for an empty continuation.
   void forced_logits(std::span<const TokenId> prompt, std::span<const TokenId> continuation,
-                     const std::function<void(int64_t index, std::span<const float> logits)>& sink);
+                     const std::function<void(int64_t index, std::span<const float> logits)>& sink,
+                     std::span<const TokenRange> protected_ranges = {});
 
   /// Logits of a dense pass over `tokens` at the given rising positions, each [vocabulary].
   /// Starts from an empty session and leaves it holding the tokens.

@@ -8,19 +8,16 @@
 #include <vector>
 
 #include "engine/answer_channel.h"
-#include "engine/answer_writer.h"
-#include "engine/depth_recorder.h"
-#include "engine/model_implementation.h"
+#include "engine/generation.h"
 #include "engine/snapshot_cache.h"
-#include "lazy/policy.h"
-#include "lazy/sequence.h"
 #include "lazy/snapshot.h"
 #include "lazy/step.h"
 
 namespace lazyllm::engine {
 
-/// One answer of a scheduler from its request to its end: the tokens with everything computed
-/// for them, and what comes of them. The scheduler makes its steps.
+/// One answer of a scheduler from its request to its end: drives a Generation by parts of shared
+/// steps, begins from a snapshot and leaves one, and tells the reader. The scheduler makes its
+/// steps.
 ///
 ///   start() -> prefill steps -> finish_prefill() -> { begin_decode() -> step -> finish_decode() }
 ///   -> end()
@@ -28,7 +25,7 @@ namespace lazyllm::engine {
 /// One thread at a time.
 class AnswerTask : private lazy::StepObserver {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Clock = Generation::Clock;
 
   /// Errors: Error(usage) for senseless options.
   AnswerTask(std::shared_ptr<const Model> model, AnswerRequest request,
@@ -50,59 +47,46 @@ class AnswerTask : private lazy::StepObserver {
   /// step but not yet finish_prefill(). Both share memory until one of them writes.
   void share_prefill(const AnswerTask& other);
   void tell_progress();
-  /// With a step of its own (`report` its part's) or of the one it shares.
-  void finish_prefill() { finish_prefill(part_.report()); }
+  /// After the prompt's step: the first token.
+  void finish_prefill();
   void begin_decode();
   void finish_decode();
   /// Tells the reader, and gives the exact layers to the cache. Never throws.
   void end(FinishReason reason, std::optional<Error> error, SnapshotCache& snapshots);
-
   /// Tells the reader and nothing else; for when too much is broken for end(). Never throws.
   void abandon(const Error& error) noexcept;
 
-  bool over() const { return writer_.finish_reason().has_value(); }
-  FinishReason finish_reason() const { return *writer_.finish_reason(); }
+  bool over() const { return generation_.writer().finish_reason().has_value(); }
+  FinishReason finish_reason() const { return *generation_.writer().finish_reason(); }
   bool cancelled() const { return channel_->cancelled(); }
   SlotInfo slot_info() const;
   int64_t prompt_tokens() const { return std::ssize(request_.prompt); }
-  int64_t cached_tokens() const { return cached_tokens_; }
-  const Statistics& statistics() const { return statistics_; }
+  int64_t cached_tokens() const { return generation_.cached_tokens(); }
+  const Statistics& statistics() const { return generation_.statistics(); }
 
  private:
   /// Copies what a snapshot needs when a step has reached its depth.
   void on_computed(int depth) override;
-  void finish_prefill(const lazy::StepReport& report);
-  AnswerEnd last_event(FinishReason reason, std::optional<Error> error);
+  void use_snapshots(SnapshotCache& snapshots);
+  void want_prompt_logprobs(lazy::StepRequest& step);
+  void write_first();
   void write_token();
-  std::vector<TokenLogprob> best_tokens(double log_sum) const;
-  double computed_fraction() const;
+  AnswerEnd last_event(FinishReason reason, std::optional<Error> error);
+  bool scores_prompt() const { return request_.prompt_logprobs >= 0; }
   int64_t last_position() const;
-  lazy::StepRequest step_request();
 
-  std::shared_ptr<const Model> model_;
-  const model::Transformer& transformer_;
   AnswerRequest request_;
-  lazy::PruningPlan plan_;
-  std::unique_ptr<lazy::Policy> policy_;
-  lazy::CacheTypes cache_types_;
   int64_t context_;
   std::shared_ptr<AnswerChannel> channel_;
   Clock::time_point submitted_ = Clock::now();
-  AnswerWriter writer_;
-
-  lazy::Sequence sequence_;
+  Generation generation_;
   lazy::StepPart part_;
   lazy::StepRun prefill_;
-  std::unique_ptr<lazy::Snapshot> snapshot_;    // being recorded; null: none will be left
-  std::vector<int32_t> kept_;                   // indices of the prompt's tokens that are computed
-  std::vector<TokenId> prompt_, conversation_;  // as computed; as the reader knows it
+  std::unique_ptr<lazy::Snapshot> snapshot_;  // being recorded; null: none will be left
+  std::vector<int32_t> logit_positions_;      // where logits of the prompt are wanted
+  std::vector<AnswerToken> prompt_logprobs_;
   TokenId next_token_ = 0;
-  std::vector<float> logits_;  // of the last step
-  int64_t cached_tokens_ = 0, cached_pairs_ = 0;
-  uint64_t editing_pairs_ = 0;  // spent by the policy on choosing
   double queue_ms_ = 0.0;
-  Statistics statistics_;
-  std::optional<DepthRecorder> depths_;  // if the request wants them
 };
 
 }  // namespace lazyllm::engine

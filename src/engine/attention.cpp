@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "engine/model_implementation.h"
+#include "engine/prompt_check.h"
 #include "lazy/policy.h"
 #include "lazy/step.h"
 
@@ -56,26 +57,13 @@ class AnswerProbe final : public lazy::Policy {
   std::vector<double> pool_sums_;
 };
 
-void check_tokens(const model::Hyperparameters& h, std::span<const TokenId> tokens) {
-  if (tokens.empty()) fail(ErrorCode::invalid_input, "the prompt is empty; give some text");
-  if (std::ssize(tokens) > h.context_length) {
-    fail(ErrorCode::context_full, "the prompt has {} tokens but the context holds {}; shorten it",
-         tokens.size(), h.context_length);
-  }
-  for (const TokenId token : tokens) {
-    if (token < 0 || token >= h.vocabulary_size) {
-      fail(ErrorCode::invalid_input, "token id {} is out of range; the model has ids 0 to {}",
-           token, h.vocabulary_size - 1);
-    }
-  }
-}
-
 }  // namespace
 
 void last_token_attention(const Model& model, std::span<const TokenId> tokens,
                           const AttentionSink& sink) {
   const model::Transformer& transformer = model.implementation().require_transformer();
-  check_tokens(transformer.hyperparameters(), tokens);
+  engine::check_prompt(tokens, transformer.hyperparameters().context_length,
+                       transformer.hyperparameters());
   AttentionProbe probe(sink);
   lazy::Stepper stepper(transformer);
   lazy::Sequence sequence(transformer, {});
@@ -87,10 +75,11 @@ void last_token_attention(const Model& model, std::span<const TokenId> tokens,
 void answer_attention(const Model& model, std::span<const TokenId> prompt,
                       std::span<const TokenId> answer, int pool, const AnswerAttentionSink& sink) {
   const model::Transformer& transformer = model.implementation().require_transformer();
-  check_tokens(transformer.hyperparameters(), prompt);
+  if (prompt.empty()) fail(ErrorCode::invalid_input, "the prompt is empty; write some text");
   std::vector<TokenId> tokens(prompt.begin(), prompt.end());
   tokens.insert(tokens.end(), answer.begin(), answer.end());
-  check_tokens(transformer.hyperparameters(), tokens);
+  engine::check_prompt(tokens, transformer.hyperparameters().context_length,
+                       transformer.hyperparameters());
   lazy::Stepper stepper(transformer);
   AnswerProbe probe(stepper, prompt.size(), answer.size(), pool, sink);
   lazy::Sequence sequence(transformer, {});

@@ -6,17 +6,19 @@
 #include <map>
 
 #include "base/error.h"
-#include "engine/model_implementation.h"
-#include "engine/step_statistics.h"
-#include "lazy/policy.h"
+#include "engine/generation.h"
 #include "lazy/step.h"
 
 namespace lazyllm {
 
+using engine::Generation;
+
+/// Drives Generations by forced tokens: the trunk, which is dense, and one for each trial, which
+/// begins with what the trunk had at its first cut.
 struct PruningTrial::Implementation final : lazy::StepObserver {
   Implementation(std::shared_ptr<const Model> owner, const SessionOptions& session,
                  std::vector<TokenId> prompt_tokens, std::vector<TokenId> answer_tokens,
-                 std::span<const int> kept_depths)
+                 std::span<const int> kept_depths, std::vector<TokenRange> ranges)
       : model(std::move(owner)),
         transformer(model->implementation().require_transformer()),
         stepper(transformer),
@@ -24,17 +26,27 @@ struct PruningTrial::Implementation final : lazy::StepObserver {
                     static_cast<kernels::CacheType>(session.cache_type_v)},
         prompt(std::move(prompt_tokens)),
         answer(std::move(answer_tokens)),
-        trunk(transformer, cache_types) {
+        protected_ranges(std::move(ranges)),
+        trunk(model, dense_plan(), cache_types) {
     for (const int depth : kept_depths) {
       rows.try_emplace(depth, transformer.backend(), transformer.hyperparameters().hidden_size);
     }
   }
 
+  lazy::PruningPlan dense_plan() const {
+    PruningOptions options;
+    options.policy = "dense";
+    return lazy::resolve(options, transformer.hyperparameters());
+  }
+
   /// Keeps the dense run's rows; the sequence overwrites its own.
   void on_computed(int depth) override {
     const auto found = rows.find(depth);
-    if (found == rows.end() || trunk.size() != std::ssize(prompt)) return;
-    for (int64_t token = 0; token < trunk.size(); ++token) copy_row(trunk, token, found->second);
+    if (found == rows.end()) return;
+    const lazy::Sequence& sequence = trunk.sequence();
+    for (int64_t token = 0; token < sequence.size(); ++token) {
+      copy_row(sequence, token, found->second);
+    }
   }
 
   void copy_row(const lazy::Sequence& from, int64_t token, lazy::HiddenRows& to) const {
@@ -47,77 +59,62 @@ struct PruningTrial::Implementation final : lazy::StepObserver {
   void restore(int depth, int64_t count, lazy::Sequence& sequence) const {
     sequence.append(std::span(prompt).first(static_cast<size_t>(count)));
     for (int layer = 0; layer < depth; ++layer) {
-      sequence.kv(layer).share_prefix(trunk.kv(layer), count);
+      sequence.kv(layer).share_prefix(trunk.sequence().kv(layer), count);
     }
     sequence.hidden().share_prefix(rows.at(depth), count);
     for (int64_t token = 0; token < count; ++token) sequence.place(token, depth);
   }
 
-  lazy::StepRequest request_for(const lazy::PruningPlan& plan) const {
-    lazy::StepRequest request;
-    request.protect_first = plan.protect_first;
-    request.tail_end = std::ssize(prompt);
-    request.tail_begin = std::max<int64_t>(0, request.tail_end - plan.protect_last);
-    request.revive_budget = plan.revive_budget;
-    return request;
+  void begin(Generation& generation) {
+    generation.begin_prompt({prompt, protected_ranges, false, nullptr, {}}, stepper);
   }
 
-  /// The prompt's step from where the sequence stands; returns the logits behind it.
-  std::vector<float> prefill(lazy::Sequence& sequence, lazy::Policy& policy,
-                             lazy::StepRequest request, Outcome& outcome) {
-    std::vector<float> last;
-    request.logits = [&](int64_t, std::span<const float> values) {
-      last.assign(values.begin(), values.end());
-    };
-    request.new_tokens = std::span(prompt).subspan(static_cast<size_t>(sequence.size()));
-    request.first_query = 0;
-    Statistics statistics;
-    engine::add_prompt_step(stepper.step(sequence, policy, request), statistics);
+  /// The prompt's step from where the sequence stands.
+  void prefill(Generation& generation, lazy::StepObserver* observer, Outcome& outcome) {
+    lazy::StepRequest request = generation.prompt_step();
+    request.observer = observer;
+    generation.end_prompt(stepper.step(generation.sequence(), generation.policy(), request));
+    const Statistics& statistics = generation.statistics();
     outcome.kept_per_layer = statistics.kept_per_layer;
     outcome.linear_ms = statistics.linear_ms;
     outcome.attention_ms = statistics.attention_ms;
     outcome.head_ms = statistics.head_ms;
-    return last;
   }
 
-  /// From behind the prompt, token by token: `logits` has those of the prompt's last token and gets
-  /// those behind each token that `next` gives; -1 ends it.
-  void decode(lazy::Sequence sequence, lazy::Policy& policy, lazy::StepRequest request,
-              std::vector<std::vector<float>>& logits, const std::function<TokenId()>& next) {
-    request.kind = lazy::StepKind::decode;
-    request.first_query = -1;
-    request.logits = [&](int64_t, std::span<const float> values) {
-      logits.emplace_back(values.begin(), values.end());
+  /// Logits from behind the prompt on, behind each token that `next` gives; -1 ends it. What is
+  /// written stays with a copy.
+  std::vector<std::vector<float>> follow(
+      const Generation& from,
+      const std::function<TokenId(const std::vector<std::vector<float>>& so_far)>& next) {
+    Generation generation(from);
+    const auto last = [&] {
+      return std::vector<float>(generation.logits().begin(), generation.logits().end());
     };
-    for (TokenId token = next(); token >= 0; token = next()) {
-      request.new_tokens = std::span(&token, 1);
-      stepper.step(sequence, policy, request);
+    std::vector<std::vector<float>> logits = {last()};
+    for (TokenId token = next(logits); token >= 0; token = next(logits)) {
+      const lazy::StepRequest request = generation.decode_step(token);
+      generation.end_decode(stepper.step(generation.sequence(), generation.policy(), request));
+      logits.push_back(last());
     }
-  }
-
-  /// Behind each but the last of `tokens`.
-  std::vector<std::vector<float>> forced(const lazy::Sequence& sequence, lazy::Policy& policy,
-                                         const lazy::StepRequest& request,
-                                         const std::vector<float>& last,
-                                         const std::vector<TokenId>& tokens) {
-    std::vector<std::vector<float>> logits = {last};
-    decode(sequence, policy, request, logits, [&]() -> TokenId {
-      return logits.size() < tokens.size() ? tokens[logits.size() - 1] : -1;
-    });
     return logits;
   }
 
+  /// Behind each but the last of `tokens`.
+  std::vector<std::vector<float>> forced(const Generation& from,
+                                         const std::vector<TokenId>& tokens) {
+    return follow(from, [&](const auto& logits) -> TokenId {
+      return logits.size() < tokens.size() ? tokens[logits.size() - 1] : -1;
+    });
+  }
+
   /// Writes the dense model's own answer down.
-  std::vector<std::vector<float>> greedy(const std::vector<float>& last, int64_t most,
-                                         lazy::Policy& policy) {
-    std::vector<std::vector<float>> logits = {last};
-    decode(trunk, policy, request_for({}), logits, [&]() -> TokenId {
+  std::vector<std::vector<float>> greedy(int64_t most) {
+    return follow(trunk, [&](const auto& logits) -> TokenId {
       const std::vector<float>& row = logits.back();
       own.push_back(static_cast<TokenId>(std::max_element(row.begin(), row.end()) - row.begin()));
       const bool ends = std::ssize(own) >= most || model->is_end_of_generation(own.back());
       return ends ? -1 : own.back();
     });
-    return logits;
   }
 
   std::shared_ptr<const Model> model;
@@ -125,17 +122,20 @@ struct PruningTrial::Implementation final : lazy::StepObserver {
   lazy::Stepper stepper;
   lazy::CacheTypes cache_types;
   std::vector<TokenId> prompt, answer;
+  std::vector<TokenRange> protected_ranges;
   std::vector<TokenId> own;              // the dense model's answer
-  lazy::Sequence trunk;                  // the dense run, all layers
+  Generation trunk;                      // the dense run, all layers
   std::map<int, lazy::HiddenRows> rows;  // by depth, of the prompt
   Outcome dense;
 };
 
 PruningTrial::PruningTrial(std::shared_ptr<const Model> model, const SessionOptions& session,
                            std::vector<TokenId> prompt, std::vector<TokenId> answer,
-                           std::span<const int> depths, int64_t own_tokens)
+                           std::span<const int> depths, int64_t own_tokens,
+                           std::vector<TokenRange> protected_ranges)
     : implementation_(std::make_unique<Implementation>(std::move(model), session, std::move(prompt),
-                                                       std::move(answer), depths)) {
+                                                       std::move(answer), depths,
+                                                       std::move(protected_ranges))) {
   Implementation& own = *implementation_;
   const int64_t room = own.transformer.hyperparameters().context_length;
   const auto used = std::ssize(own.prompt) + std::ssize(own.answer);
@@ -145,14 +145,10 @@ PruningTrial::PruningTrial(std::shared_ptr<const Model> model, const SessionOpti
          "{}",
          room, own.prompt.size(), own.answer.size());
   }
-  const std::unique_ptr<lazy::Policy> dense = lazy::make_dense_policy();
-  lazy::StepRequest request = own.request_for({});
-  request.observer = &own;
-  const std::vector<float> last = own.prefill(own.trunk, *dense, request, own.dense);
-  request.observer = nullptr;
-  own.dense.logits = own.forced(own.trunk, *dense, request, last, own.answer);
-  own.dense.own_logits =
-      own.greedy(last, std::min(own_tokens, room - std::ssize(own.prompt)), *dense);
+  own.begin(own.trunk);
+  own.prefill(own.trunk, &own, own.dense);
+  own.dense.logits = own.forced(own.trunk, own.answer);
+  own.dense.own_logits = own.greedy(std::min(own_tokens, room - std::ssize(own.prompt)));
 }
 
 PruningTrial::~PruningTrial() = default;
@@ -167,21 +163,23 @@ const std::vector<TokenId>& PruningTrial::own_answer() const {
 
 PruningTrial::Outcome PruningTrial::run(const PruningOptions& options) {
   Implementation& own = *implementation_;
-  const lazy::PruningPlan plan = lazy::resolve(options, own.transformer.hyperparameters());
+  lazy::PruningPlan plan = lazy::resolve(options, own.transformer.hyperparameters());
   // What these policies compute before their first cut is the dense run's.
   LAZYLLM_CHECK(plan.policy_name == "lazy" || plan.policy_name == "tsp" ||
                 plan.policy_name == "static");
-  const std::unique_ptr<lazy::Policy> policy = lazy::create_policy(plan);
-  lazy::Sequence sequence(own.transformer, own.cache_types);
-  // The queries of the last tokens make the score, so these are computed anew.
-  const int64_t count = std::ssize(own.prompt) - std::max(1, plan.score.window);
+  plan.min_prompt = 0;  // a trial prunes, however short its prompt
   const int depth = plan.schedule.front().layer;
-  if (own.rows.contains(depth) && count > 0) own.restore(depth, count, sequence);
-  const lazy::StepRequest request = own.request_for(plan);
+  Generation generation(own.model, std::move(plan), own.cache_types);
+  own.begin(generation);
+  const int64_t count = std::ssize(own.prompt) - generation.scoring_tokens();
+  if (own.rows.contains(depth) && count > 0) {
+    own.restore(depth, count, generation.sequence());
+    generation.restored();
+  }
   Outcome outcome;
-  const std::vector<float> last = own.prefill(sequence, *policy, request, outcome);
-  outcome.logits = own.forced(sequence, *policy, request, last, own.answer);
-  outcome.own_logits = own.forced(sequence, *policy, request, last, own.own);
+  own.prefill(generation, nullptr, outcome);
+  outcome.logits = own.forced(generation, own.answer);
+  outcome.own_logits = own.forced(generation, own.own);
   return outcome;
 }
 

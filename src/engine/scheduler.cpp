@@ -16,6 +16,7 @@
 #include "engine/answer_channel.h"
 #include "engine/answer_task.h"
 #include "engine/model_implementation.h"
+#include "engine/prompt_check.h"
 #include "engine/slice_budget.h"
 #include "engine/snapshot_cache.h"
 #include "engine/snapshot_store.h"
@@ -184,19 +185,7 @@ Scheduler::Implementation::~Implementation() {
 
 std::unique_ptr<Answer> Scheduler::Implementation::submit(AnswerRequest request) {
   const int64_t prompt = std::ssize(request.prompt);
-  if (prompt == 0) fail(ErrorCode::invalid_input, "the prompt is empty; write something");
-  const int64_t vocabulary = transformer.hyperparameters().vocabulary_size;
-  for (const TokenId token : request.prompt) {
-    if (token < 0 || token >= vocabulary) {
-      fail(ErrorCode::invalid_input, "token id {} is out of range; the model has ids 0 to {}",
-           token, vocabulary - 1);
-    }
-  }
-  if (prompt > options.context) {
-    fail(ErrorCode::context_full,
-         "the prompt has {} tokens but the context holds {}; shorten the prompt", prompt,
-         options.context);
-  }
+  engine::check_prompt(request.prompt, options.context, transformer.hyperparameters());
   auto channel = std::make_shared<AnswerChannel>(bell);
   auto task = std::make_unique<AnswerTask>(model, std::move(request), cache_types, options.context,
                                            channel);

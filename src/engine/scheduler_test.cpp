@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <numeric>
 #include <thread>
 
 #include "engine/answers_for_tests.h"
@@ -365,6 +366,42 @@ TEST(Scheduler, ConstraintsAndLogProbabilities) {
     }
     EXPECT_NEAR(sum, 1.0, 1e-4);
   }
+}
+
+TEST(Scheduler, LogProbabilitiesOfAPromptAreAJobLikeAnyOther) {
+  Scheduler scheduler(tiny_model(), {.parallel = 2, .cache_bytes = 1 << 20});
+  AnswerRequest r = request(random_tokens(700), 0);
+  r.prompt_logprobs = 3;
+  Session session(tiny_model());
+  std::vector<float> expected;
+  std::vector<int32_t> positions(699);
+  std::iota(positions.begin(), positions.end(), 0);
+  session.logits(r.prompt, positions, [&](int64_t position, std::span<const float> logits) {
+    const auto next = static_cast<size_t>(r.prompt[static_cast<size_t>(position) + 1]);
+    double sum = 0.0;
+    for (const float logit : logits) sum += std::exp(static_cast<double>(logit));
+    expected.push_back(static_cast<float>(logits[next] - std::log(sum)));
+  });
+  read(*scheduler.submit(request(r.prompt, 3)));  // leaves a snapshot, which is not used here
+  auto beside = scheduler.submit(request(random_tokens(200, 3), 50));
+  const Outcome outcome = read(*scheduler.submit(r));
+  EXPECT_TRUE(outcome.tokens.empty());
+  ASSERT_EQ(outcome.end.prompt_logprobs.size(), 700u);
+  EXPECT_TRUE(std::isnan(outcome.end.prompt_logprobs[0].logprob));
+  for (size_t i = 1; i < 700; ++i) {
+    const AnswerToken& token = outcome.end.prompt_logprobs[i];
+    EXPECT_EQ(token.token, r.prompt[i]);
+    EXPECT_NEAR(token.logprob, expected[i - 1], 1e-5);
+    ASSERT_EQ(token.top.size(), 3u);
+    EXPECT_GE(token.top[0].logprob, token.logprob);
+  }
+  EXPECT_EQ(read(*beside).tokens, alone(request(random_tokens(200, 3), 50)).tokens);
+  auto cancelled = scheduler.submit(r);
+  cancelled->cancel();
+  EXPECT_EQ(read(*cancelled).end.reason, FinishReason::cancelled);
+  AnswerRequest too_large = r;
+  too_large.prompt_logprobs = 1 << 30;
+  EXPECT_THROW(scheduler.submit(too_large), Error);  // its memory is promised, too
 }
 
 TEST(Scheduler, ReportsHowDeepTokensWereCarried) {

@@ -149,9 +149,10 @@ void answer_completion(ModelService& service, Exchange& exchange) {
   if (body.boolean("echo").value_or(false)) {
     for (Prompt& prompt : job.prompts) {
       prompt.echo = service.model->detokenize(prompt.tokens);
-      if (logprobs)
-        prompt.echo_logprobs =
-            prompt_logprobs(service.model, prompt.tokens, answer_request.top_logprobs);
+      if (!logprobs) continue;
+      prompt.echo_logprobs =
+          prompt_logprobs(*service.scheduler, prompt.tokens, answer_request.top_logprobs,
+                          [&] { return exchange.connection.peer_gone(); });
     }
   }
   constrain(service, body, job);

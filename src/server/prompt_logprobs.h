@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <memory>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -10,9 +10,10 @@
 namespace lazyllm::server {
 
 /// Log-probability of each token of a prompt behind those before it, and the `top` best instead of
-/// it; the first token has none (NaN). A dense pass beside the scheduler, one at a time, which
-/// holds keys and values of its own meanwhile.
-std::vector<AnswerToken> prompt_logprobs(const std::shared_ptr<const Model>& model,
-                                         std::span<const TokenId> tokens, int top);
+/// it; the first token has none (NaN). A dense job of the scheduler like any other, with its
+/// promise of memory; cancelled when `peer_gone` says so.
+/// Errors: as Scheduler::submit; RequestError 499 if the client went away.
+std::vector<AnswerToken> prompt_logprobs(Scheduler& scheduler, std::span<const TokenId> tokens,
+                                         int top, const std::function<bool()>& peer_gone);
 
 }  // namespace lazyllm::server

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/generation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "engine/step_statistics.h"
+
+namespace lazyllm::engine {
+
+Generation::Generation(std::shared_ptr<const Model> model, lazy::PruningPlan plan,
+                       lazy::CacheTypes cache_types)
+    : model_(std::move(model)),
+      transformer_(model_->implementation().require_transformer()),
+      plan_(std::move(plan)),
+      cache_types_(cache_types),
+      policy_(lazy::create_policy(plan_)),
+      sequence_(transformer_, cache_types) {}
+
+Generation::Generation(const Generation& other)
+    : model_(other.model_),
+      transformer_(other.transformer_),
+      plan_(other.plan_),
+      cache_types_(other.cache_types_),
+      policy_(other.statistics_.policy == "dense" ? lazy::make_dense_policy()
+                                                  : lazy::create_policy(plan_)),
+      sequence_(other.sequence_),
+      conversation_(other.conversation_),
+      sequence_end_(other.sequence_end_),
+      prompt_(other.prompt_),
+      edited_(other.edited_),
+      kept_(other.kept_),
+      protected_(other.protected_),
+      prompt_begin_(other.prompt_begin_),
+      prompt_end_(other.prompt_end_),
+      editing_pairs_(other.editing_pairs_),
+      cached_tokens_(other.cached_tokens_),
+      cached_pairs_(other.cached_pairs_),
+      logits_(other.logits_),
+      statistics_(other.statistics_),
+      depths_(other.depths_) {}
+
+void Generation::truncate(int64_t size) {
+  if (size >= this->size()) return;
+  sequence_.truncate(size == 0 ? 0 : sequence_end_[static_cast<size_t>(size) - 1]);
+  conversation_.resize(static_cast<size_t>(size));
+  sequence_end_.resize(static_cast<size_t>(size));
+}
+
+int64_t Generation::keep_common_prefix(std::span<const TokenId> tokens) {
+  const auto mismatch =
+      std::mismatch(conversation_.begin(), conversation_.end(), tokens.begin(), tokens.end());
+  const int64_t common =
+      std::min<int64_t>(mismatch.first - conversation_.begin(), std::ssize(tokens) - 1);
+  truncate(common);
+  return common;
+}
+
+void Generation::remember(std::span<const TokenId> tokens, std::span<const int32_t> kept) {
+  int64_t end = sequence_end_.empty() ? 0 : sequence_end_.back();
+  size_t next = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (next < kept.size() && kept[next] == static_cast<int32_t>(i)) {
+      ++next;
+      ++end;
+    }
+    conversation_.push_back(tokens[i]);
+    sequence_end_.push_back(end);
+  }
+}
+
+std::vector<int64_t> Generation::sequence_indices() const {
+  std::vector<int64_t> indices;
+  indices.reserve(sequence_end_.size());
+  int64_t previous = 0;
+  for (const int64_t end : sequence_end_) {
+    indices.push_back(end > previous ? end - 1 : -1);
+    previous = end;
+  }
+  return indices;
+}
+
+/// The ranges are the reader's, of the conversation with the prompt; what a policy left out shifts
+/// them.
+void Generation::protect(std::span<const TokenRange> ranges) {
+  const auto in_sequence = [&](int64_t token) {  // tokens of sequence_ before this one
+    if (token <= size()) return token <= 0 ? 0 : sequence_end_[static_cast<size_t>(token) - 1];
+    const auto kept = std::lower_bound(kept_.begin(), kept_.end(), token - size());
+    return prompt_begin_ + (kept - kept_.begin());
+  };
+  protected_.clear();
+  for (const TokenRange& range : ranges) {
+    const TokenRange inside{in_sequence(range.begin), in_sequence(range.end)};
+    if (inside.begin < inside.end) protected_.push_back(inside);
+  }
+}
+
+void Generation::choose_policy(int64_t tokens, bool dense) {
+  dense = dense || tokens < plan_.min_prompt || plan_.policy_name == "dense";
+  policy_ = dense ? lazy::make_dense_policy() : lazy::create_policy(plan_);
+  statistics_.policy = policy_->name();
+  statistics_.schedule = dense ? "" : lazy::to_string(plan_.schedule);
+}
+
+void Generation::begin_prompt(const PromptPart& prompt, lazy::Stepper& editor) {
+  statistics_ = {};
+  depths_.clear();
+  cached_tokens_ = 0;
+  cached_pairs_ = 0;
+  choose_policy(size() + std::ssize(prompt.tokens), prompt.dense);
+  // What the reader protects, as the policy sees it: this prompt alone.
+  std::vector<TokenRange> own_ranges;
+  for (const TokenRange& range : prompt.protected_ranges) {
+    const TokenRange own{std::max<int64_t>(range.begin - size(), 0), range.end - size()};
+    if (own.begin < own.end) own_ranges.push_back(own);
+  }
+  const lazy::PromptEditor prompt_editor{
+      transformer_,       editor,     plan_.seed,    plan_.protect_first,
+      plan_.protect_last, own_ranges, prompt.cancel, prompt.progress};
+  lazy::EditedPrompt edited = policy_->edit_prompt(prompt.tokens, prompt_editor);
+  kept_ = std::move(edited.kept);
+  editing_pairs_ = edited.computed_pairs;
+  prompt_.assign(prompt.tokens.begin(), prompt.tokens.end());
+  edited_.clear();
+  for (const int32_t index : kept_) edited_.push_back(prompt_[static_cast<size_t>(index)]);
+  prompt_begin_ = sequence_.size();
+  prompt_end_ = prompt_begin_ + std::ssize(edited_);
+  protect(prompt.protected_ranges);
+  statistics_.prompt_tokens = std::ssize(prompt_);
+}
+
+bool Generation::was_edited() const {
+  return policy_->edits_prompt() || editing_pairs_ > 0 || edited_.size() != prompt_.size();
+}
+
+int Generation::exact_depth() const {
+  const int layers = transformer_.hyperparameters().layers;
+  for (int layer = 1; layer < layers; ++layer) {
+    if (policy_->keep_after(layer, lazy::StepKind::prompt)) return layer;
+  }
+  return layers;
+}
+
+void Generation::restored() {
+  cached_tokens_ = sequence_.size() - prompt_begin_;
+  cached_pairs_ = 0;
+  for (int64_t token = prompt_begin_; token < sequence_.size(); ++token) {
+    cached_pairs_ += static_cast<uint64_t>(sequence_.depth(token));
+  }
+}
+
+lazy::StepRequest Generation::step_request() {
+  lazy::StepRequest step;
+  step.protect_first = plan_.protect_first;
+  step.tail_begin = std::max(prompt_begin_, prompt_end_ - plan_.protect_last);
+  step.tail_end = prompt_end_;
+  step.protected_ranges = protected_;
+  step.revive_budget = plan_.revive_budget;
+  step.logits = [this](int64_t, std::span<const float> values) {
+    logits_.assign(values.begin(), values.end());
+  };
+  return step;
+}
+
+lazy::StepRequest Generation::prompt_step() {
+  lazy::StepRequest step = step_request();
+  step_begin_ = prompt_begin_;
+  const int64_t held = sequence_.size() - prompt_begin_;
+  step.new_tokens = std::span(edited_).subspan(static_cast<size_t>(held));
+  step.kind = lazy::StepKind::prompt;
+  step.first_query = prompt_begin_;
+  return step;
+}
+
+void Generation::end_prompt(const lazy::StepReport& report) {
+  remember(prompt_, kept_);
+  if (records_depths_) depths_.start(sequence_, sequence_indices());
+  statistics_.computed_fraction = computed_fraction();
+  add_prompt_step(report, statistics_);
+}
+
+void Generation::share_prompt(const Generation& other, const lazy::StepReport& report) {
+  LAZYLLM_CHECK(size() == 0 && sequence_.size() == 0);
+  statistics_ = {};
+  choose_policy(std::ssize(other.prompt_), false);
+  statistics_.prompt_tokens = std::ssize(other.prompt_);
+  prompt_ = other.prompt_;
+  edited_ = other.edited_;
+  kept_ = other.kept_;
+  protected_ = other.protected_;
+  logits_ = other.logits_;
+  sequence_ = lazy::Sequence(other.sequence_);
+  prompt_end_ = other.prompt_end_;
+  restored();
+  cached_tokens_ = std::ssize(prompt_);
+  end_prompt(report);
+}
+
+void Generation::begin_answer(const GenerationOptions& options,
+                              std::shared_ptr<TokenConstraint> constraint,
+                              Clock::time_point start) {
+  writer_.emplace(model_->implementation().tokenizer.get(), options, std::move(constraint));
+  start_ = start;
+}
+
+AnswerWriter::Written Generation::write() {
+  AnswerWriter::Written written = writer_->write(logits_, conversation_);
+  statistics_.total_ms = std::chrono::duration<double, std::milli>(Clock::now() - start_).count();
+  if (statistics_.generated_tokens == 0) statistics_.ttft_ms = statistics_.total_ms;
+  count_token();
+  return written;
+}
+
+void Generation::count_token() {
+  ++statistics_.generated_tokens;
+  if (records_computed_share_ && statistics_.policy != "dense") {
+    statistics_.computed_by_step.push_back(computed_fraction());
+  }
+}
+
+lazy::StepRequest Generation::decode_step(TokenId token) {
+  lazy::StepRequest step = step_request();
+  step_begin_ = sequence_.size();
+  step_token_ = token;
+  step.new_tokens = std::span(&step_token_, 1);
+  step.kind = lazy::StepKind::decode;
+  return step;
+}
+
+void Generation::end_decode(const lazy::StepReport& report) {
+  statistics_.revived_tokens += report.revived;
+  if (records_depths_) depths_.note_step(sequence_, report.revived > 0);
+  const int32_t kept[] = {0};
+  remember(std::span(&step_token_, 1), kept);
+}
+
+void Generation::abandon_step() {
+  sequence_.truncate(step_begin_);
+}
+
+double Generation::computed_fraction() const {
+  uint64_t pairs = editing_pairs_;
+  for (int64_t token = prompt_begin_; token < prompt_end_; ++token) {
+    pairs += static_cast<uint64_t>(sequence_.depth(token));
+  }
+  return static_cast<double>(pairs - cached_pairs_) /
+         (static_cast<double>(prompt_.size()) * transformer_.hyperparameters().layers);
+}
+
+void Generation::set_times(double ttft_ms, double total_ms) {
+  statistics_.ttft_ms = ttft_ms;
+  statistics_.total_ms = total_ms;
+}
+
+void Generation::finish_statistics() {
+  if (statistics_.generated_tokens > 1) {
+    statistics_.tpot_ms = (statistics_.total_ms - statistics_.ttft_ms) /
+                          static_cast<double>(statistics_.generated_tokens - 1);
+  }
+  const bool computed = statistics_.prompt_tokens > 0 && sequence_.size() >= prompt_end_;
+  statistics_.computed_fraction_end = computed ? computed_fraction() : 0.0;
+  statistics_.kv_bytes = sequence_.kv_bytes();
+  statistics_.aux_bytes = sequence_.aux_bytes();
+}
+
+}  // namespace lazyllm::engine
