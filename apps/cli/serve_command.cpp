@@ -48,7 +48,8 @@ void catch_signals() {
   ::fcntl(signal_pipe[0], F_SETFL, 0);  // the reader waits, the handler never does
   struct sigaction action {};
   action.sa_handler = on_signal;
-  for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+  // SIGHUP ends it as gently as SIGTERM, so that a terminal that closes cuts no answer.
+  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
 }
 
 int wait_for_signal() {
@@ -195,7 +196,16 @@ void add_serve_command(CLI::App& app) {
       ->group(access);
   command->add_option("--api-key-file", options->api_key_file, "file of keys, one a line")
       ->group(access);
-  command->add_option("--cors-origin", server.cors_origin, "origin whose pages may ask too, or *")
+  command
+      ->add_option("--cors-origin", server.cors_origins,
+                   "origins whose pages may ask too, separated by commas, or *")
+      ->delimiter(',')
+      ->group(access);
+  command
+      ->add_option("--allowed-hosts", server.allowed_hosts,
+                   "further names by which clients may reach a server on this machine, separated "
+                   "by commas")
+      ->delimiter(',')
       ->group(access);
   command->add_flag("--no-ui", options->no_page, "no page at /")->group(access);
   command->add_option("--max-body", options->max_body_mib, "MiB of a request's body")
@@ -204,7 +214,7 @@ void add_serve_command(CLI::App& app) {
       ->group(access);
   command
       ->add_option("--threads-http", server.http_threads,
-                   "connections at a time (default: parallel + max-queue + 64)")
+                   "requests answered at a time (default: parallel + max-queue + 64)")
       ->check(CLI::Range(1, 10000))
       ->group(access);
   command

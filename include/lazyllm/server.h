@@ -16,9 +16,14 @@ struct ServerOptions {
   int port = 8080;                    ///< 0: any that is free
   std::string model_name;             ///< as requests write it
   std::vector<std::string> api_keys;  ///< none: everybody may ask
-  std::string cors_origin;            ///< whose pages may ask too; "*": all
-  bool page = true;                   ///< serve the page at /
-  int http_threads = 0;  ///< connections at a time; 0: enough for all slots, the queue and more
+  /// Whose pages may ask too; "*": all; "http://localhost": those of all its ports.
+  std::vector<std::string> cors_origins;
+  /// Names under which clients may reach a server that listens to this machine only, beside this
+  /// machine's own (a page can point its own name here); "*": all.
+  std::vector<std::string> allowed_hosts;
+  bool page = true;  ///< serve the page at /
+  int http_threads =
+      0;  ///< requests answered at a time; 0: enough for all slots, the queue and more
   uint64_t max_body_bytes = 8 * 1024 * 1024;
   std::chrono::milliseconds head_timeout{10000}, body_timeout{60000};
   std::chrono::milliseconds ping_interval{10000};  ///< of comments in a silent stream

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <random>
+#include <thread>
 
 #include "server/statistics_json.h"
 
@@ -23,8 +24,8 @@ std::string event_text(const Json& json) {
   return "data: " + dump(json) + "\n\n";
 }
 
-bool send(httplib::DataSink& sink, const std::string& text) {
-  return sink.write(text.data(), text.size());
+bool send(HttpSink& sink, const std::string& text) {
+  return sink.write(text);
 }
 
 RequestError stopping() {
@@ -73,7 +74,7 @@ bool Answering::pump(const OnEvent& on_event, const std::function<bool()>& on_si
         if (running.end) --open;
       }
     }
-    if (exchange_.connection.peer_gone()) return false;
+    if (exchange_.peer.gone()) return false;
     if (silent && !on_silence()) return false;
     if (silent && running_.size() > 1) std::this_thread::sleep_for(kShortSlice);
   }
@@ -216,7 +217,7 @@ Json Answering::whole() {
   return json;
 }
 
-void Answering::stream(httplib::DataSink& sink) {
+void Answering::stream(HttpSink& sink) {
   Clock::time_point last_sent = Clock::now();
   const auto send_event = [&](const std::string& text) {
     last_sent = Clock::now();
@@ -259,23 +260,19 @@ void Answering::stream(httplib::DataSink& sink) {
     send(sink, "data: " + error.to_json() + "\n\n");
   }
   running_.clear();
-  sink.done();
 }
 
 void answer(ModelService& service, Exchange& exchange, AnswerJob job) {
   const bool stream = job.request.stream;
   auto answering = std::make_shared<Answering>(service, std::move(job), exchange);
   if (!stream) {
-    exchange.response->set_content(dump(answering->whole()), "application/json; charset=utf-8");
+    exchange.response.set_content(dump(answering->whole()), "application/json; charset=utf-8");
     return;
   }
-  exchange.response->set_header("Cache-Control", "no-cache");
-  exchange.response->set_header("X-Accel-Buffering", "no");  // for nginx
-  exchange.response->set_chunked_content_provider("text/event-stream",
-                                                  [answering](size_t, httplib::DataSink& sink) {
-                                                    answering->stream(sink);
-                                                    return true;
-                                                  });
+  exchange.response.set_header("Cache-Control", "no-cache");
+  exchange.response.set_header("X-Accel-Buffering", "no");  // for nginx
+  exchange.response.set_stream("text/event-stream",
+                               [answering](HttpSink& sink) { answering->stream(sink); });
 }
 
 }  // namespace lazyllm::server

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "server/answer_shape.h"
-#include "server/http_server.h"
+#include "server/http_message.h"
 #include "server/model_service.h"
 #include "server/tool_call_parser.h"
 
@@ -41,7 +41,7 @@ class Answering {
   /// Waits for the whole answer. Errors: RequestError, 499 if the client went away.
   Json whole();
   /// Sends server-sent events as they come.
-  void stream(httplib::DataSink& sink);
+  void stream(HttpSink& sink);
 
  private:
   struct Running {

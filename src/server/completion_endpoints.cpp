@@ -152,7 +152,7 @@ void answer_completion(ModelService& service, Exchange& exchange) {
       if (!logprobs) continue;
       prompt.echo_logprobs =
           prompt_logprobs(*service.scheduler, prompt.tokens, answer_request.top_logprobs,
-                          [&] { return exchange.connection.peer_gone(); });
+                          [&] { return exchange.peer.gone(); });
     }
   }
   constrain(service, body, job);

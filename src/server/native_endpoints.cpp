@@ -10,7 +10,7 @@ namespace lazyllm::server {
 namespace {
 
 void respond(Exchange& exchange, const Json& json) {
-  exchange.response->set_content(dump(json), "application/json; charset=utf-8");
+  exchange.response.set_content(dump(json), "application/json; charset=utf-8");
 }
 
 /// As text where it is text, otherwise as bytes.
@@ -169,8 +169,8 @@ void show_slots(ModelService& service, Exchange& exchange) {
 }
 
 void show_metrics(ModelService& service, Exchange& exchange) {
-  exchange.response->set_content(service.metrics->text(service.scheduler->metrics()),
-                                 "text/plain; version=0.0.4; charset=utf-8");
+  exchange.response.set_content(service.metrics->text(service.scheduler->metrics()),
+                                "text/plain; version=0.0.4; charset=utf-8");
 }
 
 }  // namespace lazyllm::server

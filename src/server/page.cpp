@@ -37,26 +37,26 @@ std::string entity_tag(std::string_view content) {
 }
 
 void serve(const EmbeddedFile& file, Exchange& exchange) {
-  httplib::Response& response = *exchange.response;
+  HttpResponse& response = exchange.response;
   const std::string tag = entity_tag(file.content);
   response.set_header("ETag", tag);
   response.set_header("Cache-Control", "no-cache");
   response.set_header("Content-Security-Policy", kContentPolicy);
   response.set_header("X-Content-Type-Options", "nosniff");
   response.set_header("Referrer-Policy", "no-referrer");
-  if (exchange.request->get_header_value("If-None-Match") == tag) {
+  if (exchange.request.fields.get("If-None-Match") == tag) {
     response.status = 304;
     return;
   }
-  response.set_content(file.content.data(), file.content.size(),
-                       std::string(content_type(file.name)));
+  response.set_content(std::string(file.content), std::string(content_type(file.name)));
 }
 
 }  // namespace
 
 void add_page(HttpServer& server) {
   for (const EmbeddedFile& file : page_files()) {
-    const Route route{[&file](Exchange& exchange) { serve(file, exchange); }, /*open=*/true};
+    const Route route{[&file](Exchange& exchange) { serve(file, exchange); }, /*open=*/true,
+                      /*quick=*/true};
     server.route("GET", fmt::format("/{}", file.name), route);
     if (file.name == "index.html") server.route("GET", "/", route);
   }

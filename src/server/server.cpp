@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lazyllm/server.h"
 
+#include <atomic>
+#include <ctime>
+
 #include "server/completion_endpoints.h"
 #include "server/http_server.h"
 #include "server/model_service.h"
@@ -12,7 +15,7 @@ namespace {
 
 using server::Exchange;
 
-// For health checks, pages and clients that are about to be turned away.
+// For requests that only ask, such as /tokenize, beside those being answered.
 constexpr int kSpareThreads = 64;
 
 server::HttpOptions http_options(const ServerOptions& options) {
@@ -20,7 +23,8 @@ server::HttpOptions http_options(const ServerOptions& options) {
   http.host = options.host;
   http.port = options.port;
   http.api_keys = options.api_keys;
-  http.cors_origin = options.cors_origin;
+  http.cors_origins = options.cors_origins;
+  http.allowed_hosts = options.allowed_hosts;
   http.limits.body_bytes = options.max_body_bytes;
   http.limits.head = options.head_timeout;
   http.limits.body = options.body_timeout;
@@ -55,7 +59,8 @@ Server::Implementation::Implementation(const ServerOptions& given) : options(giv
   http = std::make_unique<server::HttpServer>(http_settings);
   for (const char* path : {"/health", "/v1/health"}) {
     http->route("GET", path,
-                {[this](Exchange& exchange) { show_health(exchange); }, /*open=*/true});
+                {[this](Exchange& exchange) { show_health(exchange); }, /*open=*/true,
+                 /*quick=*/true});
   }
   route("POST", "/v1/chat/completions", server::answer_chat);
   route("POST", "/v1/completions", server::answer_completion);
@@ -87,7 +92,7 @@ void Server::Implementation::show_health(Exchange& exchange) {
   service();
   if (stopping)
     throw server::RequestError(503, "unavailable_error", "stopping", "the server is stopping");
-  exchange.response->set_content("{\"status\":\"ok\"}", "application/json; charset=utf-8");
+  exchange.response.set_content("{\"status\":\"ok\"}", "application/json; charset=utf-8");
 }
 
 Server::Server(const ServerOptions& options)
