@@ -114,7 +114,7 @@ class ServeProcess:
         """Sends a request and leaves the answer to the caller."""
         data = json.dumps(body).encode()
         client = self.connect()
-        client.sendall(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(data), data))
+        client.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(data), data))
         return client
 
     def wait_until_idle(self, timeout: float = 10) -> float:
