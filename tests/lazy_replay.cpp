@@ -74,6 +74,10 @@ void compare_scores(size_t step, const json& selections, const Recorder& recorde
   }
 }
 
+const lazy::ScoreForm* form(std::string_view name) {
+  return &lazy::find_score_form(lazy::ScoreText(name));
+}
+
 lazy::PruningPlan plan_of(const json& scenario, int query_heads) {
   lazy::PruningPlan plan;
   plan.policy_name = "lazy";
@@ -83,15 +87,15 @@ lazy::PruningPlan plan_of(const json& scenario, int query_heads) {
   plan.score = {.window = scenario.at("score_window").get<int>(),
                 .pool = scenario.at("score_pool").get<int>()};
   for (const json& head : scenario.value("score_heads", json::array())) {
-    plan.score.kind = lazy::ImportanceScore::Kind::heads;
+    plan.score.form = form("heads");
     plan.score.heads.push_back(
         {head.at("layer").get<int>(), head.at("head").get<int>(), head.at("weight").get<float>()});
   }
   plan.score.layers = scenario.value("score_layers", 1);
-  if (plan.score.layers > 1) plan.score.kind = lazy::ImportanceScore::Kind::accumulate;
-  if (scenario.value("score_peak", false)) plan.score.kind = lazy::ImportanceScore::Kind::peak;
+  if (plan.score.layers > 1) plan.score.form = form("accumulate");
+  if (scenario.value("score_peak", false)) plan.score.form = form("peak");
   if (const int ahead = scenario.value("score_ahead", 0); ahead > 0) {
-    plan.score.kind = lazy::ImportanceScore::Kind::ahead;
+    plan.score.form = form("ahead");
     plan.score.layers = std::min(ahead, lazy::ImportanceScore::kAllLayers);
   }
   plan.keep_mass = scenario.value("keep_mass", 0.0);

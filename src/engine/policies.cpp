@@ -8,7 +8,8 @@ namespace lazyllm {
 
 std::vector<PolicyInfo> policies() {
   std::vector<PolicyInfo> list;
-  for (const lazy::PolicyDescription& policy : lazy::policy_descriptions()) {
+  for (const lazy::PolicyDescription* description : lazy::policy_descriptions()) {
+    const lazy::PolicyDescription& policy = *description;
     list.push_back({std::string(policy.name), std::string(policy.summary),
                     std::string(policy.default_schedule)});
   }

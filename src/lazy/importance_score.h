@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "lazy/scores/score_form.h"
+
 namespace lazyllm::lazy {
 
 /// A head that calibration found to look at what matters.
@@ -19,35 +21,26 @@ struct HeadWeight {
 
 /// How attention becomes one importance score per token (paper, Eq. 1, and beyond it).
 struct ImportanceScore {
-  enum class Kind {
-    layer,       ///< the pruning layer's probabilities, mean over its heads: the paper's
-    heads,       ///< weighted sum over chosen heads of the layers up to the pruning layer
-    accumulate,  ///< mean of the last `layers` layers' scores
-    peak,        ///< the most that any head of the last `layers` layers gives from any query
-    ahead,       ///< what the next `layers` layers would look at (scores/lookahead.h)
-  };
   int window = 1;  ///< mean over the queries of the last `window` positions; 1 is the paper's
   /// Then the mean over `pool` neighbours in the order of the set (of a peak: spread_scores);
   /// 1 is the paper's.
   int pool = 1;
-  Kind kind = Kind::layer;
-  std::vector<HeadWeight> heads = {};  ///< Kind::heads: rising by layer, then head
-  int layers = 1;                      ///< Kind::accumulate, peak and ahead
+  const ScoreForm* form = &paper_score();  ///< never null
+  std::vector<HeadWeight> heads = {};      ///< of `heads`: rising by layer, then head
+  int layers = 1;                          ///< of `accumulate`, `peak` and `ahead`
 
-  /// What the pool is at least where nobody names one: a peak without its reach keeps the place
-  /// where an answer begins and little of the answer.
-  int least_default_pool() const { return kind == Kind::peak ? 41 : 1; }
+  static constexpr int kAllLayers = 4096;  ///< of `ahead`: to the end of the model
 
-  static constexpr int kAllLayers = 4096;  ///< Kind::ahead: to the end of the model
-
-  /// Reads --score: "last", "window:W", "heads:LAYER.HEAD=WEIGHT,...", "accumulate:N", "peak:N",
-  /// these three also with "@W" for a window, "ahead" or "ahead:N"; the pool stays.
-  /// Errors: Error(usage).
+  /// Reads --score, one of scores/; the pool stays. Errors: Error(usage).
   void parse(std::string_view text);
   /// What parse() reads; without the pool.
-  std::string to_string() const;
+  std::string to_string() const { return form->print(*this); }
   std::string describe() const;
 };
+
+inline constexpr std::string_view kBadLayers = "N must be a number of layers, from 1 on";
+/// "@W", or nothing for a single query.
+std::string print_window(const ImportanceScore& score);
 
 /// scores[i] = mean of scores over the `pool` entries centred on i; at the ends over those that
 /// exist.
@@ -77,16 +70,9 @@ class LayerScores {
   virtual void combine(int layer, std::span<const int32_t> set, std::span<float> scores) = 0;
 };
 
-/// Null for Kind::layer and ahead, which carry nothing. `pruning_layers` are 1-based and rising,
-/// `heads` the model's query heads. Errors: Error(usage) for a head that the model does not have,
-/// or a pruning layer that no chosen head lies before.
-std::unique_ptr<LayerScores> make_layer_scores(const ImportanceScore& score,
-                                               std::span<const int> pruning_layers, int heads);
-
-// One file each in scores/.
-std::unique_ptr<LayerScores> make_heads_score(const ImportanceScore& score,
-                                              std::span<const int> pruning_layers, int heads);
+/// Over the last score.layers layers: the mean, or the highest. For scores/accumulate, scores/peak.
 std::unique_ptr<LayerScores> make_accumulated_score(const ImportanceScore& score,
-                                                    std::span<const int> pruning_layers);
+                                                    std::span<const int> pruning_layers,
+                                                    bool highest);
 
 }  // namespace lazyllm::lazy

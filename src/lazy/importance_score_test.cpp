@@ -16,7 +16,11 @@ ImportanceScore parsed(std::string_view text) {
   return score;
 }
 
-using Kind = ImportanceScore::Kind;
+std::unique_ptr<LayerScores> carried_by(const ImportanceScore& score, std::span<const int> cuts,
+                                        int heads) {
+  return score.form->carry(score, cuts, heads);
+}
+
 using Set = std::vector<int32_t>;
 using Scores = std::vector<float>;
 
@@ -30,7 +34,7 @@ TEST(ImportanceScore, ReadsAndWritesEveryForm) {
   EXPECT_EQ(parsed("heads:4.2,3.1=0.5").heads,
             (std::vector<HeadWeight>{{3, 1, 0.5f}, {4, 2, 1.0f}}));
   EXPECT_EQ(parsed("accumulate:4@16").window, 16);
-  EXPECT_EQ(parsed("accumulate:4@16").kind, Kind::accumulate);
+  EXPECT_EQ(parsed("accumulate:4@16").form->name(), "accumulate");
 }
 
 TEST(ImportanceScore, ThePoolIsNotPartOfTheText) {
@@ -113,7 +117,7 @@ TEST(ImportanceScore, APeakSpreadsMostlyOverWhatFollows) {
 
 TEST(LayerScores, HeadsSumUpOverTheLayersOfAStep) {
   const std::vector<int> cuts = {2, 4};
-  const auto carried = make_layer_scores(parsed("heads:1.2=0.5,2.1=3,4.4"), cuts, 4);
+  const auto carried = carried_by(parsed("heads:1.2=0.5,2.1=3,4.4"), cuts, 4);
   EXPECT_TRUE(carried->reads(1));
   EXPECT_TRUE(carried->reads(2));
   EXPECT_FALSE(carried->reads(3));
@@ -135,9 +139,9 @@ TEST(LayerScores, HeadsSumUpOverTheLayersOfAStep) {
 
 TEST(LayerScores, HeadsTheModelLacksOrThatComeTooLateAreRefused) {
   const std::vector<int> cuts = {2, 4};
-  EXPECT_THROW(make_layer_scores(parsed("heads:1.5"), cuts, 4), Error);
-  EXPECT_THROW(make_layer_scores(parsed("heads:3.1"), cuts, 4), Error);
-  EXPECT_NO_THROW(make_layer_scores(parsed("heads:1.1,9.9"), cuts, 9));
+  EXPECT_THROW(carried_by(parsed("heads:1.5"), cuts, 4), Error);
+  EXPECT_THROW(carried_by(parsed("heads:3.1"), cuts, 4), Error);
+  EXPECT_NO_THROW(carried_by(parsed("heads:1.1,9.9"), cuts, 9));
 }
 
 /// Random steps against a table of all layers' scores.
@@ -152,7 +156,7 @@ TEST(LayerScores, AccumulatedEqualThePlainComputation) {
     if (cuts.empty()) cuts.push_back(5);
     const bool peak = round % 2 == 1;
     const std::string text = (peak ? "peak:" : "accumulate:") + std::to_string(depth);
-    const auto carried = make_layer_scores(parsed(text), cuts, 1);
+    const auto carried = carried_by(parsed(text), cuts, 1);
     for (int step = 0; step < 3; ++step) {
       Set set = {0, 1, 2, 3, 4, 5, 6, 7};
       for (int more = 0; more < step; ++more) set.push_back(8 + more);

@@ -13,6 +13,7 @@ namespace lazyllm::lazy {
 namespace {
 
 using Fraction = std::pair<double, double>;
+using Cuts = PolicyDescription::Cuts;
 
 // Chosen from measurements on SmolLM2 (docs/architecture.md, "Presets"): cuts in the
 // second half of the layers keep what the model needs, pooling over neighbours lets
@@ -38,22 +39,6 @@ constexpr std::array<Preset, 4> kPresets = {{
      kPaper, 1, 0, 0, RevivalBudget{RevivalBudget::kAll}, 0},
 }};
 
-constexpr std::array<PolicyDescription, 7> kPolicies = {{
-    {"dense", "compute every token in every layer", "none"},
-    {"lazy", "LazyLLM: prune after layers by the last token's attention, revive at later steps",
-     "a preset"},
-    {"random", "drop random prompt tokens before the model (needs --seed to repeat another draw)",
-     "0:0.5"},
-    {"static", "one permanent cut by the attention of the first layers", "30 % of depth : 0.5"},
-    {"compress",
-     "Selective Context: drop the prompt's least surprising tokens, found by a first dense pass",
-     "0:0.5"},
-    {"tsp", "FastKV's token-selective propagation: one permanent cut by a window of last queries",
-     "50 % of depth : 0.2"},
-    {"gem", "GemFilter: run the first layers, keep the best tokens, start again with them alone",
-     "40 % of depth : 0.3"},
-}};
-
 const Preset& find_preset(std::string_view name) {
   for (const Preset& preset : kPresets) {
     if (preset.name == name) return preset;
@@ -68,9 +53,8 @@ bool is_preset(std::string_view name) {
 
 std::string policy_names() {
   std::string list;
-  for (const PolicyDescription& policy : kPolicies) {
-    if (!list.empty()) list += ", ";
-    list += policy.name;
+  for (const PolicyDescription* policy : policy_descriptions()) {
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", policy->name);
   }
   return list;
 }
@@ -81,35 +65,29 @@ std::vector<bool> full_attention_layers(const model::Hyperparameters& h) {
   return full;
 }
 
-/// The default schedule of the policies that have a single point.
-Schedule default_schedule(std::string_view policy, const std::vector<bool>& full_attention) {
-  const auto at = [&](double fraction, double keep) {
-    const Fraction point[] = {{fraction, keep}};
-    return scale_schedule(point, full_attention);
-  };
-  if (policy == "random" || policy == "compress") return {{0, 0.5}};
-  if (policy == "static") return at(0.3, 0.5);
-  if (policy == "tsp") return at(0.5, 0.2);
-  if (policy == "gem") return at(0.4, 0.3);
-  return {};
+bool single_cut(const PolicyDescription& policy) {
+  return policy.cuts == Cuts::one || policy.cuts == Cuts::before_the_model;
 }
 
-bool single_point(std::string_view policy) {
-  return policy == "random" || policy == "compress" || policy == "static" || policy == "tsp" ||
-         policy == "gem";
+/// The default schedule of a policy with a single cut.
+Schedule default_schedule(const PolicyDescription& policy,
+                          const std::vector<bool>& full_attention) {
+  if (policy.cuts == Cuts::before_the_model) return {{0, policy.default_cut.second}};
+  const Fraction cut[] = {policy.default_cut};
+  return scale_schedule(cut, full_attention);
 }
 
-void check_policy_schedule(const PruningPlan& plan, const std::vector<bool>& full_attention) {
-  if (single_point(plan.policy_name) && plan.schedule.size() > 1) {
-    fail(ErrorCode::usage, "--prune {}: policy {} takes one LAYER:KEEP", to_string(plan.schedule),
-         plan.policy_name);
+void check_policy_schedule(const PolicyDescription& policy, const Schedule& schedule,
+                           const std::vector<bool>& full_attention) {
+  if (single_cut(policy) && schedule.size() > 1) {
+    fail(ErrorCode::usage, "--prune {}: policy {} takes one LAYER:KEEP", to_string(schedule),
+         policy.name);
   }
-  const bool before_the_model = plan.policy_name == "random" || plan.policy_name == "compress";
-  if (!before_the_model) {
-    check_schedule(plan.schedule, full_attention);
-  } else if (plan.schedule.front().layer != 0) {
+  if (policy.cuts != Cuts::before_the_model) {
+    check_schedule(schedule, full_attention);
+  } else if (schedule.front().layer != 0) {
     fail(ErrorCode::usage, "--prune {}: policy {} drops tokens before the model; write 0:{}",
-         to_string(plan.schedule), plan.policy_name, plan.schedule.front().keep);
+         to_string(schedule), policy.name, schedule.front().keep);
   }
 }
 
@@ -148,33 +126,19 @@ std::vector<int32_t> select_from_prompt(std::span<const float> scores, double ke
       unlimited);
 }
 
-void check_score_heads(const ImportanceScore& score, const model::Hyperparameters& h) {
-  for (const HeadWeight& head : score.heads) {
-    if (head.layer > h.layers || head.head > h.heads) {
-      fail(ErrorCode::usage,
-           "--score heads: there is no head {}.{}; this model has {} layers of {}", head.layer,
-           head.head, h.layers, h.heads);
-    }
-    if (!h.full_attention(head.layer - 1)) {
-      fail(ErrorCode::usage,
-           "--score heads: layer {} sees a sliding window only and cannot score all tokens",
-           head.layer);
-    }
-  }
-}
-
 bool PruningPlan::prefills_like(const PruningPlan& other) const {
   const auto what_counts = [](const PruningPlan& p) {
+    const PolicyDescription* policy = find_policy(p.policy_name);
     return std::tuple(p.policy_name, to_string(p.schedule), p.score.to_string(), p.score.pool,
                       p.keep_mass, p.protect_first, p.protect_last, p.min_prompt,
-                      p.policy_name == "random" ? p.seed : 0);
+                      policy != nullptr && policy->draws ? p.seed : 0);
   };
   return what_counts(*this) == what_counts(other);
 }
 
 PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters& hyperparameters) {
-  const auto known = [&](const PolicyDescription& policy) { return policy.name == options.policy; };
-  if (std::none_of(kPolicies.begin(), kPolicies.end(), known)) {
+  const PolicyDescription* const policy = find_policy(options.policy);
+  if (policy == nullptr) {
     fail(ErrorCode::usage, "--policy {}: unknown; the policies are {}", options.policy,
          policy_names());
   }
@@ -187,37 +151,38 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
   plan.preset = preset.name;
   if (!options.prune.empty() && !named) {
     plan.schedule = parse_schedule(options.prune);
-  } else if (single_point(options.policy)) {
-    plan.schedule = default_schedule(options.policy, full_attention);
+  } else if (single_cut(*policy)) {
+    plan.schedule = default_schedule(*policy, full_attention);
   } else {
     plan.schedule = scale_schedule(preset.fractions, full_attention);
   }
-  if (plan.policy_name == "dense") {
+  if (policy->cuts == Cuts::none) {
     plan.schedule.clear();
   } else if (plan.schedule.empty() || hyperparameters.layers < 2) {
     // A model of one layer, or without any full-attention layer before the last.
     plan.policy_name = "dense";
     plan.schedule.clear();
   } else {
-    check_policy_schedule(plan, full_attention);
+    check_policy_schedule(*policy, plan.schedule, full_attention);
   }
-  const bool tsp = options.policy == "tsp";
-  plan.score.window = tsp ? 8 : 1;
+  plan.score.window = policy->default_window;
   if (options.score) plan.score.parse(*options.score);
-  check_score_heads(plan.score, hyperparameters);
+  plan.score.form->check(plan.score, hyperparameters);
   plan.query_heads = hyperparameters.heads;
   plan.keep_mass = options.keep_mass.value_or(0.0);
   if (!(plan.keep_mass >= 0.0 && plan.keep_mass <= 1.0)) {
     fail(ErrorCode::usage, "--keep-mass {}: write a share from 0 (off) to 1", plan.keep_mass);
   }
-  if (plan.policy_name != "lazy" && plan.policy_name != "dense" &&
-      (plan.score.kind != ImportanceScore::Kind::layer || plan.keep_mass > 0.0)) {
+  if (plan.policy_name != "dense" && !policy->takes_any_score &&
+      (!plan.score.form->for_single_cuts() || plan.keep_mass > 0.0)) {
     fail(ErrorCode::usage,
          "policy {} takes --score last or window:W and no --keep-mass; those are for policy lazy",
          plan.policy_name);
   }
-  plan.score.pool =
-      options.score_pool.value_or(tsp ? 7 : std::max(preset.pool, plan.score.least_default_pool()));
+  const int default_pool = policy->default_pool > 0
+                               ? policy->default_pool
+                               : std::max(preset.pool, plan.score.form->least_default_pool());
+  plan.score.pool = options.score_pool.value_or(default_pool);
   if (plan.score.pool < 1 || plan.score.pool % 2 == 0 || plan.score.pool > 4095) {
     fail(ErrorCode::usage, "--score-pool {}: write an odd number from 1 to 4095", plan.score.pool);
   }
@@ -233,21 +198,14 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
 }
 
 std::unique_ptr<Policy> create_policy(const PruningPlan& plan) {
-  const std::string& name = plan.policy_name;
-  if (name == "lazy") {
-    return make_lazy_policy(plan.schedule, plan.score, plan.keep_mass, plan.query_heads);
+  const PolicyDescription* const policy = find_policy(plan.policy_name);
+  if (policy == nullptr || policy->make == nullptr) {
+    fail(ErrorCode::internal, "there is no policy '{}' that can be made; the policies are {}", plan.policy_name,
+         policy_names());
   }
-  if (name == "random") return make_random_policy(plan.schedule.front().keep);
-  if (name == "static") return make_static_policy(plan.schedule.front(), plan.score);
-  if (name == "compress") return make_compress_policy(plan.schedule.front().keep);
-  if (name == "tsp") return make_tsp_policy(plan.schedule.front(), plan.score);
-  if (name == "gem") return make_gem_policy(plan.schedule.front(), plan.score.pool);
-  return make_dense_policy();
+  return policy->make(plan);
 }
 
-std::span<const PolicyDescription> policy_descriptions() {
-  return kPolicies;
-}
 std::span<const Preset> presets() {
   return kPresets;
 }

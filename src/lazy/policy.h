@@ -101,15 +101,37 @@ struct PruningPlan {
 /// Fills in and checks. Errors: Error(usage).
 PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters& hyperparameters);
 
+/// Errors: Error(internal) for a plan whose policy is in no list.
 std::unique_ptr<Policy> create_policy(const PruningPlan& plan);
 
+/// All there is to say of a policy, in its file in policies/; docs/extending.md shows how to add
+/// one.
 struct PolicyDescription {
+  enum class Cuts {
+    none,              ///< no schedule
+    many,              ///< LAYER:KEEP,... or a preset
+    one,               ///< one LAYER:KEEP
+    before_the_model,  ///< one 0:KEEP
+  };
   std::string_view name;
   std::string_view summary;
   std::string_view default_schedule;  ///< in words
+  Cuts cuts = Cuts::many;
+  /// Of one cut: (depth fraction, keep).
+  std::pair<double, double> default_cut = {0.0, 0.5};
+  std::unique_ptr<Policy> (*make)(const PruningPlan& plan) = nullptr;  ///< always set
+  bool takes_any_score = false;  ///< and --keep-mass; else ScoreForm::for_single_cuts()
+  bool draws = false;            ///< the seed changes what is chosen
+  int default_window = 1;
+  int default_pool = 0;  ///< 0: the preset's, or the score's
 };
-/// For `lazyllm policies`.
-std::span<const PolicyDescription> policy_descriptions();
+/// All policies (policies/list.cpp), for `lazyllm policies` too.
+std::span<const PolicyDescription* const> policy_descriptions();
+/// One more beside those of the list, before the first prompt; for tests and experiments. It
+/// must outlive all users.
+void add_policy(const PolicyDescription& policy);
+/// Null if there is none of this name.
+const PolicyDescription* find_policy(std::string_view name);
 
 struct Preset {
   std::string_view name;
@@ -129,7 +151,7 @@ std::vector<int32_t> select_from_prompt(std::span<const float> scores, double ke
 
 // One file each in policies/.
 std::unique_ptr<Policy> make_dense_policy();
-/// `query_heads` is the model's number; only Kind::heads asks for it.
+/// `query_heads` is the model's number; only score `heads` asks for it.
 std::unique_ptr<Policy> make_lazy_policy(Schedule schedule, const ImportanceScore& score,
                                          double keep_mass = 0.0, int query_heads = 0);
 std::unique_ptr<Policy> make_random_policy(double keep);

@@ -92,7 +92,7 @@ std::vector<Case> cases() {
   add("a window of queries", 3, make_lazy_policy(late, {.window = 6, .pool = 3}),
       make_lazy_policy(late, {.window = 6, .pool = 3}));
   const ImportanceScore peak = {
-      .window = 6, .pool = 9, .kind = ImportanceScore::Kind::peak, .layers = 3};
+      .window = 6, .pool = 9, .form = &find_score_form(ScoreText("peak")), .layers = 3};
   add("peaks of earlier layers", 3, make_lazy_policy(late, peak), make_lazy_policy(late, peak));
   add("a later first cut", 2, make_lazy_policy(early, {}), make_lazy_policy(late, {}));
   add("dense from dense", 5, make_dense_policy(), make_dense_policy());

@@ -50,8 +50,9 @@ std::vector<std::unique_ptr<Player>> players(const TinyModel& model) {
   add(make_dense_policy());
   add(make_lazy_policy({{1, 0.5}, {3, 0.4}}, {}));
   add(make_lazy_policy({{2, 0.3}}, {.window = 4, .pool = 3}));
-  add(make_lazy_policy({{2, 0.5}, {3, 0.5}},
-                       {.window = 4, .pool = 9, .kind = ImportanceScore::Kind::peak, .layers = 3}));
+  add(make_lazy_policy(
+      {{2, 0.5}, {3, 0.5}},
+      {.window = 4, .pool = 9, .form = &find_score_form(ScoreText("peak")), .layers = 3}));
   add(make_tsp_policy({2, 0.5}, {}));
   add(make_static_policy({3, 0.3}, {}));
   return all;

@@ -145,8 +145,8 @@ void StepPart::leave_layer(int layer) {
 /// A prompt's set whose tokens all stand behind this layer. In a decode step, or when a turn goes
 /// on in a pruned conversation, the layer's own attention scores.
 bool StepPart::can_look_ahead(int layer) const {
-  return policy_->score().kind == ImportanceScore::Kind::ahead &&
-         request_.kind == StepKind::prompt && policy_->keep_after(layer + 1, StepKind::prompt) &&
+  return policy_->score().form->looks_ahead() && request_.kind == StepKind::prompt &&
+         policy_->keep_after(layer + 1, StepKind::prompt) &&
          std::all_of(set_.begin(), set_.end(),
                      [&](int32_t token) { return sequence_->depth(token) == layer + 1; });
 }
@@ -176,9 +176,7 @@ std::span<const float> StepPart::score_set(int layer) {
        h_.attention_scale,
        h_.attention_soft_cap,
        policy_->head_weights(layer + 1)},
-      policy_->score().kind == ImportanceScore::Kind::peak ? kernels::ScoreKind::peak
-                                                           : kernels::ScoreKind::probability,
-      scores_);
+      policy_->score().form->kind(), scores_);
   policy_->combine(layer + 1, set_, scores_);
   pool_scores(scores_, policy_->score(), pool_scratch_);
   return scores_;

@@ -40,9 +40,10 @@ ImportanceScore random_score(std::mt19937_64& generator, const TinyShape& shape)
   ImportanceScore score;
   score.window = generator() % 2 == 0 ? 1 : 1 + static_cast<int>(generator() % 9);
   score.pool = generator() % 2 == 0 ? 1 : 7;
-  score.kind = static_cast<ImportanceScore::Kind>(generator() % 5);
+  constexpr const char* kForms[] = {"window", "heads", "accumulate", "peak", "ahead"};
+  score.form = &find_score_form(ScoreText(kForms[generator() % 5]));
   score.layers = 1 + static_cast<int>(generator() % 4);
-  if (score.kind != ImportanceScore::Kind::heads) return score;
+  if (score.form->name() != "heads") return score;
   for (int layer = 1; layer <= shape.layers; ++layer) {
     const int head = 1 + static_cast<int>(generator() % static_cast<uint64_t>(shape.heads));
     const float weight = 0.1f + static_cast<float>(generator() % 10);

@@ -57,4 +57,18 @@ std::unique_ptr<Policy> make_compress_policy(double keep) {
   return std::make_unique<CompressPolicy>(keep);
 }
 
+const PolicyDescription& compress_policy() {
+  static constexpr PolicyDescription kPolicy = {
+      .name = "compress",
+      .summary =
+          "Selective Context: drop the prompt's least surprising tokens, found by a first dense "
+          "pass",
+      .default_schedule = "0:0.5",
+      .cuts = PolicyDescription::Cuts::before_the_model,
+      .make =
+          [](const PruningPlan& plan) { return make_compress_policy(plan.schedule.front().keep); },
+  };
+  return kPolicy;
+}
+
 }  // namespace lazyllm::lazy

@@ -41,4 +41,20 @@ std::unique_ptr<Policy> make_gem_policy(PruningPoint point, int pool) {
   return std::make_unique<GemPolicy>(point, pool);
 }
 
+const PolicyDescription& gem_policy() {
+  static constexpr PolicyDescription kPolicy = {
+      .name = "gem",
+      .summary =
+          "GemFilter: run the first layers, keep the best tokens, start again with them alone",
+      .default_schedule = "40 % of depth : 0.3",
+      .cuts = PolicyDescription::Cuts::one,
+      .default_cut = {0.4, 0.3},
+      .make =
+          [](const PruningPlan& plan) {
+            return make_gem_policy(plan.schedule.front(), plan.score.pool);
+          },
+  };
+  return kPolicy;
+}
+
 }  // namespace lazyllm::lazy

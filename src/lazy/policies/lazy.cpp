@@ -14,7 +14,7 @@ class LazyPolicy final : public Policy {
       : schedule_(std::move(schedule)), score_(score), keep_mass_(keep_mass) {
     std::vector<int> layers;
     for (const PruningPoint& point : schedule_) layers.push_back(point.layer);
-    carried_ = make_layer_scores(score_, layers, query_heads);
+    carried_ = score_.form->carry(score_, layers, query_heads);
   }
 
   std::string_view name() const override { return "lazy"; }
@@ -28,11 +28,9 @@ class LazyPolicy final : public Policy {
     return point->keep;
   }
 
-  /// A peak's further layers are for the prompt: a written token has one query, what it needs
-  /// beyond the set it finds is little, and reading eight layers cost it a quarter of its time.
   bool observes(int layer, StepKind kind) const override {
     const bool pruning_layers_only =
-        kind == StepKind::decode && score_.kind == ImportanceScore::Kind::peak;
+        kind == StepKind::decode && !score_.form->carries_while_decoding();
     return carried_ && carried_->reads(layer) && !pruning_layers_only;
   }
 
@@ -56,6 +54,20 @@ class LazyPolicy final : public Policy {
 std::unique_ptr<Policy> make_lazy_policy(Schedule schedule, const ImportanceScore& score,
                                          double keep_mass, int query_heads) {
   return std::make_unique<LazyPolicy>(std::move(schedule), score, keep_mass, query_heads);
+}
+
+const PolicyDescription& lazy_policy() {
+  static constexpr PolicyDescription kPolicy = {
+      .name = "lazy",
+      .summary = "LazyLLM: prune after layers by the last token's attention, revive at later steps",
+      .default_schedule = "a preset",
+      .make =
+          [](const PruningPlan& plan) {
+            return make_lazy_policy(plan.schedule, plan.score, plan.keep_mass, plan.query_heads);
+          },
+      .takes_any_score = true,
+  };
+  return kPolicy;
 }
 
 }  // namespace lazyllm::lazy

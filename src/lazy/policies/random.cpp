@@ -33,4 +33,17 @@ std::unique_ptr<Policy> make_random_policy(double keep) {
   return std::make_unique<RandomPolicy>(keep);
 }
 
+const PolicyDescription& random_policy() {
+  static constexpr PolicyDescription kPolicy = {
+      .name = "random",
+      .summary = "drop random prompt tokens before the model (needs --seed to repeat another draw)",
+      .default_schedule = "0:0.5",
+      .cuts = PolicyDescription::Cuts::before_the_model,
+      .make =
+          [](const PruningPlan& plan) { return make_random_policy(plan.schedule.front().keep); },
+      .draws = true,
+  };
+  return kPolicy;
+}
+
 }  // namespace lazyllm::lazy

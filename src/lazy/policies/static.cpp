@@ -45,4 +45,19 @@ std::unique_ptr<Policy> make_static_policy(PruningPoint point, ImportanceScore s
   return std::make_unique<StaticPolicy>(point, score);
 }
 
+const PolicyDescription& static_policy() {
+  static constexpr PolicyDescription kPolicy = {
+      .name = "static",
+      .summary = "one permanent cut by the attention of the first layers",
+      .default_schedule = "30 % of depth : 0.5",
+      .cuts = PolicyDescription::Cuts::one,
+      .default_cut = {0.3, 0.5},
+      .make =
+          [](const PruningPlan& plan) {
+            return make_static_policy(plan.schedule.front(), plan.score);
+          },
+  };
+  return kPolicy;
+}
+
 }  // namespace lazyllm::lazy

@@ -31,4 +31,22 @@ std::unique_ptr<Policy> make_tsp_policy(PruningPoint point, ImportanceScore scor
   return std::make_unique<TspPolicy>(point, score);
 }
 
+const PolicyDescription& tsp_policy() {
+  static constexpr PolicyDescription kPolicy = {
+      .name = "tsp",
+      .summary =
+          "FastKV's token-selective propagation: one permanent cut by a window of last queries",
+      .default_schedule = "50 % of depth : 0.2",
+      .cuts = PolicyDescription::Cuts::one,
+      .default_cut = {0.5, 0.2},
+      .make =
+          [](const PruningPlan& plan) {
+            return make_tsp_policy(plan.schedule.front(), plan.score);
+          },
+      .default_window = 8,
+      .default_pool = 7,
+  };
+  return kPolicy;
+}
+
 }  // namespace lazyllm::lazy

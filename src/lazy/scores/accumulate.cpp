@@ -12,14 +12,14 @@ namespace {
 
 class AccumulatedScore final : public LayerScores {
  public:
-  AccumulatedScore(const ImportanceScore& score, std::span<const int> pruning_layers) {
+  AccumulatedScore(const ImportanceScore& score, std::span<const int> pruning_layers, bool highest)
+      : highest_(highest) {
     for (const int end : pruning_layers) {
       for (int layer = std::max(1, end - score.layers + 1); layer <= end; ++layer) {
         if (read_.empty() || read_.back() < layer) read_.push_back(layer);
       }
     }
     layers_ = static_cast<size_t>(score.layers);
-    highest_ = score.kind == ImportanceScore::Kind::peak;
     rows_.resize(std::min(layers_, read_.size()));
   }
 
@@ -64,11 +64,34 @@ class AccumulatedScore final : public LayerScores {
   int last_layer_ = 0;
 };
 
+class AccumulateForm final : public ScoreForm {
+ public:
+  std::string_view name() const override { return "accumulate"; }
+  std::string_view spelling() const override { return "accumulate:N[@W]"; }
+  void parse(ScoreText& text, ImportanceScore& score) const override {
+    score.window = text.take_window();
+    score.layers = text.take_count(ImportanceScore::kAllLayers, kBadLayers);
+  }
+  std::string print(const ImportanceScore& score) const override {
+    return fmt::format("accumulate:{}{}", score.layers, print_window(score));
+  }
+  std::unique_ptr<LayerScores> carry(const ImportanceScore& score,
+                                     std::span<const int> pruning_layers, int) const override {
+    return make_accumulated_score(score, pruning_layers, /*highest=*/false);
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<LayerScores> make_accumulated_score(const ImportanceScore& score,
-                                                    std::span<const int> pruning_layers) {
-  return std::make_unique<AccumulatedScore>(score, pruning_layers);
+                                                    std::span<const int> pruning_layers,
+                                                    bool highest) {
+  return std::make_unique<AccumulatedScore>(score, pruning_layers, highest);
+}
+
+const ScoreForm& accumulate_score() {
+  static const AccumulateForm form;
+  return form;
 }
 
 }  // namespace lazyllm::lazy

@@ -3,7 +3,10 @@
 // layer and of those before it. Most heads of a layer stare at the first token or at their
 // neighbours and say nothing about importance.
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <map>
+#include <tuple>
 
 #include "base/error.h"
 #include "lazy/importance_score.h"
@@ -58,11 +61,88 @@ class HeadsScore final : public LayerScores {
   int last_layer_ = 0;
 };
 
+template <typename T>
+bool parse_number(std::string_view text, T& number) {
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  return !text.empty() && parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+}
+
+/// "LAYER.HEAD" or "LAYER.HEAD=WEIGHT"
+HeadWeight parse_head(const ScoreText& text, std::string_view part) {
+  HeadWeight head;
+  const size_t equals = std::min(part.find('='), part.size());
+  const size_t dot = std::min(part.find('.'), equals);
+  const bool named = dot < equals && parse_number(part.substr(0, dot), head.layer) &&
+                     parse_number(part.substr(dot + 1, equals - dot - 1), head.head);
+  const bool weighed = equals == part.size() || parse_number(part.substr(equals + 1), head.weight);
+  if (!named || head.layer < 1 || head.head < 1) text.refuse("a head is LAYER.HEAD, from 1 on");
+  if (!weighed || !(head.weight > 0.0f) || !std::isfinite(head.weight)) {
+    text.refuse("a head's weight is a number above 0");
+  }
+  return head;
+}
+
+std::vector<HeadWeight> parse_heads(const ScoreText& text, std::string_view list) {
+  std::vector<HeadWeight> heads;
+  for (size_t begin = 0; begin <= list.size();) {
+    const size_t comma = std::min(list.find(',', begin), list.size());
+    heads.push_back(parse_head(text, list.substr(begin, comma - begin)));
+    begin = comma + 1;
+  }
+  const auto place = [](const HeadWeight& h) { return std::tie(h.layer, h.head); };
+  std::sort(heads.begin(), heads.end(),
+            [&](const HeadWeight& a, const HeadWeight& b) { return place(a) < place(b); });
+  const auto twice = std::adjacent_find(
+      heads.begin(), heads.end(),
+      [&](const HeadWeight& a, const HeadWeight& b) { return place(a) == place(b); });
+  if (twice != heads.end()) text.refuse("a head is named twice");
+  return heads;
+}
+
+class HeadsForm final : public ScoreForm {
+ public:
+  std::string_view name() const override { return "heads"; }
+  std::string_view spelling() const override { return "heads:LAYER.HEAD=WEIGHT,...[@W]"; }
+  void parse(ScoreText& text, ImportanceScore& score) const override {
+    score.window = text.take_window();
+    score.heads = parse_heads(text, text.take_rest());
+  }
+  std::string print(const ImportanceScore& score) const override {
+    std::string text;
+    for (const HeadWeight& h : score.heads) {
+      text += fmt::format("{}{}.{}={:g}", text.empty() ? "heads:" : ",", h.layer, h.head, h.weight);
+    }
+    return text + print_window(score);
+  }
+  std::string describe(const ImportanceScore& score) const override {
+    return fmt::format("{} heads", score.heads.size());
+  }
+  void check(const ImportanceScore& score, const model::Hyperparameters& h) const override {
+    for (const HeadWeight& head : score.heads) {
+      if (head.layer > h.layers || head.head > h.heads) {
+        fail(ErrorCode::usage,
+             "--score heads: there is no head {}.{}; this model has {} layers of {}", head.layer,
+             head.head, h.layers, h.heads);
+      }
+      if (!h.full_attention(head.layer - 1)) {
+        fail(ErrorCode::usage,
+             "--score heads: layer {} sees a sliding window only and cannot score all tokens",
+             head.layer);
+      }
+    }
+  }
+  std::unique_ptr<LayerScores> carry(const ImportanceScore& score,
+                                     std::span<const int> pruning_layers,
+                                     int heads) const override {
+    return std::make_unique<HeadsScore>(score, pruning_layers, heads);
+  }
+};
+
 }  // namespace
 
-std::unique_ptr<LayerScores> make_heads_score(const ImportanceScore& score,
-                                              std::span<const int> pruning_layers, int heads) {
-  return std::make_unique<HeadsScore>(score, pruning_layers, heads);
+const ScoreForm& heads_score() {
+  static const HeadsForm form;
+  return form;
 }
 
 }  // namespace lazyllm::lazy

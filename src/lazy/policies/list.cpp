@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The list of policies: one line each, for policies/NAME.cpp with its
+// `const PolicyDescription& NAME_policy()`. extending_test.cpp fails for a file that is not named
+// here.
+#include "base/error.h"
+#include "lazy/policy.h"
+
+#define LAZYLLM_POLICIES(X) \
+  X(dense)                  \
+  X(lazy)                   \
+  X(random)                 \
+  X(static)                 \
+  X(compress)               \
+  X(tsp)                    \
+  X(gem)
+
+namespace lazyllm::lazy {
+
+#define LAZYLLM_DECLARE(NAME) const PolicyDescription& NAME##_policy();
+LAZYLLM_POLICIES(LAZYLLM_DECLARE)
+
+namespace {
+
+std::vector<const PolicyDescription*>& policies() {
+#define LAZYLLM_TAKE(NAME) &NAME##_policy(),
+  static std::vector<const PolicyDescription*> all = {LAZYLLM_POLICIES(LAZYLLM_TAKE)};
+  return all;
+}
+
+}  // namespace
+
+std::span<const PolicyDescription* const> policy_descriptions() {
+  return policies();
+}
+
+void add_policy(const PolicyDescription& policy) {
+  LAZYLLM_CHECK(find_policy(policy.name) == nullptr && policy.make != nullptr);
+  policies().push_back(&policy);
+}
+
+const PolicyDescription* find_policy(std::string_view name) {
+  for (const PolicyDescription* policy : policies()) {
+    if (policy->name == name) return policy;
+  }
+  return nullptr;
+}
+
+}  // namespace lazyllm::lazy
