@@ -24,8 +24,9 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
   # GCC 12 and 13 see overflows in std::string that are none (GCC bugs 105329, 105651), here or
   # there as inlining happens to go; they stay warnings.
-  target_compile_options(lazyllm_options INTERFACE -Wno-error=array-bounds
-    -Wno-error=stringop-overflow -Wno-error=stringop-overread -Wno-error=restrict)
+  set(LAZYLLM_FALSE_WARNINGS -Wno-error=array-bounds -Wno-error=stringop-overflow
+    -Wno-error=stringop-overread -Wno-error=restrict)
+  target_compile_options(lazyllm_options INTERFACE ${LAZYLLM_FALSE_WARNINGS})
 endif()
 
 # ccache, where it is installed, keeps objects over branches and clean builds.
