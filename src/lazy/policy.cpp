@@ -200,8 +200,8 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
 std::unique_ptr<Policy> create_policy(const PruningPlan& plan) {
   const PolicyDescription* const policy = find_policy(plan.policy_name);
   if (policy == nullptr || policy->make == nullptr) {
-    fail(ErrorCode::internal, "there is no policy '{}' that can be made; the policies are {}", plan.policy_name,
-         policy_names());
+    fail(ErrorCode::internal, "there is no policy '{}' that can be made; the policies are {}",
+         plan.policy_name, policy_names());
   }
   return policy->make(plan);
 }

@@ -35,7 +35,8 @@ const ScoreForm& paper_score() {
 }
 
 void add_score_form(const ScoreForm& form) {
-  for ([[maybe_unused]] const ScoreForm* other : forms()) LAZYLLM_CHECK(!other->answers_to(form.name()));
+  for ([[maybe_unused]] const ScoreForm* other : forms())
+    LAZYLLM_CHECK(!other->answers_to(form.name()));
   forms().push_back(&form);
 }
 
