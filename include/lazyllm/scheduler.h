@@ -26,7 +26,7 @@ class TokenConstraint {
  public:
   virtual ~TokenConstraint() = default;
   /// Sets the logits [vocabulary] of tokens that may not come next to minus infinity and leaves the
-  /// others alone. At least one token stays possible.
+  /// others alone. Where none is left the answer ends with an error.
   virtual void restrict(std::span<float> logits) = 0;
   /// The token that was chosen.
   virtual void accept(TokenId token) = 0;

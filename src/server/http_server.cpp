@@ -120,8 +120,8 @@ void HttpServer::Implementation::begin(tcp::socket socket) {
     auto session = std::make_shared<HttpSession>(
         std::move(socket), service, threads,
         [this](const std::shared_ptr<HttpSession>& closed) { sessions.erase(closed); });
+    session->start();  // before it is known: one that cannot start is gone with its socket
     sessions.insert(session);
-    session->start();
   } catch (const std::exception&) {  // no memory for one more
   }
 }
