@@ -11,6 +11,7 @@ target_include_directories(lazyllm_options INTERFACE
 target_compile_definitions(lazyllm_options INTERFACE
   LAZYLLM_VERSION="${PROJECT_VERSION}"
   $<$<CONFIG:Debug>:LAZYLLM_DEBUG_CHECKS=1>)
+target_link_libraries(lazyllm_options INTERFACE ${LAZYLLM_UTF8PROC})
 if(LAZYLLM_SANITIZE)
   target_compile_options(lazyllm_options INTERFACE
     -fsanitize=${LAZYLLM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -98,7 +99,9 @@ function(lazyllm_public_library)
   endforeach()
   add_library(lazyllm STATIC ${objects})
   add_library(lazyllm::lazyllm ALIAS lazyllm)
-  target_link_libraries(lazyllm PUBLIC Threads::Threads)
+  # Installed, it asks for these libraries by name.
+  target_link_libraries(lazyllm PUBLIC Threads::Threads
+    $<BUILD_INTERFACE:${LAZYLLM_UTF8PROC}> $<INSTALL_INTERFACE:utf8proc>)
   if(LAZYLLM_SANITIZE)
     # Users in this tree as well: inline functions of an object without it would stand for all.
     target_compile_options(lazyllm PUBLIC $<BUILD_INTERFACE:-fsanitize=${LAZYLLM_SANITIZE}>)

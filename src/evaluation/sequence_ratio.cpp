@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "text/jinja_unicode.h"
+#include "jinja/unicode.h"
 
 namespace lazyllm::evaluation {
 namespace {
@@ -13,9 +13,9 @@ namespace {
 std::vector<char32_t> characters(std::string_view text) {
   std::vector<char32_t> result;
   for (size_t byte = 0; byte < text.size();) {
-    const text::jinja::Character character = text::jinja::character_at(text, byte);
+    const jinja::Character character = jinja::character_at(text, byte);
     // Stray bytes differ from each other.
-    result.push_back(character.code == text::jinja::kInvalidCharacter
+    result.push_back(character.code == jinja::kInvalidCharacter
                          ? 0x110000u + static_cast<unsigned char>(text[byte])
                          : character.code);
     byte += character.length;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "evaluation/words.h"
 
-#include "text/jinja_unicode.h"
+#include "jinja/unicode.h"
 #include "text/unicode.h"
 
 namespace lazyllm::evaluation {
 namespace {
 
-namespace python = text::jinja;
+namespace python = jinja;
 
 constexpr char32_t kCapitalSigma = 0x3A3;
 

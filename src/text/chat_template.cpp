@@ -2,8 +2,8 @@
 #include "text/chat_template.h"
 
 #include "base/error.h"
-#include "text/jinja_interpreter.h"
-#include "text/jinja_parser.h"
+#include "jinja/interpreter.h"
+#include "jinja/parser.h"
 
 namespace lazyllm::text {
 

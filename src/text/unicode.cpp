@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/unicode.h"
 
-#include <algorithm>
-#include <array>
+#include <utf8proc.h>
 
-#include "text/unicode_table.h"
+#include <array>
 
 namespace lazyllm::text {
 namespace {
@@ -18,19 +17,61 @@ bool is_white_space(char32_t c) {
          c == 0x3000;
 }
 
-/// The ranges unfolded into blocks of 256 code points, equal blocks stored once:
-/// two loads per look-up and some 100 KiB instead of a binary search.
+Category category_of(char32_t c) {
+  // Unicode 15.1, with which models' tools split words; utf8proc 2.8 has 15.0.
+  if (c >= 0x2EBF0 && c <= 0x2EE5D) return Category::letter;
+  if ((c >= 0x2FFC && c <= 0x2FFF) || c == 0x31EF) return Category::symbol;
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
+    case UTF8PROC_CATEGORY_LU:
+      return Category::upper;
+    case UTF8PROC_CATEGORY_LL:
+      return Category::lower;
+    case UTF8PROC_CATEGORY_LT:
+      return Category::title;
+    case UTF8PROC_CATEGORY_LM:
+      return Category::modifier;
+    case UTF8PROC_CATEGORY_LO:
+      return Category::letter;
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+      return Category::mark;
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+      return Category::number;
+    case UTF8PROC_CATEGORY_PC:
+    case UTF8PROC_CATEGORY_PD:
+    case UTF8PROC_CATEGORY_PS:
+    case UTF8PROC_CATEGORY_PE:
+    case UTF8PROC_CATEGORY_PI:
+    case UTF8PROC_CATEGORY_PF:
+    case UTF8PROC_CATEGORY_PO:
+      return Category::punctuation;
+    case UTF8PROC_CATEGORY_SM:
+    case UTF8PROC_CATEGORY_SC:
+    case UTF8PROC_CATEGORY_SK:
+    case UTF8PROC_CATEGORY_SO:
+      return Category::symbol;
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+      return Category::separator;
+    default:
+      return Category::other;
+  }
+}
+
+/// Blocks of 256 code points, equal blocks stored once: two loads per look-up.
 class ClassTable {
  public:
   ClassTable() {
     std::array<Classes, kBlockSize> block{};
-    int range = 0;
     for (char32_t first = 0; first < kCodePoints; first += kBlockSize) {
       for (char32_t i = 0; i < kBlockSize; ++i) {
         const char32_t c = first + i;
-        while (range + 1 < kCategoryRangeCount && (kCategoryRanges[range + 1] >> 4) <= c) ++range;
-        const auto category = static_cast<Category>(kCategoryRanges[range] & 15U);
-        block[i] = static_cast<Classes>(class_bit(category) | (is_white_space(c) ? kSpace : 0));
+        block[i] =
+            static_cast<Classes>(class_bit(category_of(c)) | (is_white_space(c) ? kSpace : 0));
       }
       // Long stretches of one category lie next to each other: looking back one is enough.
       if (blocks_.empty() || blocks_.back() != block) blocks_.push_back(block);
@@ -45,87 +86,11 @@ class ClassTable {
   std::vector<std::array<Classes, kBlockSize>> blocks_;
 };
 
-bool is_continuation(char byte) {
-  return (static_cast<uint8_t>(byte) & 0xC0U) == 0x80U;
-}
-
 }  // namespace
 
 Classes classes_of(char32_t code_point) {
   static const ClassTable table;
   return code_point < kCodePoints ? table.at(code_point) : class_bit(Category::other);
-}
-
-DecodedCharacter decode_utf8(std::string_view text, size_t offset) {
-  const auto lead = static_cast<uint8_t>(text[offset]);
-  if (lead < 0x80) return {lead, 1, true};
-  uint32_t length = 0;
-  char32_t code_point = 0;
-  char32_t smallest = 0;
-  if ((lead & 0xE0U) == 0xC0U) {
-    length = 2, code_point = lead & 0x1FU, smallest = 0x80;
-  } else if ((lead & 0xF0U) == 0xE0U) {
-    length = 3, code_point = lead & 0x0FU, smallest = 0x800;
-  } else if ((lead & 0xF8U) == 0xF0U) {
-    length = 4, code_point = lead & 0x07U, smallest = 0x10000;
-  }
-  const DecodedCharacter invalid{kReplacementCharacter, 1, false};
-  if (length == 0 || text.size() - offset < length) return invalid;
-  for (uint32_t i = 1; i < length; ++i) {
-    if (!is_continuation(text[offset + i])) return invalid;
-    code_point = (code_point << 6) | (static_cast<uint8_t>(text[offset + i]) & 0x3FU);
-  }
-  const bool surrogate = code_point >= 0xD800 && code_point <= 0xDFFF;
-  if (code_point < smallest || surrogate || code_point >= kCodePoints) return invalid;
-  return {code_point, length, true};
-}
-
-void append_utf8(std::string& text, char32_t code_point) {
-  const auto c = static_cast<uint32_t>(code_point);
-  const auto put = [&text](uint32_t byte) { text.push_back(static_cast<char>(byte)); };
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xC0U | (c >> 6));
-    put(0x80U | (c & 0x3FU));
-  } else if (c < 0x10000) {
-    put(0xE0U | (c >> 12));
-    put(0x80U | ((c >> 6) & 0x3FU));
-    put(0x80U | (c & 0x3FU));
-  } else {
-    put(0xF0U | (c >> 18));
-    put(0x80U | ((c >> 12) & 0x3FU));
-    put(0x80U | ((c >> 6) & 0x3FU));
-    put(0x80U | (c & 0x3FU));
-  }
-}
-
-size_t incomplete_utf8_suffix(std::string_view text) {
-  for (size_t length = 1; length <= std::min<size_t>(3, text.size()); ++length) {
-    const char lead = text[text.size() - length];
-    if (is_continuation(lead)) continue;
-    // Completable if some continuation makes it valid: the extremes decide (a first
-    // continuation byte is restricted after E0, ED, F0 and F4, later ones never are).
-    for (const char filler : {'\x80', '\xBF'}) {
-      std::string candidate(text.substr(text.size() - length));
-      candidate.resize(4, filler);
-      const DecodedCharacter character = decode_utf8(candidate, 0);
-      if (character.valid && character.length > length) return length;
-    }
-    return 0;
-  }
-  return 0;
-}
-
-std::string replace_invalid_utf8(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  for (size_t offset = 0; offset < text.size();) {
-    const DecodedCharacter character = decode_utf8(text, offset);
-    append_utf8(result, character.code_point);
-    offset += character.length;
-  }
-  return result;
 }
 
 }  // namespace lazyllm::text

@@ -6,10 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace lazyllm::text {
 
 /// General categories as far as pre-tokenizers tell them apart.
-/// The order is that of tools/generate_unicode_table.py.
 enum class Category : uint8_t {
   upper,        ///< Lu
   lower,        ///< Ll
@@ -44,26 +45,12 @@ inline constexpr Classes kSpace = 1U << 15;                                ///< 
 /// The classes of a code point: one category bit, and kSpace where it is white space.
 Classes classes_of(char32_t code_point);
 
-inline constexpr char32_t kReplacementCharacter = 0xFFFD;
-
-/// One decoded character. An invalid byte decodes as U+FFFD of length 1, so that
-/// the lengths always add up to the bytes of the text.
-struct DecodedCharacter {
-  char32_t code_point = 0;
-  uint32_t length = 0;  ///< bytes, 1 to 4
-  bool valid = true;
-};
-
-/// Decodes the character at `offset` (< text.size()); strict UTF-8: no overlong
-/// forms, no surrogates, nothing above U+10FFFF.
-DecodedCharacter decode_utf8(std::string_view text, size_t offset);
-
-void append_utf8(std::string& text, char32_t code_point);
-
-/// How many bytes at the end of `text` begin a character that more bytes could complete.
-size_t incomplete_utf8_suffix(std::string_view text);
-
-/// A copy in which every invalid byte became U+FFFD.
-std::string replace_invalid_utf8(std::string_view text);
+// What most users of this header need as well.
+using lazyllm::append_utf8;
+using lazyllm::decode_utf8;
+using lazyllm::DecodedCharacter;
+using lazyllm::incomplete_utf8_suffix;
+using lazyllm::kReplacementCharacter;
+using lazyllm::replace_invalid_utf8;
 
 }  // namespace lazyllm::text

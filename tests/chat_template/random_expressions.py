@@ -23,14 +23,13 @@ FILTERS = ["trim", "upper", "lower", "title", "capitalize", "length", "count", "
            "select('odd')|list", "reject('equalto', 1)|list", "selectattr('k')|list",
            "selectattr('k', 'defined')|list", "selectattr('role', 'equalto', 'tool')|map(attribute='content')|list",
            "rejectattr('k', 'undefined')|list", "indent", "indent(2, true)", "indent('> ', blank=true)",
-           "batch(2)|list", "batch(2, 'x')|list", "slice(2)|list", "attr('k')", "center(12)",
-           "truncate(5)", "truncate(6, true, '..', 0)", "wordcount", "trim('xa ')", "format('a', 'b')",
+           "attr('k')", "truncate(5)", "truncate(6, true, '..', 0)", "wordcount", "trim('xa ')", "format('a', 'b')",
            "int(default=3)", "int(0, 16)", "float(1.5)", "nosuchfilter", "map('nosuch')|list", "sum(start=1)",
            "sum(attribute='k')", "max(attribute='t')", "safe", "dictsort(by='value')", "first|default('F')", "items"]
 TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "true",
          "false", "mapping", "iterable", "sequence", "even", "odd", "equalto 1", "eq('a')", "==(1)", "ne 1",
          "lt 2", "gt(1)", "ge 1.0", "le 3", "in [1, 'a', none]", "in 'abc'", "divisibleby 2", "sameas none", "sameas true",
-         "callable", "upper", "lower", "escaped", "filter", "test", "nosuchtest", "lessthan(5)"]
+         "callable", "upper", "lower", "filter", "test", "nosuchtest", "lessthan(5)"]
 METHODS = ["strip()", "strip(' a')", "lstrip()", "rstrip('d ')", "split()", "split(' ')", "split('a', 1)",
            "rsplit('\\n', 1)", "split(none, 1)", "split('')", "splitlines()", "splitlines(true)", "startswith('a')",
            "endswith(('d', ' '))", "replace('a', 'b')", "upper()", "lower()", "title()", "capitalize()",
@@ -38,8 +37,7 @@ METHODS = ["strip()", "strip(' a')", "lstrip()", "rstrip('d ')", "split()", "spl
            "format(1, 'b')", "format(a=1)", "isdigit()", "isalpha()", "isspace()", "isupper()", "get('a')",
            "get('zz')", "get('zz', 'no')", "items()", "keys()", "values()", "items()|list", "keys()|list", "append(1)",
            "pop()", "index(1)", "count(1)", "update({})", "copy()", "nosuch()", "removeprefix('H')",
-           "partition(',')", "rpartition('l')", "zfill(5)", "ljust(6, '.')", "rjust(10)", "center(9, '*')", "swapcase()",
-           "find('l', 3)", "startswith('e', 1)", "split(sep=',', maxsplit=1)", "encode", "items", "__class__", "_x",
+           "partition(',')", "rpartition('l')", "find('l', 3)", "startswith('e', 1)", "split(sep=',', maxsplit=1)", "encode", "items", "__class__", "_x",
            "isalnum()", "islower()", "isnumeric()"]
 OPERATORS = ["+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", "<=", ">", ">=", "and", "or",
              "in", "not in"]

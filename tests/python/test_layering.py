@@ -6,7 +6,8 @@ import re
 BELOW = {
     "base": set(),
     "formats": {"base"},
-    "text": {"base"},
+    "jinja": {"base"},
+    "text": {"base", "jinja"},
     "grammar": {"base", "text"},
     "kernels": {"base"},
     "model": {"base", "formats", "kernels"},
