@@ -21,6 +21,7 @@ class JsonWriter {
       : runtime_(runtime), style_(std::move(style)), from_template_(from_template) {}
 
   void write(const Value& value) {
+    runtime_.budget.charge(Budget::kNode);
     switch (value.kind()) {
       case Value::Kind::string:
         return quoted(value.text());

@@ -13,7 +13,7 @@ BELOW = {
     "model": {"base", "formats", "kernels"},
     "lazy": {"base", "formats", "kernels", "model"},
     "engine": {"base", "formats", "text", "grammar", "kernels", "model", "lazy"},
-    "evaluation": {"base", "text", "engine"},
+    "evaluation": {"base", "jinja", "text", "engine"},
     "tuning": {"base", "engine", "evaluation"},
     "server": {"base", "text"},
 }
