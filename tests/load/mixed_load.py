@@ -204,7 +204,8 @@ class Load:
         if status == 503 and error in {"overloaded", "server_overloaded"}:
             self.count("overloaded")
             return None
-        if request["kind"] == "bad" and not 400 <= status < 500:
+        no_template = status == 501 and not self.plan.chat and "/chat/" in request["path"]  # a model that cannot chat
+        if request["kind"] == "bad" and not 400 <= status < 500 and not no_template:
             self.fault(number, f"status {status} for a bad request")
         elif request["kind"] in {"nan", "impossible"} and not error:
             # An impossible answer may also end before its impossible token.

@@ -87,8 +87,8 @@ def test_bad_input(evaluate, tmp_path):
     for policy in ("lazy@2:0.5+magic=3", "lazy+score-pool", "lazy+score-pool=two", "lazy@2:0.5+"):
         refused(2, "lazy", more=["--policy", policy, "--lengths", "300"])
     refused(2, "revive-budget", more=["--policy", "lazy+revive-budget=-3", "--lengths", "300"])
-    text.write_bytes(b"\xff\xfe broken")
-    refused(1, "UTF-8", text=text)
+    text.write_bytes(b"\xff\xfeb\x00r\x00o\x00\x00\xd8k\x00")  # half a surrogate pair
+    refused(1, "UTF-16", text=text)
     text.write_text("")
     refused(1, "empty", text=text)
     refused(1, "cannot read", text=tmp_path / "nothing.txt")
