@@ -11,7 +11,7 @@
 
 #include "lazyllm/evaluation/divergence.h"
 #include "lazyllm/evaluation/task.h"
-#include "lazyllm/metrics.h"
+#include "lazyllm/research/metrics.h"
 
 namespace {
 

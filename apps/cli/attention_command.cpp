@@ -7,7 +7,7 @@
 
 #include "commands.h"
 #include "common_options.h"
-#include "lazyllm/attention.h"
+#include "lazyllm/research/attention.h"
 #include "terminal.h"
 
 namespace lazyllm::cli {

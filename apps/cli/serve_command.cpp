@@ -27,6 +27,7 @@ struct ServeOptions {
   std::string api_key_file;
   double kv_memory_mib = 0.0;
   double cache_ram_mib = 512.0;
+  std::string idle = "on";
   double max_body_mib = 8.0;
   double drain_seconds = 30.0;
   bool no_page = false;
@@ -103,6 +104,7 @@ ServerOptions server_options(const ServeOptions& given) {
   options.scheduler.cache_type_v = session.cache_type_v;
   options.scheduler.kv_bytes = bytes_of(given.kv_memory_mib);
   options.scheduler.cache_bytes = bytes_of(given.cache_ram_mib);
+  options.scheduler.deepen_when_idle = given.idle == "on";
   options.pruning = session.pruning;
   options.generation = generation_options(given.common);
   options.random_seed = given.common.seed < 0;
@@ -188,6 +190,13 @@ void add_serve_command(CLI::App& app) {
   command
       ->add_option("--slot-save-path", server.scheduler.cache_folder,
                    "folder that keeps the snapshots over a restart")
+      ->group(memory);
+  command
+      ->add_option("--idle", options->idle,
+                   "on: while nobody waits, read on in documents that were read in part, so that "
+                   "further questions about them are answered sooner")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str()
       ->group(memory);
   add_cache_type_flags(*command, common);
   const std::string access = "Access";

@@ -32,7 +32,16 @@ class TokenConstraint {
   virtual void accept(TokenId token) = 0;
 };
 
-/// One answer to be generated.
+/// Which way a prompt may be computed.
+enum class Prefill {
+  as_asked,  ///< as AnswerRequest::pruning says, whatever the cache holds
+  /// Also densely instead, where that is predicted to give the first token no later: when the
+  /// cache holds nearly all of the prompt at full depth.
+  soonest,
+};
+
+/// One answer to be generated. With max_tokens 0 and a policy that prunes, the prompt is only read
+/// ahead: up to the first pruning, for a later request that begins alike.
 struct AnswerRequest {
   std::vector<TokenId> prompt;
   GenerationOptions generation;
@@ -44,6 +53,7 @@ struct AnswerRequest {
   int prompt_logprobs = -1;
   bool report_tokens = false;  ///< how deep each token of the prompt was carried
   bool use_cache = true;       ///< may start from a snapshot and leave one
+  Prefill prefill = Prefill::as_asked;
 };
 
 /// The prefill goes on; the first token is still to come.
@@ -65,12 +75,25 @@ struct AnswerToken {
   std::vector<TokenLogprob> top;  ///< by descending probability
 };
 
+/// How the prompt of an answer was computed, and what was predicted of both ways.
+struct PrefillPlan {
+  bool dense_instead = false;  ///< Prefill::soonest took the dense way
+  /// What the cache had for a dense prefill, and for the one that was made.
+  int64_t dense_cached_tokens = 0;
+  int dense_cached_depth = 0;
+  int cached_depth = 0;
+  /// Of the layers alone. Before a first measurement (`measured`) in a unit that only compares.
+  double dense_ms = 0.0, pruned_ms = 0.0;
+  bool measured = false;
+};
+
 struct AnswerEnd {
   FinishReason reason = FinishReason::stop;
   std::string text;  ///< the rest that was held back
   Statistics statistics;
   int64_t cached_tokens = 0;  ///< of the prompt, taken from a snapshot
   double queue_ms = 0.0;
+  PrefillPlan plan;
   std::optional<TokenReport> tokens;
   std::vector<AnswerToken> prompt_logprobs;  ///< if asked for; the first token has none: NaN
   std::optional<Error> error;                ///< set if the answer broke off for a reason of ours
@@ -97,6 +120,9 @@ struct SchedulerOptions {
   /// Folder that keeps the snapshots over a restart; empty: none. Needs cache_bytes.
   std::filesystem::path cache_folder = {};
   std::function<void(const std::string&)> on_message = {};  ///< what an operator may want to know
+  /// While nobody waits, carry snapshots on to all layers, so that a later question about them
+  /// costs what its own words cost. Needs cache_bytes.
+  bool deepen_when_idle = false;
   int64_t max_queue = 64;                                   ///< requests that may wait
   /// Most time a prefill may take between two steps of answers under way; 0: 1.5 times such a step.
   double prefill_slice_ms = 0.0;
@@ -119,6 +145,10 @@ struct SchedulerMetrics {
   int64_t running = 0, waiting = 0;
   uint64_t kv_bytes_reserved = 0, kv_bytes_total = 0;
   uint64_t snapshots = 0, snapshot_bytes = 0, snapshot_hits = 0;
+  /// Snapshots carried to all layers in idle time, their tokens, and the share done of the one
+  /// in work; 0: none is.
+  uint64_t deepened_snapshots = 0, deepened_tokens = 0;
+  double deepening_share = 0.0, idle_seconds = 0.0;
 };
 
 /// Continuous batching: answers join and leave at every step, each with its own token set; their

@@ -26,6 +26,10 @@ class Admission {
     --running_;
     promised_bytes_ -= bytes;
   }
+  /// Beside the answers, for work that nobody waits for.
+  uint64_t free_bytes() const { return total_bytes_ - promised_bytes_; }
+  void set_aside(uint64_t bytes) { promised_bytes_ += bytes; }
+  void give_back(uint64_t bytes) { promised_bytes_ -= bytes; }
   int running() const { return running_; }
   uint64_t promised_bytes() const { return promised_bytes_; }
   uint64_t total_bytes() const { return total_bytes_; }

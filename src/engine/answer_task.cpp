@@ -60,10 +60,18 @@ uint64_t AnswerTask::most_bytes() const {
   return static_cast<uint64_t>(tokens) * (kv + hidden_rows * row + scores);
 }
 
-void AnswerTask::start(SnapshotCache& snapshots, lazy::Stepper& editor,
+void AnswerTask::start(SnapshotCache& snapshots, const PrefillRates& rates, lazy::Stepper& editor,
                        const std::function<void()>& between_tiles) {
   queue_ms_ = milliseconds_since(submitted_);
-  generation_.begin_prompt({request_.prompt, request_.generation.protected_ranges, scores_prompt(),
+  const auto& ranges = request_.generation.protected_ranges;
+  const lazy::PruningPlan& plan = generation_.plan();
+  const int64_t protected_tokens = std::accumulate(
+      ranges.begin(), ranges.end(), plan.protect_first + plan.protect_last,
+      [](int64_t sum, const TokenRange& range) { return sum + range.end - range.begin; });
+  plan_ = choose_prefill({generation_.model(), plan, request_.prompt, protected_tokens,
+                          request_.use_cache && !scores_prompt(), request_.prefill},
+                         snapshots, rates);
+  generation_.begin_prompt({request_.prompt, ranges, scores_prompt() || plan_.dense_instead,
                             &channel_->cancelled(), [&](int, int, double) { between_tiles(); }},
                            editor);
   const bool shares = request_.use_cache && !scores_prompt() && !generation_.was_edited();
@@ -72,6 +80,7 @@ void AnswerTask::start(SnapshotCache& snapshots, lazy::Stepper& editor,
   lazy::StepRequest step = generation_.prompt_step();
   step.observer = this;
   if (scores_prompt()) want_prompt_logprobs(step);
+  if (reads_ahead() && snapshot_) step.stop_depth = snapshot_->depth();
   part_.begin(generation_.sequence(), generation_.policy(), step);
 }
 
@@ -82,6 +91,8 @@ void AnswerTask::use_snapshots(SnapshotCache& snapshots) {
   const SnapshotCache::Match match = snapshots.find(prompt, depth, most);
   snapshot_ = std::make_unique<lazy::Snapshot>(generation_.transformer(), depth);
   if (match.snapshot == nullptr) return;
+  snapshots.note_use(*match.snapshot);
+  plan_.cached_depth = match.snapshot->depth();
   match.snapshot->restore(match.tokens, generation_.sequence());
   generation_.restored();
   // A shallower one's rows stand at its own depth; those at ours are recorded when the step
@@ -116,7 +127,8 @@ void AnswerTask::tell_progress() {
 
 bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
   const auto range = [](const TokenRange& r) { return std::pair(r.begin, r.end); };
-  return request_.use_cache && !scores_prompt() && !other.scores_prompt() &&
+  return request_.use_cache && !scores_prompt() && !other.scores_prompt() && !reads_ahead() &&
+         !other.reads_ahead() && request_.prefill == other.request_.prefill &&
          generation_.plan().prefills_like(other.generation_.plan()) &&
          request_.prompt == other.request_.prompt &&
          std::ranges::equal(request_.generation.protected_ranges,
@@ -125,6 +137,7 @@ bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
 
 void AnswerTask::share_prefill(const AnswerTask& other) {
   queue_ms_ = milliseconds_since(submitted_);
+  plan_ = other.plan_;
   generation_.share_prompt(other.generation_, other.part_.report());
   if (other.snapshot_) {
     snapshot_ =
@@ -137,6 +150,14 @@ void AnswerTask::share_prefill(const AnswerTask& other) {
 void AnswerTask::finish_prefill() {
   generation_.end_prompt(part_.report());
   write_first();
+}
+
+void AnswerTask::note_speed(PrefillRates& rates) const {
+  const Statistics& s = statistics();
+  if (s.kept_per_layer.empty() || generation_.was_edited()) return;
+  rates.note(prefill_operations(generation_.model(), s.kept_per_layer,
+                                {cached_tokens(), plan_.cached_depth}),
+             s.prompt_tokens - cached_tokens(), s.linear_ms, s.attention_ms);
 }
 
 void AnswerTask::write_first() {
@@ -197,6 +218,7 @@ AnswerEnd AnswerTask::last_event(FinishReason reason, std::optional<Error> error
   event.statistics = statistics();
   event.cached_tokens = cached_tokens();
   event.queue_ms = queue_ms_;
+  event.plan = plan_;
   if (request_.report_tokens && !generation_.token_report().depths.empty()) {
     event.tokens = generation_.token_report();
   }

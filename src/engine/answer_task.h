@@ -9,6 +9,7 @@
 
 #include "engine/answer_channel.h"
 #include "engine/generation.h"
+#include "engine/prefill_choice.h"
 #include "engine/snapshot_cache.h"
 #include "lazy/snapshot.h"
 #include "lazy/step.h"
@@ -34,9 +35,10 @@ class AnswerTask : private lazy::StepObserver {
   /// Keys, values, hidden rows and the snapshot of all tokens it may come to have.
   uint64_t most_bytes() const;
 
-  /// Edits the prompt where the policy does (with `editor`, `between_tiles` called now and then),
-  /// takes what a snapshot has of it and begins the prompt's step.
-  void start(SnapshotCache& snapshots, lazy::Stepper& editor,
+  /// Chooses between the dense and the pruned way, edits the prompt where the policy does (with
+  /// `editor`, `between_tiles` called now and then), takes what a snapshot has of it and begins the
+  /// prompt's step.
+  void start(SnapshotCache& snapshots, const PrefillRates& rates, lazy::Stepper& editor,
              const std::function<void()>& between_tiles);
   /// The prompt's step; begun by start().
   lazy::StepRun& prefill() { return prefill_; }
@@ -49,6 +51,8 @@ class AnswerTask : private lazy::StepObserver {
   void tell_progress();
   /// After the prompt's step: the first token.
   void finish_prefill();
+  /// What the prefill showed of the machine's speed.
+  void note_speed(PrefillRates& rates) const;
   void begin_decode();
   void finish_decode();
   /// Tells the reader, and gives the exact layers to the cache. Never throws.
@@ -63,6 +67,7 @@ class AnswerTask : private lazy::StepObserver {
   int64_t prompt_tokens() const { return std::ssize(request_.prompt); }
   int64_t cached_tokens() const { return generation_.cached_tokens(); }
   const Statistics& statistics() const { return generation_.statistics(); }
+  const PrefillPlan& prefill_plan() const { return plan_; }
 
  private:
   /// Copies what a snapshot needs when a step has reached its depth.
@@ -73,6 +78,7 @@ class AnswerTask : private lazy::StepObserver {
   void write_token();
   AnswerEnd last_event(FinishReason reason, std::optional<Error> error);
   bool scores_prompt() const { return request_.prompt_logprobs >= 0; }
+  bool reads_ahead() const { return request_.generation.max_tokens == 0 && request_.use_cache; }
   int64_t last_position() const;
 
   AnswerRequest request_;
@@ -80,6 +86,7 @@ class AnswerTask : private lazy::StepObserver {
   std::shared_ptr<AnswerChannel> channel_;
   Clock::time_point submitted_ = Clock::now();
   Generation generation_;
+  PrefillPlan plan_;
   lazy::StepPart part_;
   lazy::StepRun prefill_;
   std::unique_ptr<lazy::Snapshot> snapshot_;  // being recorded; null: none will be left

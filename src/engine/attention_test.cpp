@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lazyllm/attention.h"
+#include "lazyllm/research/attention.h"
 
 #include <gtest/gtest.h>
 

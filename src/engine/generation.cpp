@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/prefill_cost.h"
 #include "engine/step_statistics.h"
 
 namespace lazyllm::engine {
@@ -135,11 +136,7 @@ bool Generation::was_edited() const {
 }
 
 int Generation::exact_depth() const {
-  const int layers = transformer_.hyperparameters().layers;
-  for (int layer = 1; layer < layers; ++layer) {
-    if (policy_->keep_after(layer, lazy::StepKind::prompt)) return layer;
-  }
-  return layers;
+  return engine::exact_depth(*policy_, transformer_.hyperparameters().layers);
 }
 
 void Generation::restored() {
@@ -178,12 +175,14 @@ void Generation::end_prompt(const lazy::StepReport& report) {
   if (records_depths_) depths_.start(sequence_, sequence_indices());
   statistics_.computed_fraction = computed_fraction();
   add_prompt_step(report, statistics_);
+  // A prompt that was only read ahead did not come to the last layers.
+  statistics_.kept_per_layer.resize(static_cast<size_t>(transformer_.hyperparameters().layers), 0);
 }
 
 void Generation::share_prompt(const Generation& other, const lazy::StepReport& report) {
   LAZYLLM_CHECK(size() == 0 && sequence_.size() == 0);
   statistics_ = {};
-  choose_policy(std::ssize(other.prompt_), false);
+  choose_policy(std::ssize(other.prompt_), other.statistics_.policy == "dense");
   statistics_.prompt_tokens = std::ssize(other.prompt_);
   prompt_ = other.prompt_;
   edited_ = other.edited_;

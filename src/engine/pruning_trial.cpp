@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lazyllm/pruning_trial.h"
+#include "lazyllm/research/pruning_trial.h"
 
 #include <algorithm>
 #include <functional>

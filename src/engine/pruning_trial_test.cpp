@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trial gives the bits of a session that starts anew, wherever it starts from.
-#include "lazyllm/pruning_trial.h"
+#include "lazyllm/research/pruning_trial.h"
 
 #include <gtest/gtest.h>
 

@@ -13,21 +13,33 @@ int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 }  // namespace
 
 SnapshotCache::Match SnapshotCache::find(std::span<const int32_t> prompt, int depth,
-                                         int64_t most_tokens) {
+                                         int64_t most_tokens) const {
   Match best;
-  auto found = snapshots_.end();
-  for (auto entry = snapshots_.begin(); entry != snapshots_.end(); ++entry) {
-    const lazy::Snapshot& snapshot = **entry;
+  for (const auto& entry : snapshots_) {
+    const lazy::Snapshot& snapshot = *entry;
     if (snapshot.depth() > depth) continue;
     const int64_t tokens = std::min(common_prefix(prompt, snapshot.tokens()), most_tokens);
     const int64_t saved = tokens * snapshot.depth();
     if (saved > (best.snapshot == nullptr ? 0 : best.tokens * best.snapshot->depth())) {
       best = {&snapshot, tokens};
-      found = entry;
     }
   }
-  if (found != snapshots_.end()) snapshots_.splice(snapshots_.begin(), snapshots_, found);
   return best;
+}
+
+SnapshotCache::List::iterator SnapshotCache::position_of(const lazy::Snapshot& snapshot) {
+  return std::find_if(snapshots_.begin(), snapshots_.end(),
+                      [&](const auto& held) { return held.get() == &snapshot; });
+}
+
+void SnapshotCache::drop(const lazy::Snapshot& snapshot) {
+  const auto entry = position_of(snapshot);
+  if (entry != snapshots_.end()) drop(entry);
+}
+
+void SnapshotCache::note_use(const lazy::Snapshot& snapshot) {
+  const auto entry = position_of(snapshot);
+  if (entry != snapshots_.end()) snapshots_.splice(snapshots_.begin(), snapshots_, entry);
 }
 
 void SnapshotCache::drop(List::iterator entry) {

@@ -22,7 +22,9 @@ class SnapshotCache {
   };
   /// The snapshot that saves most of a prompt whose tokens may lie at most at `depth` and of
   /// which at most `most_tokens` may come from a snapshot. Stands until the next store().
-  Match find(std::span<const int32_t> prompt, int depth, int64_t most_tokens);
+  Match find(std::span<const int32_t> prompt, int depth, int64_t most_tokens) const;
+  /// One that find() gave was used: it goes last now.
+  void note_use(const lazy::Snapshot& snapshot);
   /// Keeps a snapshot if it fits; one that it continues at the same depth is dropped.
   void store(std::unique_ptr<lazy::Snapshot> snapshot);
 
@@ -30,10 +32,13 @@ class SnapshotCache {
   uint64_t bytes() const { return bytes_; }
   size_t size() const { return snapshots_.size(); }
   /// Most recently used first.
-  const std::list<std::unique_ptr<lazy::Snapshot>>& snapshots() const { return snapshots_; }
+  const std::list<std::shared_ptr<const lazy::Snapshot>>& snapshots() const { return snapshots_; }
+  /// Takes one out, to make room for what covers it.
+  void drop(const lazy::Snapshot& snapshot);
 
  private:
-  using List = std::list<std::unique_ptr<lazy::Snapshot>>;
+  using List = std::list<std::shared_ptr<const lazy::Snapshot>>;
+  List::iterator position_of(const lazy::Snapshot& snapshot);
   void drop(List::iterator entry);
 
   uint64_t most_bytes_;

@@ -71,6 +71,38 @@ void SnapshotStore::load(const model::Transformer& transformer, SnapshotCache& c
   }
 }
 
+void SnapshotStore::write(const lazy::Snapshot& snapshot, const std::filesystem::path& path) {
+  try {
+    write_snapshot(path, snapshot, origin_);
+    ours_.insert(path);
+  } catch (const std::exception& error) {
+    failed_.insert(path);
+    if (tell_) tell_(error.what());
+  }
+}
+
+bool SnapshotStore::save_one(const SnapshotCache& cache) {
+  std::set<std::filesystem::path> wanted;
+  for (const auto& snapshot : cache.snapshots()) {
+    const std::filesystem::path path = path_of(*snapshot);
+    wanted.insert(path);
+    if (ours_.contains(path) || failed_.contains(path)) continue;
+    write(*snapshot, path);
+    return true;
+  }
+  remove_all_but(wanted);
+  return false;
+}
+
+void SnapshotStore::remove_all_but(const std::set<std::filesystem::path>& wanted) {
+  std::erase_if(ours_, [&](const std::filesystem::path& path) {
+    if (wanted.contains(path)) return false;
+    std::error_code error;
+    std::filesystem::remove(path, error);
+    return true;
+  });
+}
+
 void SnapshotStore::save(const SnapshotCache& cache) {
   std::set<std::filesystem::path> wanted;
   // The files' times keep the order of last use.
@@ -78,20 +110,12 @@ void SnapshotStore::save(const SnapshotCache& cache) {
   for (const auto& snapshot : cache.snapshots()) {
     const std::filesystem::path path = path_of(*snapshot);
     wanted.insert(path);
-    try {
-      if (!ours_.contains(path)) write_snapshot(path, *snapshot, origin_);
-      ours_.insert(path);
-    } catch (const std::exception& error) {
-      if (tell_) tell_(error.what());
-    }
+    if (!ours_.contains(path)) write(*snapshot, path);
     std::error_code error;
     std::filesystem::last_write_time(path, used, error);
     used -= std::chrono::milliseconds(10);
   }
-  for (const std::filesystem::path& path : ours_) {
-    std::error_code error;
-    if (!wanted.contains(path)) std::filesystem::remove(path, error);
-  }
+  remove_all_but(wanted);
 }
 
 }  // namespace lazyllm::engine

@@ -24,14 +24,21 @@ class SnapshotStore {
   void load(const model::Transformer& transformer, SnapshotCache& cache);
   /// Writes what has no file yet and removes the files of snapshots that the cache dropped.
   void save(const SnapshotCache& cache);
+  /// Writes one that has no file yet, so that a process that is killed loses little. False: there
+  /// is none; then files of dropped ones are removed. What could not be written is not tried again
+  /// before save().
+  bool save_one(const SnapshotCache& cache);
 
  private:
   std::filesystem::path path_of(const lazy::Snapshot& snapshot) const;
+  void remove_all_but(const std::set<std::filesystem::path>& wanted);
+  void write(const lazy::Snapshot& snapshot, const std::filesystem::path& path);
 
   std::filesystem::path folder_;
   SnapshotOrigin origin_;
   Tell tell_;
   std::set<std::filesystem::path> ours_;  // files of this model that were read or written
+  std::set<std::filesystem::path> failed_;
 };
 
 }  // namespace lazyllm::engine

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "evaluation/json_lines.h"
-#include "lazyllm/metrics.h"
+#include "lazyllm/research/metrics.h"
 
 namespace lazyllm::evaluation {
 namespace {

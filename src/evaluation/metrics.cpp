@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "lazyllm/metrics.h"
+#include "lazyllm/research/metrics.h"
 
 #include <algorithm>
 #include <cmath>

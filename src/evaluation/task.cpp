@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "evaluation/string_match.h"
-#include "lazyllm/metrics.h"
+#include "lazyllm/research/metrics.h"
 
 namespace lazyllm::evaluation {
 

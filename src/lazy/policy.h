@@ -122,6 +122,8 @@ struct PolicyDescription {
   std::unique_ptr<Policy> (*make)(const PruningPlan& plan) = nullptr;  ///< always set
   bool takes_any_score = false;  ///< and --keep-mass; else ScoreForm::for_single_cuts()
   bool draws = false;            ///< the seed changes what is chosen
+  /// Taken to be sooner, not to be studied: dense may stand in where that is no later.
+  bool is_for_speed = false;
   int default_window = 1;
   int default_pool = 0;  ///< 0: the preset's, or the score's
 };

@@ -5,17 +5,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <vector>
 
+#include "engine/prefill_cost.h"
 #include "lazyllm/model.h"
 #include "lazyllm/session.h"
 
 namespace lazyllm::server {
-
-/// The operations of a prefill: matrix products and attention.
-struct RunWork {
-  double linear = 0.0, attention = 0.0;
-};
 
 /// What a dense prefill would have cost: the time of this machine's linear and attention work,
 /// scaled by the work of a prefill that carries all tokens through all layers. Thread-safe.
@@ -24,20 +19,19 @@ class CostModel {
   explicit CostModel(std::shared_ptr<const Model> model);
 
   /// What the prefill of a run computed, without what came from the cache.
-  RunWork work(const Statistics& run, int64_t cached_tokens) const;
+  engine::PrefillOperations work(const Statistics& run, engine::CachedPrefix cached) const;
 
-  /// Time to first token of a dense run without cache; nothing before a first measurement.
-  /// `ttft_ms`: the run's, without its wait in the queue.
-  std::optional<double> dense_ttft_ms(const Statistics& run, double ttft_ms, int64_t cached_tokens);
+  /// Time to first token of a dense run that finds `dense_cached` in the cache; nothing before a
+  /// first measurement. `ttft_ms`: the run's, without its wait in the queue; `cached`: what that
+  /// found.
+  std::optional<double> dense_ttft_ms(const Statistics& run, double ttft_ms,
+                                      engine::CachedPrefix cached,
+                                      engine::CachedPrefix dense_cached = {});
 
  private:
-  struct Rate {
-    double linear = 0.0, attention = 0.0;  // ms per operation
-  };
-
   std::shared_ptr<const Model> model_;
   std::mutex mutex_;
-  std::optional<Rate> last_;  // of the last run that was long enough
+  engine::PrefillRates rates_;
 };
 
 }  // namespace lazyllm::server

@@ -28,20 +28,21 @@ TEST(CostModel, SameEstimateFromDenseLazyAndCachedRuns) {
   const auto layers = static_cast<size_t>(model->info().layers);
   const std::vector<int64_t> all(layers, 1000), none(layers, 0);
   const Statistics dense = run_on_known_machine(*model, all, none);
-  EXPECT_NEAR(*CostModel(model).dense_ttft_ms(dense, dense.ttft_ms, 0), dense.ttft_ms,
+  EXPECT_NEAR(*CostModel(model).dense_ttft_ms(dense, dense.ttft_ms, {}), dense.ttft_ms,
               1e-6 * dense.ttft_ms);
 
   std::vector<int64_t> kept = all, cached = none;
   for (size_t layer = layers / 2; layer < layers; ++layer) kept[layer] = 200;
   const Statistics lazy = run_on_known_machine(*model, kept, none);
-  EXPECT_NEAR(*CostModel(model).dense_ttft_ms(lazy, lazy.ttft_ms, 0), dense.ttft_ms,
+  EXPECT_NEAR(*CostModel(model).dense_ttft_ms(lazy, lazy.ttft_ms, {}), dense.ttft_ms,
               1e-6 * dense.ttft_ms);
 
   // The layers before the first pruning came from a snapshot for 900 of the tokens.
   for (size_t layer = 0; layer < layers / 2; ++layer) cached[layer] = 900;
   const Statistics second = run_on_known_machine(*model, kept, cached);
-  EXPECT_NEAR(*CostModel(model).dense_ttft_ms(second, second.ttft_ms, 900), dense.ttft_ms,
-              1e-6 * dense.ttft_ms);
+  EXPECT_NEAR(
+      *CostModel(model).dense_ttft_ms(second, second.ttft_ms, {900, static_cast<int>(layers / 2)}),
+      dense.ttft_ms, 1e-6 * dense.ttft_ms);
 }
 
 TEST(CostModel, ShortRunsBorrowTheRateOfALongOne) {
@@ -51,14 +52,17 @@ TEST(CostModel, ShortRunsBorrowTheRateOfALongOne) {
   CostModel cost(model);
   Statistics nearly_all_cached = run_on_known_machine(*model, all, none);
   nearly_all_cached.linear_ms = 1e6;  // what one row takes says nothing about many
-  EXPECT_FALSE(cost.dense_ttft_ms(nearly_all_cached, nearly_all_cached.ttft_ms, 999))
+  EXPECT_FALSE(cost.dense_ttft_ms(nearly_all_cached, nearly_all_cached.ttft_ms,
+                                  {999, static_cast<int>(layers)}))
       << "nothing to borrow yet";
   const Statistics dense = run_on_known_machine(*model, all, none);
-  cost.dense_ttft_ms(dense, dense.ttft_ms, 0);
+  cost.dense_ttft_ms(dense, dense.ttft_ms, {});
   nearly_all_cached.ttft_ms = nearly_all_cached.linear_ms + nearly_all_cached.attention_ms + 5.0;
-  EXPECT_NEAR(*cost.dense_ttft_ms(nearly_all_cached, nearly_all_cached.ttft_ms, 999), dense.ttft_ms,
-              1e-6 * dense.ttft_ms);
-  EXPECT_FALSE(cost.dense_ttft_ms(Statistics{}, 0.0, 0)) << "a run that was cut before its prefill";
+  EXPECT_NEAR(*cost.dense_ttft_ms(nearly_all_cached, nearly_all_cached.ttft_ms,
+                                  {999, static_cast<int>(layers)}),
+              dense.ttft_ms, 1e-6 * dense.ttft_ms);
+  EXPECT_FALSE(cost.dense_ttft_ms(Statistics{}, 0.0, {}))
+      << "a run that was cut before its prefill";
 }
 
 }  // namespace

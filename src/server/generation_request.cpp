@@ -133,6 +133,21 @@ PruningOptions parse_pruning(const Fields& lazy, PruningOptions options) {
   return options;
 }
 
+/// Who names a way to prune gets it, whatever the cache holds, unless told otherwise.
+Prefill parse_plan(const Fields& lazy) {
+  if (const auto plan = lazy.text("plan")) {
+    if (*plan == "auto") return Prefill::soonest;
+    if (*plan == "fixed") return Prefill::as_asked;
+    throw invalid_request("lazy.plan",
+                          "lazy.plan is \"auto\" (dense instead, where that is no later) or "
+                          "\"fixed\" (as asked, whatever the cache holds)");
+  }
+  for (const char* name : {"policy", "prune", "score", "keep_mass", "score_pool"}) {
+    if (lazy.find(name) != nullptr) return Prefill::as_asked;
+  }
+  return Prefill::soonest;
+}
+
 GenerationRequest parse_generation(const Fields& body, const RequestDefaults& defaults,
                                    int64_t vocabulary) {
   GenerationRequest request;
@@ -160,8 +175,10 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
   if (const auto options = body.object("stream_options")) {
     assign(request.include_usage, options->boolean("include_usage"));
   }
+  answer.prefill = Prefill::soonest;
   if (const auto lazy = body.object("lazy")) {
     answer.pruning = parse_pruning(*lazy, answer.pruning);
+    answer.prefill = parse_plan(*lazy);
     if (const auto report = lazy->text("report")) {
       if (*report != "tokens") {
         throw invalid_request("lazy.report", "lazy.report can only be \"tokens\"");

@@ -56,6 +56,10 @@ void write_scheduler(std::string& out, const SchedulerMetrics& m) {
         m.kv_bytes_reserved);
   gauge("kv_bytes_total", "Size of the pool of keys, values and hidden rows.", m.kv_bytes_total);
   gauge("snapshots", "Snapshots of prompts held.", m.snapshots);
+  counter("snapshots_deepened_total", "Snapshots carried to all layers in idle time.",
+          m.deepened_snapshots);
+  counter("snapshot_tokens_deepened_total", "Their tokens.", m.deepened_tokens);
+  gauge("deepening_share", "Share done of the snapshot in work; 0: none is.", m.deepening_share);
   gauge("snapshot_bytes", "Their size.", m.snapshot_bytes);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/statistics_json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "text/unicode.h"
@@ -10,6 +12,25 @@ namespace {
 
 double per_second(int64_t tokens, double milliseconds) {
   return milliseconds > 0.0 ? static_cast<double>(tokens) / milliseconds * 1e3 : 0.0;
+}
+
+/// Which way was taken, and what spoke for it.
+Json plan_json(const AnswerEnd& end) {
+  const PrefillPlan& plan = end.plan;
+  const bool dense = end.statistics.policy == "dense";
+  std::string why = dense ? "dense was asked for, or the prompt is short" : "pruning is sooner";
+  if (plan.dense_instead) {
+    why = fmt::format("dense is as soon and loses nothing: {} of {} tokens are in the cache",
+                      plan.dense_cached_tokens, end.statistics.prompt_tokens);
+  } else if (!dense && plan.pruned_ms >= plan.dense_ms) {
+    why = "pruning was asked for";
+  }
+  Json json = {{"chosen", dense ? "dense" : end.statistics.policy},
+               {"why", std::move(why)},
+               {"cached_tokens", end.cached_tokens},
+               {"cached_depth", plan.cached_depth}};
+  if (plan.measured) json["predicted_ms"] = {{"dense", plan.dense_ms}, {"asked", plan.pruned_ms}};
+  return json;
 }
 
 }  // namespace
@@ -36,9 +57,16 @@ Json timings_json(const AnswerEnd& end) {
 
 Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost) {
   const Statistics& s = end.statistics;
-  const std::optional<double> dense_ttft_ms =
-      cost.dense_ttft_ms(s, work_ttft_ms(end), end.cached_tokens);
-  const RunWork work = cost.work(s, end.cached_tokens);
+  const PrefillPlan& plan = end.plan;
+  const engine::CachedPrefix cached{end.cached_tokens, plan.cached_depth};
+  const auto dense_estimate = [&](engine::CachedPrefix found) {
+    const auto estimate = cost.dense_ttft_ms(s, work_ttft_ms(end), cached, found);
+    return estimate ? Json(*estimate) : Json();
+  };
+  const Json dense_ttft_ms = dense_estimate({});
+  const Json dense_cached_ttft_ms =
+      dense_estimate({plan.dense_cached_tokens, plan.dense_cached_depth});
+  const engine::PrefillOperations work = cost.work(s, cached);
   return {{"policy", s.policy},
           {"schedule", s.schedule},
           {"layers", model.layers},
@@ -47,8 +75,10 @@ Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost) {
           {"kept_per_layer", s.kept_per_layer},
           {"revived_tokens", s.revived_tokens},
           {"ttft_ms", work_ttft_ms(end)},
-          {"dense_ttft_ms_estimate", dense_ttft_ms ? Json(*dense_ttft_ms) : Json()},
+          {"dense_ttft_ms_estimate", dense_ttft_ms},
+          {"dense_cached_ttft_ms_estimate", dense_cached_ttft_ms},
           {"cached_tokens", end.cached_tokens},
+          {"plan", plan_json(end)},
           {"prefill",
            {{"linear_operations", work.linear},
             {"attention_operations", work.attention},

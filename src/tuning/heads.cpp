@@ -9,7 +9,7 @@
 #include <span>
 #include <utility>
 
-#include "lazyllm/attention.h"
+#include "lazyllm/research/attention.h"
 
 namespace lazyllm::tuning {
 namespace {

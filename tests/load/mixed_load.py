@@ -141,8 +141,9 @@ class Client:
 
 def join(chunks: list[dict]) -> dict:
     """One answer of a whole response or of a stream's chunks: text, tokens with logprobs, reason, error."""
-    answer = {"text": "", "logprobs": [], "finish_reason": None, "error": None}
+    answer = {"text": "", "logprobs": [], "finish_reason": None, "error": None, "chosen": None}
     for chunk in chunks:
+        answer["chosen"] = (chunk.get("lazy") or {}).get("plan", {}).get("chosen") or answer["chosen"]
         if "error" in chunk:
             answer["error"] = chunk["error"].get("code") or chunk["error"].get("message")
             answer["message"] = chunk["error"].get("message")
@@ -226,7 +227,10 @@ class Load:
                 break
             request = self.plan.request(number)
             try:
-                alone = self.client.send(request, cache_prompt=False)
+                # A request that names no way to prune may get the dense one, where the cache makes it no later.
+                lazy = request["body"].get("lazy")
+                chosen = {"lazy": {"policy": "dense"}} if lazy is None and answer["chosen"] == "dense" else {}
+                alone = self.client.send(request, cache_prompt=False, **chosen)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 self.fault(number, f"no answer alone: {error!r}")
                 break

@@ -153,6 +153,19 @@ def test_answers_as_a_stream_and_reads_the_document_once(page, document):
     assert page.console() == []
 
 
+def test_reads_ahead_while_the_question_is_typed(page, document):
+    page.open()
+    page.set("max-tokens", 8)
+    page.add(document)
+    page.until(lambda: "Ask away" in page.id("ahead").text)
+    page.ask()
+    page.answered()
+    figures = page.all(".turn .figures")[-1].text
+    assert "Cached" in figures, figures
+    assert page.id("ahead").text == ""
+    assert page.console() == []
+
+
 def test_stop_ends_the_answer_and_frees_the_slot(page, server):
     page.open()
     page.set("max-tokens", 2000)

@@ -66,6 +66,7 @@ const PolicyDescription& lazy_policy() {
             return make_lazy_policy(plan.schedule, plan.score, plan.keep_mass, plan.query_heads);
           },
       .takes_any_score = true,
+      .is_for_speed = true,
   };
   return kPolicy;
 }

@@ -9,6 +9,7 @@ import * as api from './api.js';
 import {Documents} from './documents.js';
 import {byId, debounced} from './dom.js';
 import * as format from './format.js';
+import {ReadAhead} from './read_ahead.js';
 import {ReadingView} from './reading_view.js';
 import {Settings} from './settings.js';
 import {Turn} from './turn.js';
@@ -37,8 +38,9 @@ function coverConversation(covered) {
   for (const id of ['bar', 'main']) byId(id).inert = covered;
 }
 
-const documents = new Documents({changed: showFit, refused: showNotice});
-const settings = new Settings({changed: showFit});
+const readAhead = new ReadAhead({body: readingBody, changed: showReadingAhead});
+const documents = new Documents({changed: promptChanged, refused: showNotice});
+const settings = new Settings({changed: promptChanged});
 
 function showNotice(sentence) {
   byId('notice').textContent = sentence;
@@ -65,6 +67,24 @@ function showFit() {
     byId('fit').textContent = used && context > 0 ? `About ${format.count(prompt)} of ${format.tokens(context)}` : '';
   }
   return !over;
+}
+
+function promptChanged() {
+  showFit();
+  readAhead?.update();
+}
+
+/** What can be read before the question is there: null while nothing can. */
+function readingBody() {
+  const ready = documents.list.length > 0 && documents.list.every(({tokens}) => tokens !== null);
+  if (!ready || running || context === 0 || !showFit()) return null;
+  const body = {...settings.body(), messages: messagesFor('', documents.list)};
+  delete body.lazy.report;
+  return body;
+}
+
+function showReadingAhead(share) {
+  byId('ahead').textContent = share === null ? '' : share < 1 ? `Reading ahead, ${format.percent(share)}` : 'Read. Ask away.';
 }
 
 const countQuestion = debounced(async () => {
@@ -124,6 +144,7 @@ async function stream(turn, body) {
   const scroller = byId('conversation');
   const chat = chats;
   try {
+    await readAhead.done(running.signal);
     for await (const chunk of api.streamChat(body, running.signal)) {
       const follow = isAtEnd(scroller);
       turn.take(chunk);

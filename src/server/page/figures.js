@@ -11,7 +11,7 @@ function figure(name, value, title = '') {
 /** The figures of an answer in one line. `end`: the last chunk of the stream. */
 export function figureList({lazy, timings}) {
   const list = element('dl', {className: 'figures'});
-  const dense = lazy.dense_ttft_ms_estimate;
+  const dense = lazy.dense_cached_ttft_ms_estimate;
   list.append(figure('First token', format.seconds(lazy.ttft_ms)));
   if (lazy.policy !== 'dense' && dense > 0) {
     list.append(figure('Dense, estimated', format.seconds(dense)), figure('Speed-up', `${(dense / lazy.ttft_ms).toFixed(1)}×`));
@@ -32,10 +32,11 @@ function race(name, time, longest, kind) {
 
 /** Two bars: the time to the first token, and dense's. */
 export function speedComparison({lazy}) {
-  const dense = lazy.dense_ttft_ms_estimate;
+  const dense = lazy.dense_cached_ttft_ms_estimate;
   const shown = document.createDocumentFragment();
   if (lazy.policy === 'dense' || !(dense > 0)) {
-    shown.append(element('p', {textContent: `First token after ${format.seconds(lazy.ttft_ms)}, read densely.`}));
+    const cached = lazy.cached_tokens > 0 ? ` ${format.tokens(lazy.cached_tokens)} were in the cache.` : '';
+    shown.append(element('p', {textContent: `First token after ${format.seconds(lazy.ttft_ms)}. Nothing was skipped.${cached}`}));
     return shown;
   }
   const longest = Math.max(lazy.ttft_ms, dense);

@@ -157,6 +157,7 @@ export class Settings {
       max_tokens: this.maxTokens,
       lazy: {
         policy: v.policy || undefined,
+        plan: v.policy || v.preset === OWN ? undefined : 'auto',
         ...(dense ? {} : {
           prune: (v.preset === OWN ? v.schedule.replaceAll(/\s/g, '') : v.preset) || undefined,
           protect_first: number(v.protectFirst),
