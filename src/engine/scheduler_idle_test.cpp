@@ -112,7 +112,7 @@ TEST(SchedulerIdle, TheCacheNeverGrowsAboveItsLimit) {
   ASSERT_GT(shallow, 0u);
   // Room for the whole one or the shallow one: the whole one takes its place.
   SchedulerOptions tight = kIdle;
-  tight.cache_bytes = std::max(both - shallow / 2, both - shallow + (64 << 10));
+  tight.cache_bytes = both - 1;
   Scheduler scheduler(tiny_model(), tight);
   read(*scheduler.submit(request(prompt, 2)));
   ASSERT_TRUE(wait_for_deepened(scheduler, 1));
