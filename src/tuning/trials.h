@@ -12,6 +12,7 @@
 #include "evaluation/samples.h"
 #include "lazyllm/evaluation/arm.h"
 #include "lazyllm/lazyllm.h"
+#include "lazyllm/research/pruning_trial.h"
 #include "tuning/prompts.h"
 
 namespace lazyllm::tuning {
