@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "grammar/pattern.h"
 #include "grammar/schema_compiler.h"
 
 namespace lazyllm::grammar {
@@ -28,26 +29,45 @@ const SchemaCache::Entry* SchemaCache::find(std::string_view schema_json) {
 
 CompiledSchema SchemaCache::get(const std::shared_ptr<const TokenTable>& table,
                                 std::string_view schema_json, const std::stop_token& stop) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (const Entry* entry = find(schema_json)) return entry->schema;
-  }
   Entry entry;
   entry.text = schema_json;
-  entry.schema.grammar = compile_schema(schema_json, stop);
-  entry.schema.masks = std::make_shared<StringMasks>(table, entry.schema.grammar);
-  entry.bytes = entry.text.size() + bytes_of(*entry.schema.grammar);
-  const std::lock_guard lock(mutex_);
-  if (const Entry* other = find(schema_json)) return other->schema;
+  {
+    std::unique_lock lock(mutex_);
+    const auto free = [&] { return !in_work_.contains(schema_json); };
+    if (!compiled_.wait(lock, stop, free)) fail_stopped();
+    if (const Entry* found = find(schema_json)) return found->schema;
+    in_work_.insert(entry.text);  // a failure lets the next one who waits try, and tell
+  }
+  try {
+    entry.schema.grammar = compile_schema(schema_json, stop);
+    entry.schema.masks = std::make_shared<StringMasks>(table, entry.schema.grammar);
+    entry.bytes = entry.text.size() + bytes_of(*entry.schema.grammar);
+  } catch (...) {
+    {
+      const std::lock_guard lock(mutex_);
+      in_work_.erase(entry.text);
+    }
+    compiled_.notify_all();
+    throw;
+  }
+  CompiledSchema schema = entry.schema;
+  {
+    const std::lock_guard lock(mutex_);
+    in_work_.erase(entry.text);
+    keep(std::move(entry));
+  }
+  compiled_.notify_all();
+  return schema;
+}
+
+void SchemaCache::keep(Entry entry) {
   bytes_ += entry.bytes;
   entries_.push_front(std::move(entry));
-  const CompiledSchema schema = entries_.front().schema;
   while (entries_.size() > kMostSchemas || bytes_ > kMostBytes) {
     bytes_ -= entries_.back().bytes;
     entries_.pop_back();
     if (entries_.empty()) break;
   }
-  return schema;
 }
 
 size_t SchemaCache::size() const {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -27,7 +29,8 @@ class SchemaCache {
   /// Of the schemas' texts and grammars, about.
   static constexpr size_t kMostBytes = size_t{64} << 20;
 
-  /// Compiles the schema, unless it is there. Only the caller waits.
+  /// Compiles the schema, unless it is there. Who asks for one that is being compiled waits for
+  /// it; nobody else does.
   /// Errors: those of compile_schema; what was refused is not kept.
   CompiledSchema get(const std::shared_ptr<const TokenTable>& table, std::string_view schema_json,
                      const std::stop_token& stop = {});
@@ -40,9 +43,12 @@ class SchemaCache {
     size_t bytes = 0;
   };
   const Entry* find(std::string_view schema_json);
+  void keep(Entry entry);
 
   mutable std::mutex mutex_;
-  std::list<Entry> entries_;  ///< the last used first
+  std::condition_variable_any compiled_;
+  std::set<std::string, std::less<>> in_work_;  ///< texts being compiled
+  std::list<Entry> entries_;                    ///< the last used first
   size_t bytes_ = 0;
 };
 

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "grammar/schema_compiler.h"
 #include "grammar/token_filter.h"
@@ -51,6 +53,31 @@ TEST(SchemaCache, CompilesASchemaOnce) {
   EXPECT_EQ(first.grammar, second.grammar);
   EXPECT_EQ(first.masks, second.masks);
   EXPECT_NE(first.grammar, cache.get(tokens, R"({"type": "integer"})").grammar);
+}
+
+TEST(SchemaCache, CompilesASchemaOnceForAllWhoAskAtOnce) {
+  const auto tokens = table();
+  SchemaCache cache;
+  const std::string costly = R"({"type": "string", "pattern": "^(a|b)*a(a|b){12}$"})";
+  const std::string refused = R"({"type": "string", "pattern": "^(a|b)*a(a|b){20}$"})";
+  constexpr size_t kThreads = 8;
+  std::vector<std::shared_ptr<const Grammar>> grammars(kThreads);
+  std::vector<int> refusals(kThreads, 0);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      grammars[i] = cache.get(tokens, costly).grammar;
+      try {
+        if (i < 2) cache.get(tokens, refused);
+      } catch (const Error&) {
+        refusals[i] = 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& grammar : grammars) EXPECT_EQ(grammar, grammars[0]);
+  EXPECT_EQ(refusals[0] + refusals[1], 2);
+  EXPECT_EQ(cache.size(), 1U);
 }
 
 TEST(SchemaCache, KeepsABoundedNumber) {

@@ -93,7 +93,7 @@ class SchemaCompiler {
     if ((form.types & kBoolean) != 0) words.insert(words.end(), {"true", "false"});
     if (!words.empty()) add_words(slot, std::move(words));
     if ((form.types & kNumber) != 0) add_number(slot, form);
-    if ((form.types & kString) != 0) add_string(slot, form);
+    if ((form.types & kString) != 0) add_string(slot, form, place);
     if ((form.types & kArray) != 0) add_array(slot, form);
     if ((form.types & kObject) != 0) add_object(slot, form);
   }
@@ -138,23 +138,31 @@ class SchemaCompiler {
     if (rule.possible()) add_node(slot, Node::Kind::number, grammar_.numbers, rule);
   }
 
-  void add_string(SlotId slot, const Form& form) {
-    if (form.patterns.empty()) {
+  void add_string(SlotId slot, const Form& form, const Json& place) {
+    if (form.patterns.empty() && form.formats.empty()) {
       Node& node = add_node(slot, Node::Kind::text);
       node.minimum = form.shortest;
       node.maximum = form.longest;
       return;
     }
-    CharacterAutomaton automaton = automaton_of(form);
+    CharacterAutomaton automaton = automaton_of(form, place);
+    if (automaton.start() == CharacterAutomaton::kDead && !form.formats.empty()) {
+      Form without = form;  // "format" is a hint in JSON Schema: what cannot be kept goes
+      without.formats.clear();
+      return add_string(slot, without, place);
+    }
     if (automaton.start() == CharacterAutomaton::kDead) return;
     add_node(slot, Node::Kind::matching, grammar_.automata, std::move(automaton));
   }
 
-  CharacterAutomaton automaton_of(const Form& form) {
-    CharacterAutomaton automaton = automaton_of(*form.patterns[0]);
-    return with_place(*form.patterns[0], [&] {
-      for (size_t i = 1; i < form.patterns.size(); ++i) {
-        automaton = CharacterAutomaton::both(automaton, automaton_of(*form.patterns[i]), budget_);
+  CharacterAutomaton automaton_of(const Form& form, const Json& place) {
+    std::vector<const CharacterAutomaton*> parts;
+    for (const Json* schema : form.patterns) parts.push_back(&automaton_of(*schema));
+    for (const std::string& format : form.formats) parts.push_back(&automaton_of(format, place));
+    CharacterAutomaton automaton = *parts[0];
+    return with_place(form.patterns.empty() ? place : *form.patterns[0], [&] {
+      for (size_t i = 1; i < parts.size(); ++i) {
+        automaton = CharacterAutomaton::both(automaton, *parts[i], budget_);
       }
       if (form.shortest == 0 && form.longest == kUnbounded) return automaton;
       const auto length = CharacterAutomaton::of_length(form.shortest, form.longest, budget_);
@@ -164,7 +172,10 @@ class SchemaCompiler {
 
   /// Of a schema's pattern.
   const CharacterAutomaton& automaton_of(const Json& schema) {
-    const auto& pattern = schema.at("pattern").get_ref<const std::string&>();
+    return automaton_of(schema.at("pattern").get_ref<const std::string&>(), schema);
+  }
+
+  const CharacterAutomaton& automaton_of(const std::string& pattern, const Json& schema) {
     const auto found = patterns_.find(pattern);
     if (found != patterns_.end()) return found->second;
     auto automaton = with_place(schema, [&] {

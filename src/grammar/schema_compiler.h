@@ -10,7 +10,7 @@
 namespace lazyllm::grammar {
 
 /// The values of a JSON Schema, in the subset that can be honoured while writing from left to
-/// right. Unknown keywords, titles, descriptions, defaults and "format" demand nothing.
+/// right. Unknown keywords, titles, descriptions, defaults demand nothing.
 ///
 /// Every text of the grammar is valid JSON that fulfils the schema. Of the values that fulfil
 /// it, those are written whose properties come in the schema's order with additional ones behind

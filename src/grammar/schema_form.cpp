@@ -211,6 +211,11 @@ std::optional<Form> merge(const Form& a, const Form& b) {
       out.patterns.push_back(pattern);
     }
   }
+  for (const std::string& format : b.formats) {
+    if (std::find(out.formats.begin(), out.formats.end(), format) == out.formats.end()) {
+      out.formats.push_back(format);
+    }
+  }
   if (((a.mentioned | b.mentioned) & kArray) != 0) merge_items(a, b, out);
   if (((a.mentioned | b.mentioned) & kObject) != 0) merge_properties(a, b, out);
   if (out.shortest > out.longest) out.types &= static_cast<Types>(~kString);

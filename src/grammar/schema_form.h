@@ -55,6 +55,7 @@ struct Form {
 
   uint32_t shortest = 0, longest = kUnbounded;
   std::vector<const Json*> patterns;  ///< the schemas that have them
+  std::vector<std::string> formats;   ///< as patterns; kept where they leave a text
 
   std::vector<Schemas> first_items;
   Schemas further_items;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "grammar/schema_form.h"
+#include "grammar/string_formats.h"
 
 namespace lazyllm::grammar {
 namespace {
@@ -24,6 +25,7 @@ constexpr std::array<std::string_view, 17> kRefused = {
 constexpr std::string_view kSupported =
     "supported are type, properties, required, additionalProperties, items, prefixItems, minItems, "
     "maxItems, enum, const, anyOf, oneOf, allOf, $ref, $defs, minLength, maxLength, pattern, "
+    "format, "
     "minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf and nullable";
 
 /// True if the keyword demands nothing as it stands.
@@ -172,10 +174,20 @@ class KeywordReader {
   void read_strings() {
     form_.shortest = count("minLength", kString, 0);
     form_.longest = count("maxLength", kString, kUnbounded);
+    read_format();
     const Json* pattern = find("pattern", kString);
     if (pattern == nullptr) return;
     if (!pattern->is_string()) refuse("\"pattern\" must be a text");
     form_.patterns.push_back(&schema_);
+  }
+
+  void read_format() {
+    const auto format = schema_.find("format");
+    if (format == schema_.end() || !format->is_string()) return;
+    std::string pattern = pattern_of_format(format->get_ref<const std::string&>());
+    if (pattern.empty()) return;
+    form_.mentioned |= kString;
+    form_.formats.push_back(std::move(pattern));
   }
 
   void read_items() {

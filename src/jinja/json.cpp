@@ -66,6 +66,7 @@ class JsonWriter {
       case Value::Kind::real:
         if (std::isnan(value.number())) return "NaN";
         if (std::isinf(value.number())) return value.number() < 0 ? "-Infinity" : "Infinity";
+        if (const std::string* spelling = value.spelling()) return *spelling;
         return representation_of(value.number());
       default:
         refuse("tojson cannot write a {}", type_name(value));

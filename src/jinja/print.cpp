@@ -49,6 +49,7 @@ class Printer {
       case Value::Kind::integer:
         return std::to_string(value.integer());
       case Value::Kind::real:
+        if (const std::string* spelling = value.spelling()) return *spelling;
         return representation_of(value.number());
       case Value::Kind::range: {
         const RangeObject& range = value.range();

@@ -104,7 +104,7 @@ Value convert(const nlohmann::ordered_json& json, int32_t part, int level) {
     case Type::number_unsigned: {
       const auto number = json.get<uint64_t>();
       if (number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-        refuse("the number {} in the messages is over 2^63 - 1", number);
+        return Value::spelled(static_cast<double>(number), std::to_string(number));
       }
       return Value(static_cast<int64_t>(number));
     }

@@ -80,6 +80,12 @@ class Value {
     value.markup_ = true;
     return value;
   }
+  /// A whole number beyond 64 bits: printed as it is spelled, computed with as a fraction.
+  static Value spelled(double number, std::string spelling) {
+    Value value(number);
+    value.object_ = std::make_shared<std::string>(std::move(spelling));
+    return value;
+  }
   static Value literal(std::string_view bytes) { return Value(Text(std::string(bytes), true)); }
   /// Everything in it is from the conversation, from this part of it.
   static Value from_json(const nlohmann::ordered_json& json, int32_t part = 0);
@@ -99,6 +105,10 @@ class Value {
   int64_t integer() const { return integer_; }  ///< booleans too, 0 or 1
   double number() const {                       ///< any number
     return kind_ == Kind::real ? real_ : static_cast<double>(integer_);
+  }
+  /// Of a number that has one of its own, or null.
+  const std::string* spelling() const {
+    return kind_ == Kind::real && object_ != nullptr ? &get<const std::string>() : nullptr;
   }
   const Text& text() const { return get<const Text>(); }
   const Values& items() const;  ///< list or tuple

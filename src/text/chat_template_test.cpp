@@ -242,6 +242,12 @@ TEST(ChatTemplate, BoundsHostileRuns) {
            ErrorCode::invalid_input);
 }
 
+TEST(ChatTemplate, PrintsNumbersBeyond64BitsAsTheyAre) {
+  const ordered_json extra = {{"n", UINT64_MAX}};
+  EXPECT_EQ(render("{{ n }} {{ [n] }} {{ {'a': n} | tojson }} {{ n > 5 }}", extra),
+            "18446744073709551615 [18446744073709551615] {\"a\": 18446744073709551615} True");
+}
+
 TEST(ChatTemplate, SurvivesCyclesThroughNamespaces) {
   EXPECT_EQ(render("{% set n = namespace(a=1) %}{% set n.b = n %}{% set n.c = [n, {'k': n}] %}{{ "
                    "n.b.b.a }}"),

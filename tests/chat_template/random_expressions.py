@@ -25,7 +25,7 @@ FILTERS = ["trim", "upper", "lower", "title", "capitalize", "length", "count", "
            "rejectattr('k', 'undefined')|list", "indent", "indent(2, true)", "indent('> ', blank=true)",
            "attr('k')", "truncate(5)", "truncate(6, true, '..', 0)", "wordcount", "trim('xa ')", "format('a', 'b')",
            "int(default=3)", "int(0, 16)", "float(1.5)", "nosuchfilter", "map('nosuch')|list", "sum(start=1)",
-           "sum(attribute='k')", "max(attribute='t')", "safe", "dictsort(by='value')", "first|default('F')", "items"]
+           "sum(attribute='k')", "max(attribute='t')", "dictsort(by='value')", "first|default('F')", "items"]
 TESTS = ["defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "true",
          "false", "mapping", "iterable", "sequence", "even", "odd", "equalto 1", "eq('a')", "==(1)", "ne 1",
          "lt 2", "gt(1)", "ge 1.0", "le 3", "in [1, 'a', none]", "in 'abc'", "divisibleby 2", "sameas none", "sameas true",
