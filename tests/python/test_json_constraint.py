@@ -84,7 +84,7 @@ def string_schema(rng):
     choice = rng.random()
     if choice < 0.3:
         low = rng.randrange(4)
-        schema = {"type": "string", "minLength": low, "maxLength": low + rng.randrange(12), "title": "a text", "format": "date"}
+        schema = {"type": "string", "minLength": low, "maxLength": low + rng.randrange(12), "title": "a text", "format": "colour"}
         fits = [t for t in TEXTS if schema["minLength"] <= len(t) <= schema["maxLength"]] or ["🙂" * low]
         return schema, lambda r: r.choice(fits)
     if choice < 0.7:
