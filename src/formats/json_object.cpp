@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/non_numbers.h"
 #include "formats/quote.h"
 
 namespace lazyllm::formats {
@@ -55,7 +56,7 @@ json parse_json_object(std::string_view text, const std::string& where) {
   std::set<std::string> keys;
   json value;
   try {
-    value = json::parse(text, make_guard(keys, where));
+    value = json::parse(quote_non_numbers(text), make_guard(keys, where));
   } catch (const json::parse_error& error) {
     fail(ErrorCode::invalid_file,
          "{}: not valid JSON at byte {}; the file is truncated or damaged, fetch it again", where,

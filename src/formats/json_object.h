@@ -10,9 +10,10 @@
 
 namespace lazyllm::formats {
 
-/// Parses JSON from a file nobody vouches for: nesting is bounded, a key that is
-/// there twice in the outermost object is refused, and so is anything but an object.
-/// Errors: Error(invalid_file), starting with `where` (a path).
+/// Parses JSON from a file nobody vouches for. Python writes NaN, Infinity and -Infinity as bare
+/// words; they become texts, so that a key that is read and holds one is named as no number. Also:
+/// nesting is bounded, a key that is there twice in the outermost object is refused, and so is
+/// anything but an object. Errors: Error(invalid_file), starting with `where` (a path).
 nlohmann::json parse_json_object(std::string_view text, const std::string& where);
 
 /// Typed, range-checked reads from a JSON object. A key that is absent or null reads

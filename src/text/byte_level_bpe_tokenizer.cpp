@@ -23,7 +23,11 @@ class ByteLevelBpeTokenizer final : public Tokenizer {
   }
 
  protected:
-  void encode_run(std::string_view run, bool /*prefix*/, std::vector<TokenId>& out) const override {
+  void encode_run(std::string_view run, bool prefix, std::vector<TokenId>& out) const override {
+    if (prefix) {
+      encode_run(' ' + std::string(run), false, out);
+      return;
+    }
     // Words repeat: the tokens of each are kept as a range of `out` for this run.
     std::unordered_map<std::string_view, std::pair<size_t, size_t>> seen;
     Merger merger;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text/hugging_face_pre_tokenizer.h"
 
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -92,9 +94,8 @@ class Recogniser {
     } else if (type == "Replace" && pattern_text(entry) == " " &&
                entry.at("content") == kSpaceMark) {
       result_.marks_spaces = true;
-    } else if (type != "NFC") {
-      // NFC is left out as in llama.cpp: text is nearly always in that form already.
-      unsupported("normalizer", entry);
+    } else {
+      normalizer_step(type, entry);
     }
   }
 
@@ -130,6 +131,45 @@ class Recogniser {
     fail(ErrorCode::unsupported, "{}: this {} is not supported: {}", where_, what, text);
   }
 
+  void normalizer_step(const std::string& type, const Json& entry) {
+    using Kind = NormalizerStep::Kind;
+    constexpr std::pair<std::string_view, Kind> kKinds[] = {
+        {"NFC", Kind::nfc},         {"NFD", Kind::nfd},
+        {"NFKC", Kind::nfkc},       {"NFKD", Kind::nfkd},
+        {"Strip", Kind::strip},     {"Lowercase", Kind::lowercase},
+        {"Replace", Kind::replace}, {"StripAccents", Kind::strip_accents},
+        {"Prepend", Kind::prepend}};
+    const auto known = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                    [&](const auto& pair) { return pair.first == type; });
+    if (known == std::end(kKinds)) unsupported("normalizer", entry);
+    NormalizerStep step;
+    step.kind = known->second;
+    if (step.kind == Kind::strip) {
+      step.left = entry.value("strip_left", true);
+      step.right = entry.value("strip_right", true);
+    } else if (step.kind == Kind::replace) {
+      step.pattern = pattern_text(entry);
+      step.content = entry.at("content");
+      if (step.pattern.empty()) unsupported("normalizer", entry);
+    } else if (step.kind == Kind::prepend) {
+      step.content = entry.at("prepend");
+    }
+    // Spaces are marked after all steps. One that would meet their marks, or makes some, cannot
+    // come behind.
+    const bool meets = step.kind == Kind::strip || step.kind == Kind::prepend ||
+                       mentions_space(step.pattern) || mentions_space(step.content);
+    const bool marked = result_.add_space_prefix || result_.marks_spaces;
+    if ((meets && marked) || step.content.find(kSpaceMark) != std::string::npos) {
+      unsupported("normalizer", entry);
+    }
+    result_.normalizer.push_back(std::move(step));
+  }
+
+  static bool mentions_space(std::string_view text) {
+    return text.find(' ') != std::string_view::npos ||
+           text.find(kSpaceMark) != std::string_view::npos;
+  }
+
   static std::string pattern_text(const Json& entry) {
     const Json& pattern = entry.at("pattern");
     return pattern.contains("String") ? pattern.at("String").get<std::string>() : std::string();
@@ -141,9 +181,8 @@ class Recogniser {
   }
 
   void byte_level(const Json& entry) {
-    // A space that is added only where the text has none cannot be undone when decoding.
-    if (entry.value("add_prefix_space", true)) unsupported("pre-tokenizer", entry);
     result_.byte_level = true;
+    result_.byte_level_prefix = result_.byte_level_prefix || entry.value("add_prefix_space", true);
     if (entry.value("use_regex", true)) add_stage("gpt2-words");
   }
 
@@ -153,6 +192,7 @@ class Recogniser {
     const std::string scheme = entry.value("prepend_scheme", adds ? "always" : "never");
     result_.marks_spaces = true;
     result_.add_space_prefix = scheme != "never";
+    result_.prefix_unless_space = true;
     result_.prefix_at_start_only = scheme == "first";
     if (entry.value("split", true)) add_stage("before-spaces");
   }

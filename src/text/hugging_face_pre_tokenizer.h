@@ -3,6 +3,9 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
+
+#include "text/normalizer.h"
 
 namespace lazyllm::text {
 
@@ -12,7 +15,10 @@ struct HuggingFaceSplitting {
   bool byte_level = false;
   bool marks_spaces = false;  ///< spaces become U+2581
   bool add_space_prefix = false;
-  bool prefix_at_start_only = false;  ///< Metaspace's prepend_scheme "first"
+  bool prefix_at_start_only = false;       ///< Metaspace's prepend_scheme "first"
+  bool prefix_unless_space = false;        ///< Metaspace; the normalizer Prepend does not look
+  bool byte_level_prefix = false;          ///< ByteLevel's add_prefix_space
+  std::vector<NormalizerStep> normalizer;  ///< but for what marks spaces
 };
 
 /// `normalizer` and `pre_tokenizer` may be null. Errors: Error(unsupported) naming

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
+#include "base/non_numbers.h"
 #include "text/hugging_face_pre_tokenizer.h"
 #include "text/spaced_text.h"
 #include "text/vocabulary.h"
@@ -42,7 +44,7 @@ Json parse_json(const std::string& text, const std::string& where) {
     fail(ErrorCode::invalid_file, "{}: nested more than {} levels deep; the file is damaged", where,
          kDeepestNesting);
   }
-  Json json = Json::parse(text, nullptr, false);
+  Json json = Json::parse(quote_non_numbers(text), nullptr, false);
   if (!json.is_object()) {
     fail(ErrorCode::invalid_file, "{}: not a JSON object; the file is damaged or incomplete",
          where);
@@ -75,9 +77,10 @@ class Reader {
            "instead",
            where_, type);
     }
-    read_splitting(tokenizer);
+    read_splitting(tokenizer, config);
     read_model(model);
     read_added_tokens(member(tokenizer, "added_tokens"));
+    read_added_tokens_of_config(config);
     result_.unknown = find(text_or_empty(member(model, "unk_token")));
     if (result_.unknown != kNoToken) set_type(result_.unknown, TokenType::unknown);
     read_template(member(tokenizer, "post_processor"));
@@ -86,8 +89,8 @@ class Reader {
   }
 
  private:
-  void read_splitting(const Json& tokenizer) {
-    const HuggingFaceSplitting splitting = recognise_splitting(
+  void read_splitting(const Json& tokenizer, const Json& config) {
+    HuggingFaceSplitting splitting = recognise_splitting(
         member(tokenizer, "normalizer"), member(tokenizer, "pre_tokenizer"), where_);
     if (splitting.byte_level == splitting.marks_spaces) {
       fail(
@@ -101,6 +104,22 @@ class Reader {
     result_.byte_level = splitting.byte_level;
     result_.add_space_prefix = splitting.add_space_prefix;
     result_.prefix_at_start_only = splitting.prefix_at_start_only;
+    result_.prefix_unless_space = splitting.prefix_unless_space;
+    result_.byte_level_prefix = splitting.byte_level_prefix;
+    result_.normalizer = std::move(splitting.normalizer);
+    obey_llama_class(config);
+  }
+
+  /// transformers' own class for Llama cuts by Metaspace, whatever the normalizer says, unless it
+  /// is told to behave as it once did.
+  void obey_llama_class(const Json& config) {
+    const std::string name = text_or_empty(member(config, "tokenizer_class"));
+    if (result_.byte_level || (name != "LlamaTokenizer" && name != "LlamaTokenizerFast")) return;
+    const Json& adds = member(config, "add_prefix_space");
+    if (adds.is_boolean()) result_.add_space_prefix = adds.get<bool>();
+    const Json& legacy = member(config, "legacy");
+    result_.prefix_at_start_only = !(legacy.is_boolean() && legacy.get<bool>());
+    result_.prefix_unless_space = true;
   }
 
   void read_model(const Json& model) {
@@ -161,14 +180,36 @@ class Reader {
 
   void read_added_tokens(const Json& tokens) {
     if (tokens.is_null()) return;
-    for (const Json& token : tokens) {
-      const bool special = token.value("special", false);
-      put(token.at("content"), token.at("id"),
-          special ? TokenType::control : TokenType::user_defined);
-      const auto id = token.at("id").get<TokenId>();
-      if (token.value("lstrip", false)) result_.strip_left.push_back(id);
-      if (token.value("rstrip", false)) result_.strip_right.push_back(id);
+    for (const Json& token : tokens) add_token(token.at("content"), token.at("id"), token);
+  }
+
+  /// tokenizer_config.json may name more of them than tokenizer.json.
+  void read_added_tokens_of_config(const Json& config) {
+    const Json& tokens = member(config, "added_tokens_decoder");
+    if (!tokens.is_object()) return;
+    for (const auto& [id, token] : tokens.items()) {
+      const std::string content = token.at("content");
+      if (added_.contains(content)) continue;
+      const Json number = Json::parse(id, nullptr, false);
+      if (const TokenId known = find(content); known != kNoToken && number != known) {
+        fail(ErrorCode::invalid_file,
+             "{} (tokenizer_config.json): added_tokens_decoder gives the token '{}' the id {}, but "
+             "it is {}; the files are of different models",
+             where_, content, id, known);
+      }
+      add_token(content, number, token);
     }
+  }
+
+  void add_token(const std::string& content, const Json& id, const Json& flags) {
+    const bool special = flags.value("special", false);
+    put(content, id, special ? TokenType::control : TokenType::user_defined);
+    added_.insert(content);
+    const auto token = id.get<TokenId>();
+    if (flags.value("lstrip", false)) result_.strip_left.push_back(token);
+    if (flags.value("rstrip", false)) result_.strip_right.push_back(token);
+    if (flags.value("single_word", false)) result_.single_words.push_back(token);
+    if (flags.value("normalized", !special)) result_.normalized.push_back(token);
   }
 
   TokenId find(const std::string& token) const {
@@ -220,7 +261,8 @@ class Reader {
   const std::string& where_;
   Vocabulary result_;
   std::unordered_map<std::string, TokenId> ids_;
-  size_t most_tokens_ = 0;  ///< a bound on ids, against absurd memory
+  std::unordered_set<std::string> added_;  ///< contents of the added tokens
+  size_t most_tokens_ = 0;                 ///< a bound on ids, against absurd memory
 };
 
 }  // namespace

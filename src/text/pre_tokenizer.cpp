@@ -147,6 +147,11 @@ void apply_pre_tokenizer_defaults(Vocabulary& vocabulary) {
   vocabulary.add_bos = family->add_bos;
   vocabulary.byte_level = family->byte_level;
   vocabulary.add_space_prefix = false;
+  // Their tokenizer.json says so, a GGUF file cannot.
+  for (const std::string_view name :
+       {"qwen2", "qwen35", "command-r", "mpt", "olmo", "modern-bert"}) {
+    if (vocabulary.pre == name) vocabulary.normalizer = {{.kind = NormalizerStep::Kind::nfc}};
+  }
 }
 
 PreTokenizer PreTokenizer::by_name(const std::string& name) {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "text/unicode.h"
+
 namespace lazyllm::text {
 namespace {
 
@@ -24,17 +26,37 @@ bool marked(const std::vector<bool>& marks, TokenId token) {
   return !marks.empty() && marks[static_cast<size_t>(token)];
 }
 
+bool is_word(char32_t code_point) {
+  return code_point == '_' || (classes_of(code_point) & (kLetter | kMark | kNumber)) != 0;
+}
+
+/// Whether a word goes on before or after these bytes.
+bool inside_word(std::string_view text, size_t begin, size_t end) {
+  if (end < text.size() && is_word(decode_utf8(text, end).code_point)) return true;
+  if (begin == 0) return false;
+  size_t before = begin - 1;
+  while (before > 0 && (static_cast<uint8_t>(text[before]) & 0xC0U) == 0x80U) --before;
+  return is_word(decode_utf8(text, before).code_point);
+}
+
 }  // namespace
 
-SpecialTokens::SpecialTokens(const Vocabulary& vocabulary)
+SpecialTokens::SpecialTokens(const Vocabulary& vocabulary, const Normalizer* normalizer)
     : nodes_(1),
       strip_left_(marks(vocabulary.strip_left, vocabulary.tokens.size())),
-      strip_right_(marks(vocabulary.strip_right, vocabulary.tokens.size())) {
+      strip_right_(marks(vocabulary.strip_right, vocabulary.tokens.size())),
+      single_word_(marks(vocabulary.single_words, vocabulary.tokens.size())) {
+  const std::vector<bool> normalized = vocabulary.normalizer.empty()
+                                           ? std::vector<bool>()
+                                           : marks(vocabulary.normalized, vocabulary.tokens.size());
   for (size_t i = 0; i < vocabulary.tokens.size(); ++i) {
     const TokenType type = vocabulary.types[i];
+    const auto token = static_cast<TokenId>(i);
     const bool needs_trust = type == TokenType::control || type == TokenType::unknown;
     if (!needs_trust && type != TokenType::user_defined) continue;
-    add(vocabulary.tokens[i], static_cast<TokenId>(i), needs_trust);
+    if (marked(normalized, token) != (normalizer != nullptr)) continue;
+    const std::string& spelling = vocabulary.tokens[i];
+    add(normalizer == nullptr ? spelling : normalizer->apply(spelling), token, needs_trust);
   }
 }
 
@@ -85,6 +107,10 @@ std::vector<Fragment> SpecialTokens::partition(std::string_view text,
     }
     size_t text_end = at;
     size_t after = at + match.length;
+    if (marked(single_word_, match.token) && inside_word(text, at, after)) {
+      at = after;
+      continue;
+    }
     // White space is dropped only where the text is not a user's.
     if (trusted_here && marked(strip_left_, match.token)) {
       const size_t limit = std::max(text_begin, range->begin);

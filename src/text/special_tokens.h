@@ -24,7 +24,11 @@ struct ByteRange {
 /// Finds control, unknown and user-defined tokens in text: at each position the longest one.
 class SpecialTokens {
  public:
-  explicit SpecialTokens(const Vocabulary& vocabulary);
+  /// Those of vocabulary.normalized in the normalizer's form, or, without one, all others. Without
+  /// steps in the normalizer, all.
+  SpecialTokens(const Vocabulary& vocabulary, const Normalizer* normalizer);
+
+  bool empty() const { return nodes_.size() == 1; }
 
   /// Cuts `text` into special tokens and the text between them. Control and
   /// unknown tokens are looked for inside the `trusted` ranges only (ascending, disjoint,
@@ -52,7 +56,7 @@ class SpecialTokens {
   std::vector<Node> nodes_;                       ///< a trie, the root first
   std::unordered_map<uint64_t, uint32_t> edges_;  ///< (node, byte) -> node
   bool begins_token_[256] = {};
-  std::vector<bool> strip_left_, strip_right_;  ///< by token; empty if there is none
+  std::vector<bool> strip_left_, strip_right_, single_word_;  ///< by token; empty if there is none
 };
 
 }  // namespace lazyllm::text

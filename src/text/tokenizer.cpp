@@ -68,10 +68,44 @@ struct Tokenizer::Prompt {
   std::vector<ByteRange> trusted;
 };
 
+/// From places in a run of text to places in the prompt.
+class ByteOrigin {
+ public:
+  /// `origins`: see Normalizer::apply; null where nothing was changed. `begin`: of the run in it.
+  ByteOrigin(size_t prompt_begin, const std::vector<uint32_t>* origins, size_t begin)
+      : prompt_begin_(prompt_begin), origins_(origins), begin_(begin) {}
+
+  size_t operator()(size_t at) const {
+    return prompt_begin_ + (origins_ == nullptr ? begin_ + at : (*origins_)[begin_ + at]);
+  }
+  ByteOrigin after(size_t bytes) const { return {prompt_begin_, origins_, begin_ + bytes}; }
+
+ private:
+  size_t prompt_begin_;
+  const std::vector<uint32_t>* origins_;
+  size_t begin_;
+};
+
+/// What encoding appends to.
+struct Tokenizer::Output {
+  std::vector<TokenId>& tokens;
+  std::vector<size_t>* ends;  ///< may be null
+
+  void put(TokenId token, size_t end) const {
+    tokens.push_back(token);
+    if (ends != nullptr) ends->push_back(end);
+  }
+};
+
 Tokenizer::Tokenizer(Vocabulary vocabulary)
     : vocabulary_(std::move(vocabulary)),
-      special_tokens_(std::make_unique<SpecialTokens>(vocabulary_)),
+      normalizer_(vocabulary_.normalizer),
+      special_tokens_(std::make_unique<SpecialTokens>(vocabulary_, nullptr)),
       end_of_generation_(vocabulary_.tokens.size()) {
+  if (!normalizer_.empty()) {
+    auto normalized = std::make_unique<SpecialTokens>(vocabulary_, &normalizer_);
+    if (!normalized->empty()) normalized_tokens_ = std::move(normalized);
+  }
   for (const TokenId token : vocabulary_.end_of_generation) {
     end_of_generation_[static_cast<size_t>(token)] = true;
   }
@@ -105,6 +139,13 @@ void Tokenizer::build_pieces() {
 bool Tokenizer::adds_prefix(bool at_start) const {
   const bool spaced = vocabulary_.kind == Vocabulary::Kind::spm || !vocabulary_.byte_level;
   return spaced && vocabulary_.add_space_prefix && (at_start || !vocabulary_.prefix_at_start_only);
+}
+
+bool Tokenizer::adds_prefix(std::string_view run, bool at_start) const {
+  const bool has_one = run.starts_with(' ') || run.starts_with(kSpaceMark);
+  const bool byte_level = vocabulary_.kind == Vocabulary::Kind::bpe && vocabulary_.byte_level;
+  if (byte_level) return vocabulary_.byte_level_prefix && !run.starts_with(' ');
+  return adds_prefix(at_start) && !(vocabulary_.prefix_unless_space && has_one);
 }
 
 std::vector<TokenId> Tokenizer::encode(std::string_view text, bool add_special,
@@ -147,40 +188,78 @@ std::vector<TokenId> Tokenizer::encode(const Prompt& prompt, bool add_special,
                        fragments.front().token == vocabulary_.bos;
   const bool has_eos = !fragments.empty() && vocabulary_.eos != kNoToken &&
                        fragments.back().token == vocabulary_.eos;
+  const Output out{tokens, ends};
   if (add_special && vocabulary_.add_bos && vocabulary_.bos != kNoToken && !has_bos) {
-    tokens.push_back(vocabulary_.bos);
-    if (ends != nullptr) ends->push_back(0);
+    out.put(vocabulary_.bos, 0);
   }
   for (const Fragment& fragment : fragments) {
     if (fragment.token != kNoToken) {
-      tokens.push_back(fragment.token);
-      if (ends != nullptr) ends->push_back(fragment.end);
-      continue;
-    }
-    const std::string_view run = prompt.text.substr(fragment.begin, fragment.end - fragment.begin);
-    const bool prefix = adds_prefix(fragment.begin == 0);
-    const size_t first = tokens.size();
-    encode_run(run, prefix, tokens);
-    if (ends != nullptr) {
-      append_ends(std::span(tokens).subspan(first), run, fragment.begin, prefix, *ends);
+      out.put(fragment.token, fragment.end);
+    } else if (normalizer_.empty()) {
+      encode_plain(prompt.text.substr(fragment.begin, fragment.end - fragment.begin),
+                   ByteOrigin(fragment.begin, nullptr, 0), out);
+    } else {
+      encode_normalized(prompt, {fragment.begin, fragment.end}, out);
     }
   }
   if (add_special && vocabulary_.add_eos && vocabulary_.eos != kNoToken && !has_eos) {
-    tokens.push_back(vocabulary_.eos);
-    if (ends != nullptr) ends->push_back(prompt.text.size());
+    out.put(vocabulary_.eos, prompt.text.size());
   }
   return tokens;
 }
 
-void Tokenizer::append_ends(std::span<const TokenId> run_tokens, std::string_view run, size_t begin,
-                            bool prefix, std::vector<size_t>& ends) const {
+void Tokenizer::encode_normalized(const Prompt& prompt, ByteRange range, const Output& out) const {
+  std::vector<uint32_t> origins;
+  const std::string text =
+      normalizer_.apply(prompt.text.substr(range.begin, range.end - range.begin), &origins);
+  if (text.size() > kMostTextBytes) {
+    fail(ErrorCode::invalid_input, "a text of {} bytes in its normal form is too long to tokenise",
+         text.size());
+  }
+  const ByteOrigin origin(range.begin, &origins, 0);
+  if (normalized_tokens_ == nullptr) {
+    if (!text.empty()) encode_plain(text, origin, out);
+    return;
+  }
+  std::vector<ByteRange> trusted;  // the same as in the prompt
+  size_t at = 0;
+  for (const ByteRange& each : prompt.trusted) {
+    while (at < text.size() && origin(at) < each.begin) ++at;
+    const size_t begin = at;
+    while (at < text.size() && origin(at + 1) <= each.end) ++at;
+    if (begin < at) trusted.push_back({begin, at});
+  }
+  for (const Fragment& fragment : normalized_tokens_->partition(text, trusted)) {
+    if (fragment.token != kNoToken) {
+      out.put(fragment.token, origin(fragment.end));
+      continue;
+    }
+    encode_plain(std::string_view(text).substr(fragment.begin, fragment.end - fragment.begin),
+                 origin.after(fragment.begin), out);
+  }
+}
+
+/// A run of text without special tokens, as the normalizer left it.
+void Tokenizer::encode_plain(std::string_view run, const ByteOrigin& origin,
+                             const Output& out) const {
+  const bool prefix = adds_prefix(run, origin(0) == 0);
+  const size_t first = out.tokens.size();
+  encode_run(run, prefix, out.tokens);
+  if (out.ends != nullptr) {
+    append_ends(std::span(out.tokens).subspan(first), run, origin, prefix, *out.ends);
+  }
+}
+
+void Tokenizer::append_ends(std::span<const TokenId> run_tokens, std::string_view run,
+                            const ByteOrigin& origin, bool prefix,
+                            std::vector<size_t>& ends) const {
   size_t at = 0;
   for (size_t i = 0; i < run_tokens.size(); ++i) {
     const std::string& bytes = pieces_[static_cast<size_t>(run_tokens[i])];
     const bool has_prefix = i == 0 && prefix && bytes.starts_with(' ');
     at = std::min(run.size(), at + bytes.size() - (has_prefix ? 1 : 0));
     if (i + 1 == run_tokens.size()) at = run.size();
-    ends.push_back(begin + at);
+    ends.push_back(origin(at));
   }
 }
 

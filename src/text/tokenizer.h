@@ -12,6 +12,8 @@
 namespace lazyllm::text {
 
 class SpecialTokens;
+class ByteOrigin;
+struct ByteRange;
 
 /// A stretch of text with its origin: only text that a chat template wrote may
 /// become special tokens; what a user wrote never does.
@@ -45,7 +47,8 @@ class Tokenizer {
   /// only. No BOS is added (templates write it themselves) unless `add_special`
   /// and the text does not begin with it.
   /// `ends` takes for each token how many bytes of the concatenated segments come before its end
-  /// (exact, but for a run of text with unknown tokens, in which they stay in order).
+  /// (exact, but for a run of text with unknown tokens, in which they stay in order, and inside a
+  /// character that the normalizer changed, where its end is taken).
   std::vector<TokenId> encode(std::span<const TextSegment> segments, bool add_special,
                               std::vector<size_t>* ends = nullptr) const;
 
@@ -53,7 +56,8 @@ class Tokenizer {
   std::string piece(TokenId token, bool special = false) const;
 
   /// decode(encode(text, false, false)) == text for every text, if the vocabulary has a token
-  /// for every byte. Where encode() put a space before a run of text, it is taken away.
+  /// for every byte, no normalizer and no space that depends on the text. Where encode() put a
+  /// space before a run of text, it is taken away (not from byte-level tokens).
   std::string decode(std::span<const TokenId> tokens, bool special = false) const;
 
   const Vocabulary& vocabulary() const { return vocabulary_; }
@@ -82,11 +86,17 @@ class Tokenizer {
   struct Prompt;
   std::vector<TokenId> encode(const Prompt& prompt, bool add_special,
                               std::vector<size_t>* ends = nullptr) const;
-  void append_ends(std::span<const TokenId> run_tokens, std::string_view run, size_t begin,
-                   bool prefix, std::vector<size_t>& ends) const;
+  struct Output;
+  void encode_normalized(const Prompt& prompt, ByteRange range, const Output& out) const;
+  void encode_plain(std::string_view run, const ByteOrigin& origin, const Output& out) const;
+  void append_ends(std::span<const TokenId> run_tokens, std::string_view run,
+                   const ByteOrigin& origin, bool prefix, std::vector<size_t>& ends) const;
   bool adds_prefix(bool at_start) const;
+  bool adds_prefix(std::string_view run, bool at_start) const;
 
+  Normalizer normalizer_;
   std::unique_ptr<const SpecialTokens> special_tokens_;
+  std::unique_ptr<const SpecialTokens> normalized_tokens_;  ///< null: none of them is normalised
   std::vector<std::string> pieces_;      ///< the bytes of each token, special ones spelled out
   std::vector<bool> end_of_generation_;  ///< by token
 };

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "text/normalizer.h"
+
 namespace lazyllm::text {
 
 using TokenId = int32_t;
@@ -42,16 +44,24 @@ struct Vocabulary {
   bool add_bos = false, add_eos = false;
   bool add_space_prefix = true;           ///< a space before each run of text; not byte-level BPE
   bool prefix_at_start_only = false;      ///< that space at the very start of a text only
+  bool prefix_unless_space = false;       ///< no such space where the run begins with one
+  bool byte_level_prefix = false;         ///< byte-level BPE: that space, unless there is one
   bool remove_extra_whitespaces = false;  ///< read but not obeyed, as in llama.cpp
   bool ignore_merges = false;             ///< a whole piece found in the vocabulary wins
   bool byte_fallback = true;              ///< unknown characters become <0xNN>; not byte-level BPE
   bool fuse_unknown = false;  ///< neighbouring unknown characters become one unknown token
   /// Special tokens that swallow the white space before or after them when parsed.
   std::vector<TokenId> strip_left, strip_right;
+  /// Those that are no token where a letter, a digit or "_" stands beside them.
+  std::vector<TokenId> single_words;
+  /// Those that are looked for in the text that the normalizer made, in their own normal form.
+  std::vector<TokenId> normalized;
+  std::vector<NormalizerStep> normalizer;
 };
 
 /// Sets the flags that llama.cpp ties to the pre-tokenizer's name (ignore_merges, add_bos,
-/// byte_level, no add_space_prefix) and that a GGUF file may leave out. Call it for Kind::bpe
+/// byte_level, no add_space_prefix) and that a GGUF file may leave out, and the normal form that
+/// the tokenizer of that name has. Call it for Kind::bpe
 /// before obeying the file's own keys.
 void apply_pre_tokenizer_defaults(Vocabulary& vocabulary);
 
