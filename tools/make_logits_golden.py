@@ -46,15 +46,17 @@ def prompt_logits(model: PreTrainedModel, prompt: list[int]) -> np.ndarray:
 
 
 @torch.no_grad()
-def greedy(model: PreTrainedModel, prompt: list[int], count: int) -> tuple[list[int], list[float]]:
+def greedy(model: PreTrainedModel, prompt: list[int], count: int, least: float = -1.0) -> tuple[list[int], list[float]]:
     """Greedy tokens, and the distance between the two highest logits at each; the whole sequence is recomputed at each
-    step, so that no cache implementation (windows!) is trusted."""
+    step, so that no cache implementation (windows!) is trusted. Ends early at a distance of `least` or below."""
     ids, margins = list(prompt), []
     for _ in range(count):
         last = model(torch.tensor([ids]), use_cache=False).logits[0, -1]
         top = torch.topk(last, 2)
         ids.append(int(top.indices[0]))
         margins.append(float(top.values[0] - top.values[1]))
+        if margins[-1] <= least:
+            break
     return ids[len(prompt):], margins
 
 
@@ -78,21 +80,23 @@ def random_prompt(seed: int, vocab: int) -> list[int]:
     return [3 + int((float(x) + 1) / 2 * (vocab - 3)) for x in uniform(1000 + seed, (PROMPT_TOKENS,))]
 
 
-def tiny_models(out: Path) -> None:
-    """Every random model, from its Hugging Face folder."""
+def tiny_models(out: Path, only: list[str], count: int) -> None:
+    """Every random model, or the named ones, from its Hugging Face folder."""
     with tempfile.TemporaryDirectory() as folder:
         write_all(Path(folder))
         for spec in MODELS:
+            if only and spec.name not in only:
+                continue
             model = AutoModelForCausalLM.from_pretrained(Path(folder, spec.name), dtype=torch.float32, attn_implementation="eager").eval()
             best: tuple[int, list[int]] = (-1, [])
-            for seed in range(60):
+            for seed in range(400):
                 prompt = random_prompt(seed, spec["vocab_size"])
-                tokens, margins = greedy(model, prompt, GREEDY_TOKENS)
+                tokens, margins = greedy(model, prompt, count, MARGIN)
                 if min(margins) > MARGIN:
                     best = max(best, (len(set(tokens)), prompt), key=lambda entry: entry[0])
-                if best[0] >= VARIETY:
+                if best[0] >= min(VARIETY, count // 2):
                     break
-            golden(out / f"logits_{spec.name}.bin", model, best[1], POSITIONS, GREEDY_TOKENS)
+            golden(out / f"logits_{spec.name}.bin", model, best[1], POSITIONS, count)
 
 
 def load_llama_gguf(path: Path) -> PreTrainedModel:
@@ -179,12 +183,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--data", type=Path, help="folder with stories260K.gguf and TinyStories-656K/")
+    parser.add_argument("--only", nargs="*", default=[], help="names of tiny models; none: all")
+    parser.add_argument("--tokens", type=int, default=GREEDY_TOKENS, help="length of the greedy continuation of a tiny model")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(2)
     if args.data is not None:
         trained_models(args.out, args.data)
-    tiny_models(args.out)
+    tiny_models(args.out, args.only, args.tokens)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,9 @@ class TinyModel:
     mlp_bias: bool = False
     qk_norm: bool = False
     post_norms: bool = False
+    whole_norms: bool = False  # of all heads of q and k together, and none before the branches
+    fused: bool = False  # q, k and v in one matrix, gate and up in another
+    experts: str = ""  # where they stand in a layer: "mlp" or "block_sparse_moe"
     gguf_extra: dict[str, object] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> int:
@@ -113,6 +116,48 @@ MODELS: list[TinyModel] = [
               qk_norm=True, post_norms=True,
               gguf_extra={"attention.sliding_window": 8, "attention.sliding_window_pattern": 3, "rope.freq_base_swa": 5000.0,
                           "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}),
+    # Mixtures of experts. The weights of a token's experts add up to one in Mixtral and Qwen3, not in Qwen2.
+    TinyModel("mixtral", "llama", config("MixtralForCausalLM", "mixtral", d=32, layers=4, heads=4, kv_heads=2, ff=40, vocab=256, tied=False,
+                                         num_local_experts=5, num_experts_per_tok=2, sliding_window=None),
+              experts="block_sparse_moe", gguf_extra={"expert_count": 5, "expert_used_count": 2}),
+    TinyModel("qwen2moe", "qwen2moe", config("Qwen2MoeForCausalLM", "qwen2_moe", d=32, layers=4, heads=4, kv_heads=2, ff=64, vocab=260, tied=False,
+                                             eps=1e-6, theta=1000000.0, use_sliding_window=False, sliding_window=16, max_window_layers=2,
+                                             num_experts=6, num_experts_per_tok=3, moe_intermediate_size=24, shared_expert_intermediate_size=40,
+                                             norm_topk_prob=False, decoder_sparse_step=1, mlp_only_layers=[]),
+              attention_bias=True, experts="mlp",
+              gguf_extra={"expert_count": 6, "expert_used_count": 3, "expert_feed_forward_length": 24, "expert_shared_feed_forward_length": 40}),
+    # The third layer is an ordinary one; GGUF has no key of its own for that.
+    TinyModel("qwen3moe", "qwen3moe", config("Qwen3MoeForCausalLM", "qwen3_moe", d=32, layers=4, heads=4, kv_heads=2, ff=48, vocab=300, tied=True,
+                                             eps=1e-6, theta=1000000.0, head_dim=16, attention_bias=False, use_sliding_window=False,
+                                             sliding_window=None, num_experts=8, num_experts_per_tok=3, moe_intermediate_size=24,
+                                             norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[2]),
+              qk_norm=True, experts="mlp",
+              gguf_extra={"expert_count": 8, "expert_used_count": 3, "expert_feed_forward_length": 24, "expert_layers": [1, 1, 0, 1]}),
+    TinyModel("gemma2", "gemma2", config("Gemma2ForCausalLM", "gemma2", d=36, layers=5, heads=3, kv_heads=1, ff=44, vocab=262, tied=True, eps=1e-6,
+                                         head_dim=16, query_pre_attn_scalar=12, sliding_window=8, hidden_activation="gelu_pytorch_tanh",
+                                         attention_bias=False, attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
+              post_norms=True, gguf_extra={"attention.sliding_window": 8, "attention.scale": 12 ** -0.5, "attn_logit_softcapping": 5.0,
+                                           "final_logit_softcapping": 3.0}),
+    TinyModel("granite", "granite", config("GraniteForCausalLM", "granite", d=32, layers=4, heads=4, kv_heads=2, ff=64, vocab=256, tied=True,
+                                           attention_bias=False, mlp_bias=False, embedding_multiplier=0.5, attention_multiplier=0.25,
+                                           residual_multiplier=1.5, logits_scaling=0.5),
+              gguf_extra={"embedding_scale": 0.5, "attention.scale": 0.25, "residual_scale": 1.5, "logit_scale": 0.5}),
+    TinyModel("olmo2", "olmo2", config("Olmo2ForCausalLM", "olmo2", d=32, layers=4, heads=4, kv_heads=2, ff=64, vocab=256, tied=False, eps=1e-5,
+                                       theta=500000.0, attention_bias=False),
+              post_norms=True, whole_norms=True),
+    TinyModel("phi3", "phi3", config("Phi3ForCausalLM", "phi3", d=32, layers=4, heads=4, kv_heads=2, ff=48, vocab=256, tied=False,
+                                     original_max_position_embeddings=512, partial_rotary_factor=0.75, rope_scaling=None, sliding_window=12, pad_token_id=0),
+              fused=True, gguf_extra={"attention.sliding_window": 12, "rope.dimension_count": 6}),
+    TinyModel("phi3-long", "phi3", config("Phi3ForCausalLM", "phi3", d=32, layers=4, heads=4, kv_heads=4, ff=48, vocab=256, tied=True,
+                                          context=2048, original_max_position_embeddings=256, sliding_window=None, pad_token_id=0,
+                                          rope_scaling={"type": "longrope", "short_factor": [1.0, 1.25, 1.5, 2.0],
+                                                        "long_factor": [1.0, 2.0, 4.0, 8.0]}),
+              fused=True, gguf_extra={"rope.dimension_count": 8, "rope.scaling.original_context_length": 256,
+                                      "rope.scaling.attn_factor": math.sqrt(1 + math.log(8) / math.log(256))}),
+    # Two of its layers do not rotate.
+    TinyModel("smollm3", "smollm3", config("SmolLM3ForCausalLM", "smollm3", d=32, layers=8, heads=4, kv_heads=2, ff=40, vocab=256, tied=True,
+                                           attention_bias=False, mlp_bias=False, use_sliding_window=False, sliding_window=None,
+                                           no_rope_layers=[1, 1, 1, 0, 1, 1, 1, 0], no_rope_layer_interval=4, pad_token_id=0)),
 ]
 
 
@@ -131,7 +176,7 @@ def make_weights(model: TinyModel) -> Tensors:
     """Every tensor under its Hugging Face name, float32, [out, in]."""
     d, ff, vocab = model["hidden_size"], model["intermediate_size"], model["vocab_size"]
     q, kv = model["num_attention_heads"] * model.head_dim, model["num_key_value_heads"] * model.head_dim
-    gemma = model.arch == "gemma3"
+    gemma = model.arch.startswith("gemma")
     tensors: Tensors = {}
 
     def add(name: str, shape: tuple[int, ...], deviation: float, mean: float = 0.0) -> None:
@@ -141,6 +186,21 @@ def make_weights(model: TinyModel) -> Tensors:
     def norm(name: str, width: int) -> None:
         add(name, (width,), 0.15, 0.0 if gemma else 1.0)
 
+    def add_gated(at: str, width: int, parts: tuple[str, str, str]) -> None:
+        for part, rows, columns in zip(parts, (width, width, d), (d, d, width)):
+            add(f"{at}.{part}.weight", (rows, columns), 1.5 / math.sqrt(columns))
+
+    def add_experts(at: str) -> None:
+        mixtral = model.experts == "block_sparse_moe"
+        count = model["num_local_experts" if mixtral else "num_experts"]
+        add(f"{at}.gate.weight", (count, d), 2.0 / math.sqrt(d))
+        for e in range(count):
+            add_gated(f"{at}.experts.{e}", ff if mixtral else model["moe_intermediate_size"],
+                      ("w1", "w3", "w2") if mixtral else ("gate_proj", "up_proj", "down_proj"))
+        if "shared_expert_intermediate_size" in model.config:
+            add_gated(f"{at}.shared_expert", model["shared_expert_intermediate_size"], ("gate_proj", "up_proj", "down_proj"))
+            add(f"{at}.shared_expert_gate.weight", (1, d), 1.0 / math.sqrt(d))
+
     # Embedding and output scales: distinct greedy tokens. Query and key gain: attention that is neither flat nor a single spike.
     # A small tied embedding, or else every token would predict itself.
     add("model.embed_tokens.weight", (vocab, d), 0.5 / math.sqrt(d) if gemma else 0.2 if model.tied else 0.5)
@@ -149,19 +209,28 @@ def make_weights(model: TinyModel) -> Tensors:
     gain = 0.7 if model.qk_norm else 1.6
     for i in range(model["num_hidden_layers"]):
         at = f"model.layers.{i}."
-        norm(at + "input_layernorm.weight", d)
+        if not model.whole_norms:
+            norm(at + "input_layernorm.weight", d)
         norm(at + "post_attention_layernorm.weight", d)
         if model.post_norms:
-            norm(at + "pre_feedforward_layernorm.weight", d)
+            if not model.whole_norms:
+                norm(at + "pre_feedforward_layernorm.weight", d)
             norm(at + "post_feedforward_layernorm.weight", d)
-        for part, rows, columns, strength in (("q", q, d, gain), ("k", kv, d, gain), ("v", kv, d, 1.0), ("o", d, q, 1.2)):
+        attention = (("q", q, d, gain), ("k", kv, d, gain), ("v", kv, d, 1.0), ("o", d, q, 1.2))
+        if model.fused:
+            attention = (("qkv", q + 2 * kv, d, 1.3), ("o", d, q, 1.2))
+        for part, rows, columns, strength in attention:
             add(f"{at}self_attn.{part}_proj.weight", (rows, columns), strength / math.sqrt(columns))
             if (model.attention_bias and part != "o") or (model.output_bias and part == "o"):
                 add(f"{at}self_attn.{part}_proj.bias", (rows,), 0.3)
-        if model.qk_norm:
-            norm(at + "self_attn.q_norm.weight", model.head_dim)
-            norm(at + "self_attn.k_norm.weight", model.head_dim)
-        for part, rows, columns in (("gate", ff, d), ("up", ff, d), ("down", d, ff)):
+        if model.qk_norm or model.whole_norms:
+            norm(at + "self_attn.q_norm.weight", q if model.whole_norms else model.head_dim)
+            norm(at + "self_attn.k_norm.weight", kv if model.whole_norms else model.head_dim)
+        if model.experts and i not in model.config.get("mlp_only_layers", []):  # type: ignore[operator]
+            add_experts(at + model.experts)
+            continue
+        fused = (("gate_up", 2 * ff, d), ("down", d, ff))
+        for part, rows, columns in fused if model.fused else (("gate", ff, d), ("up", ff, d), ("down", d, ff)):
             add(f"{at}mlp.{part}_proj.weight", (rows, columns), 1.0 / math.sqrt(columns))
             if model.mlp_bias:
                 add(f"{at}mlp.{part}_proj.bias", (rows,), 0.2)
@@ -212,7 +281,12 @@ GGUF_NAMES = {
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
     "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "input_layernorm": "attn_norm",
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+    "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up", "mlp.gate": "ffn_gate_inp", "block_sparse_moe.gate": "ffn_gate_inp", "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
+    "mlp.shared_expert.gate_proj": "ffn_gate_shexp", "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
 }
+NEIGHBOURS = {"llama", "granite", "smollm3"}  # rotate neighbours in GGUF files
+EXPERT_NAMES = {"w1": "ffn_gate_exps", "w3": "ffn_up_exps", "w2": "ffn_down_exps",
+                "gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
 
 
 def gguf_name(model: TinyModel, name: str) -> str:
@@ -254,21 +328,32 @@ def llama3_factors(model: TinyModel) -> np.ndarray:
 def gguf_tensors(model: TinyModel, tensors: Tensors) -> Tensors:
     """The tensors as the GGUF file holds them."""
     result: Tensors = {}
+    stacks: dict[str, list[np.ndarray]] = {}
     for name, array in tensors.items():
-        if model.arch == "llama" and ".q_proj." in name:
+        if ".experts." in name:  # one tensor for all, in the order of their numbers
+            part = EXPERT_NAMES[name.split(".")[-2]]
+            stacks.setdefault(f"blk.{name.split('.')[2]}.{part}.weight", []).append(array)
+            continue
+        if "shared_expert_gate" in name:
+            array = array[0]
+        if model.arch in NEIGHBOURS and ".q_proj." in name:
             array = permute(array, model["num_attention_heads"])
-        elif model.arch == "llama" and ".k_proj." in name:
+        elif model.arch in NEIGHBOURS and ".k_proj." in name:
             array = permute(array, model["num_key_value_heads"])
-        elif model.arch == "gemma3" and name.endswith("norm.weight"):
+        elif model.arch.startswith("gemma") and name.endswith("norm.weight"):
             array = array + np.float32(1)
         result[gguf_name(model, name)] = array
-    if isinstance(scaling := model.config.get("rope_scaling"), dict) and scaling["rope_type"] == "llama3":
+    result |= {name: np.stack(arrays) for name, arrays in stacks.items()}
+    if isinstance(scaling := model.config.get("rope_scaling"), dict) and scaling.get("rope_type") == "llama3":
         result["rope_freqs.weight"] = llama3_factors(model)
+    if isinstance(scaling, dict) and scaling.get("type") == "longrope":
+        for length in ("short", "long"):
+            result[f"rope_factors_{length}.weight"] = np.array(scaling[f"{length}_factor"], dtype=np.float32)
     return result
 
 
 def gguf_metadata(model: TinyModel) -> dict[str, object]:
-    """Keys and values; int -> u32, float -> f32, str -> string."""
+    """Keys and values; int -> u32, float -> f32, str -> string, list -> i32."""
     a = model.arch
     meta: dict[str, object] = {
         "general.architecture": a, "general.name": model.name, "general.file_type": 0,
@@ -292,6 +377,8 @@ def gguf_value(value: object) -> bytes:
     """Type and value of one metadata entry. A one-element tuple is a u16, as the split keys want."""
     if isinstance(value, tuple):
         return struct.pack("<IH", 2, value[0])
+    if isinstance(value, list):
+        return struct.pack("<IIQ", 9, 5, len(value)) + struct.pack(f"<{len(value)}i", *value)
     if isinstance(value, int):
         return struct.pack("<II", 4, value)
     if isinstance(value, float):

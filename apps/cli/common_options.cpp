@@ -206,6 +206,9 @@ std::shared_ptr<const Model> load_model(const CommonOptions& options, double* lo
   if (!options.chat_template_file.empty()) {
     model_options.chat_template = read_document(options.chat_template_file);
   }
+  model_options.on_message = [](const std::string& line) {
+    fmt::print(stderr, "warning: {}\n", line);
+  };
   model_options.on_progress = [&](int done, int layers) {
     progress.show("loading", static_cast<double>(done) / layers,
                   fmt::format("layer {}/{}", done, layers));

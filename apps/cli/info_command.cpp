@@ -33,6 +33,9 @@ void show_info(const CommonOptions& options) {
   ModelOptions model_options;
   model_options.threads = options.threads;
   model_options.isa = options.isa;
+  model_options.on_message = [](const std::string& line) {
+    fmt::print(stderr, "warning: {}\n", line);
+  };
   const ModelInfo info = Model::load_without_weights(options.model, model_options)->info();
   std::string out;
   const auto line = [&](std::string_view name, const std::string& value) {
@@ -48,6 +51,10 @@ void show_info(const CommonOptions& options) {
     line("layers", std::to_string(info.layers));
     line("hidden size", std::to_string(info.hidden_size));
     line("feed-forward", std::to_string(info.intermediate_size));
+    if (info.experts > 0) {
+      line("experts", fmt::format("{} of {} per token, feed-forward {}", info.experts_used,
+                                  info.experts, info.expert_size));
+    }
     line("heads",
          fmt::format("{} query, {} key/value, of {}", info.heads, info.kv_heads, info.head_dim));
     line("attention", attention_text(info));

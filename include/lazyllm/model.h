@@ -61,6 +61,7 @@ struct ModelInfo {
   int64_t context_length = 0;
   int64_t vocabulary_size = 0;
   int layers = 0, hidden_size = 0, intermediate_size = 0;
+  int experts = 0, experts_used = 0, expert_size = 0;  ///< of a mixture, per layer and token; or 0
   int heads = 0, kv_heads = 0, head_dim = 0;
   std::vector<int> sliding_windows;  ///< per layer; 0: full attention
   std::string tokenizer;             ///< "bpe (smollm)", "spm", "none"

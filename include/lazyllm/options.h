@@ -61,6 +61,9 @@ struct ModelOptions {
   std::string chat_template;  ///< Jinja source to use instead of the file's; empty: the file's
   /// Called while weights are repacked, with (layers done, layers in all).
   std::function<void(int, int)> on_progress;
+  /// Called with each line that a user should see though the model can be used, such as one
+  /// that names keys of the file which nobody knows.
+  std::function<void(const std::string&)> on_message = {};
 };
 
 struct SessionOptions {

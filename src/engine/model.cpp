@@ -22,6 +22,9 @@ std::unique_ptr<Model::Implementation> open(const std::filesystem::path& path,
   implementation->backend = kernels::create_cpu_backend(options.isa, options.threads);
   implementation->file = formats::open_model_file(path);
   const formats::ModelFile& file = *implementation->file;
+  if (options.on_message) {
+    for (const std::string& line : file.warnings()) options.on_message(line);
+  }
   if (auto vocabulary = engine::load_vocabulary(file)) {
     implementation->tokenizer = text::Tokenizer::create(std::move(*vocabulary));
   }
@@ -132,6 +135,9 @@ ModelInfo Model::info() const {
     info.layers = h->layers;
     info.hidden_size = h->hidden_size;
     info.intermediate_size = h->intermediate_size;
+    info.experts = h->experts.count;
+    info.experts_used = h->experts.used;
+    info.expert_size = h->experts.intermediate_size;
     info.heads = h->heads;
     info.kv_heads = h->kv_heads;
     info.head_dim = h->head_dim;

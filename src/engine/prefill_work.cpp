@@ -19,6 +19,22 @@ class Counter {
         2.0 * rows * static_cast<double>(tensor.elements());
   }
 
+  /// Of layer `p`: each row passes the router, the used ones of its experts, and what all share.
+  void add_experts(const std::string& p, const model::ExpertParameters& experts, double rows) {
+    add(p + "ffn_gate_inp.weight", rows);
+    const double of_each = rows * experts.used / experts.count;
+    for (const char* name : {"ffn_gate", "ffn_up", "ffn_down"}) {
+      if (file_.find_tensor(p + name + "_exps.weight") != nullptr) {
+        add(p + name + "_exps.weight", of_each);
+      } else {
+        for (int e = 0; e < experts.count; ++e) {
+          add(fmt::format("{}{}.{}.weight", p, name, e), of_each);
+        }
+      }
+      if (experts.shared_size > 0) add(p + name + "_shexp.weight", rows);
+    }
+  }
+
  private:
   const formats::ModelFile& file_;
   PrefillWork& work_;
@@ -56,10 +72,22 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
     const int64_t looked_at =
         looked_at_per_layer.empty() ? 0 : looked_at_per_layer[static_cast<size_t>(layer)];
     const std::string p = fmt::format("blk.{}.", layer);
-    for (const char* name : {"attn_k", "attn_v"})
-      linear.add(p + name + ".weight", static_cast<double>(tokens + looked_at));
-    for (const char* name : {"attn_q", "attn_output", "ffn_gate", "ffn_up", "ffn_down"}) {
-      linear.add(p + name + ".weight", full);
+    const auto keys = static_cast<double>(tokens + looked_at);
+    linear.add(p + "attn_output.weight", full);
+    if (h->fused) {  // q, k and v in one, gate and up in ffn_up
+      const double kv_share = 2.0 * h->kv_size() / (h->q_size() + 2.0 * h->kv_size());
+      linear.add(p + "attn_qkv.weight", keys * kv_share + full * (1.0 - kv_share));
+    } else {
+      linear.add(p + "attn_k.weight", keys);
+      linear.add(p + "attn_v.weight", keys);
+      linear.add(p + "attn_q.weight", full);
+    }
+    if (h->layer[static_cast<size_t>(layer)].experts) {
+      linear.add_experts(p, h->experts, full);
+    } else {
+      if (!h->fused) linear.add(p + "ffn_gate.weight", full);
+      linear.add(p + "ffn_up.weight", full);
+      linear.add(p + "ffn_down.weight", full);
     }
     const int window = h->layer[static_cast<size_t>(layer)].sliding_window;
     const double pairs =

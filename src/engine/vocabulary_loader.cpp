@@ -104,7 +104,7 @@ Vocabulary read_gguf_vocabulary(const formats::ModelFile& file, const std::strin
 std::string template_from_config(const std::string& tokenizer_config, const std::string& where) {
   if (tokenizer_config.empty()) return {};
   const auto config = nlohmann::json::parse(quote_non_numbers(tokenizer_config), nullptr,
-                                           /*allow_exceptions=*/false);
+                                            /*allow_exceptions=*/false);
   if (config.is_discarded() || !config.is_object()) {
     fail(ErrorCode::invalid_file, "{}: tokenizer_config.json is not valid JSON", where);
   }

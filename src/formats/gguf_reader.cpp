@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "formats/gguf_parser.h"
+#include "formats/known_keys.h"
 #include "formats/model_file_builder.h"
 
 namespace lazyllm::formats {
@@ -33,6 +34,18 @@ int64_t split_number(const Metadata& metadata, std::string_view key, const std::
          key);
   }
   return *number;
+}
+
+/// Of a file that holds a model. The keys of an unknown architecture are not judged: it is
+/// refused by its name, and a vocabulary alone computes nothing.
+void check_keys(ModelFileBuilder& builder, const std::string& where) {
+  const Metadata& metadata = builder.metadata();
+  const auto found = metadata.find("general.architecture");
+  if (found == metadata.end() || builder.file().tensors().empty()) return;
+  const auto* architecture = std::get_if<std::string>(&found->second);
+  if (architecture == nullptr || !is_known_architecture(*architecture)) return;
+  const std::vector<std::string> unknown = check_gguf_keys(metadata, *architecture, where);
+  if (!unknown.empty()) builder.add_warning(unknown_keys_message(where, unknown));
 }
 
 void add_tensors(ModelFileBuilder& builder, GgufContents& contents, const std::string& where) {
@@ -86,6 +99,7 @@ std::shared_ptr<const ModelFile> open_parts(const std::filesystem::path& path, i
          "parts are of different models, fetch them again",
          path.string(), count, builder.file().tensors().size(), total);
   }
+  check_keys(builder, path.string());
   return builder.finish();
 }
 
@@ -118,6 +132,7 @@ std::shared_ptr<const ModelFile> open_gguf(const std::filesystem::path& path) {
   builder.add_mapping(std::move(mapping));
   builder.metadata() = std::move(contents.metadata);
   add_tensors(builder, contents, path.string());
+  check_keys(builder, path.string());
   return builder.finish();
 }
 

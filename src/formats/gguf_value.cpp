@@ -84,9 +84,9 @@ MetadataValue read_array(ByteCursor& cursor) {
   const auto type = cursor.read<uint32_t>("the array's element type");
   switch (static_cast<GgufValueType>(type)) {
     case GgufValueType::u8:
-      return read_numbers<uint8_t, int64_t>(cursor);
+      return read_numbers<uint8_t, uint8_t>(cursor);
     case GgufValueType::i8:
-      return read_numbers<int8_t, int64_t>(cursor);
+      return read_numbers<int8_t, int8_t>(cursor);
     case GgufValueType::u16:
       return read_numbers<uint16_t, int64_t>(cursor);
     case GgufValueType::i16:

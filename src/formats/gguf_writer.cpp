@@ -89,6 +89,14 @@ struct ValueWriter {
     array(GgufValueType::boolean, list.size());
     for (const bool value : list) put(out, static_cast<uint8_t>(value));
   }
+  void operator()(const std::vector<uint8_t>& list) const {
+    array(GgufValueType::u8, list.size());
+    for (const uint8_t value : list) put(out, value);
+  }
+  void operator()(const std::vector<int8_t>& list) const {
+    array(GgufValueType::i8, list.size());
+    for (const int8_t value : list) put(out, value);
+  }
 };
 
 uint64_t padded(uint64_t size, uint64_t alignment) {

@@ -1,43 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/hugging_face_config.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 
 #include "base/error.h"
+#include "formats/hugging_face_model_types.h"
 #include "formats/hugging_face_rope.h"
 #include "formats/json_object.h"
+#include "formats/known_keys.h"
 #include "formats/quote.h"
 
 namespace lazyllm::formats {
 namespace {
 
 constexpr int64_t kMostLayers = 10'000;
+constexpr int64_t kMostExperts = 65'536;
 constexpr int64_t kMostHeads = 65'536;
 constexpr int64_t kWidest = int64_t{1} << 30;
 constexpr int64_t kLongestContext = int64_t{1} << 30;
 constexpr int64_t kLargestToken = std::numeric_limits<int32_t>::max();
-
-/// What the transformers library assumes where a config says nothing. Multimodal
-/// Gemma configs really leave most of these out. 0: no default, the key is required.
-struct ModelType {
-  std::string_view name;
-  std::string_view architecture;
-  int64_t hidden, feed_forward, layers, heads, heads_kv, head_dimension;
-  int64_t context, vocabulary, window;
-  double theta;
-  bool tied, attention_bias;
-};
-
-constexpr int64_t kAsHeads = -1;  // heads_kv as many as heads; head_dimension hidden / heads
-constexpr std::array<ModelType, 5> kModelTypes = {{
-    {"llama", "llama", 0, 0, 0, 0, kAsHeads, kAsHeads, 0, 0, 0, 1e4, false, false},
-    {"mistral", "llama", 0, 0, 0, 0, 8, kAsHeads, 131072, 0, 4096, 1e4, false, false},
-    {"qwen2", "qwen2", 0, 0, 0, 0, 32, kAsHeads, 32768, 0, 4096, 1e4, false, true},
-    {"qwen3", "qwen3", 0, 0, 0, 0, 32, 128, 32768, 0, 4096, 1e4, false, false},
-    {"gemma3_text", "gemma3", 2304, 9216, 26, 8, 4, 256, 131072, 262208, 4096, 1e6, true, false},
-}};
 
 const ModelType& find_model_type(const JsonObject& config) {
   const auto name = config.text("model_type");
@@ -46,11 +30,11 @@ const ModelType& find_model_type(const JsonObject& config) {
          "{}: there is no \"model_type\"; is this the config.json of a language model?",
          config.where());
   }
-  for (const ModelType& type : kModelTypes) {
-    if (type.name == *name) return type;
-  }
   std::string supported;
-  for (const ModelType& type : kModelTypes) supported += std::string(type.name) + ", ";
+  for (const ModelType& type : model_types()) {
+    if (type.name == *name) return type;
+    supported += std::string(type.name) + ", ";
+  }
   fail(ErrorCode::unsupported, "{}: model_type {} is not supported; {}gemma3 are", config.where(),
        quote(*name), supported);
 }
@@ -67,7 +51,9 @@ class Translator {
     result_.metadata["general.architecture"] = result_.architecture;
     translate_sizes();
     translate_rope(config_, result_.architecture, type_.theta, head_dimension_, result_.metadata);
+    translate_rotated_layers();
     translate_window();
+    translate_experts();
     translate_flags();
     return std::move(result_);
   }
@@ -110,7 +96,7 @@ class Translator {
     key("attention.head_count_kv") = heads_kv;
     key("attention.key_length") = head_dimension_;
     key("attention.value_length") = head_dimension_;
-    key("attention.layer_norm_rms_epsilon") = positive("rms_norm_eps", 1e-6);
+    key("attention.layer_norm_rms_epsilon") = positive("rms_norm_eps", type_.epsilon);
   }
 
   double positive(std::string_view name, double fallback) const {
@@ -124,28 +110,87 @@ class Translator {
 
   /// Which layers slide: layer_types where the config has it, else the rule of the model type.
   void translate_window() {
-    const bool qwen = type_.name == "qwen2" || type_.name == "qwen3";
-    if (type_.window == 0) return;  // llama has none, whatever stands there
-    if (qwen && !config_.boolean("use_sliding_window").value_or(false)) return;
-    // An explicit null switches the window off; only an absent key means the default.
-    const bool absent = !config_.raw().contains("sliding_window");
-    const auto window = config_.integer("sliding_window", 1, kLongestContext);
-    if (!window && !absent) return;
-
     std::vector<int64_t> slides = listed_layers();
-    if (slides.empty()) {
-      const auto pattern_name = config_.has("sliding_window_pattern") ? "sliding_window_pattern"
-                                                                      : "_sliding_window_pattern";
-      const int64_t pattern = config_.integer(pattern_name, 1, kMostLayers).value_or(6);
-      const int64_t first = config_.integer("max_window_layers", 0, kMostLayers).value_or(28);
-      const bool gemma = type_.architecture == "gemma3";
-      for (int64_t layer = 0; layer < result_.block_count; ++layer) {
-        slides.push_back(gemma ? (layer + 1) % pattern != 0 : !qwen || layer >= first);
-      }
-      if (gemma) key("attention.sliding_window_pattern") = pattern;
+    const bool any_listed = std::find(slides.begin(), slides.end(), 1) != slides.end();
+    if (type_.slides == SlidingRule::none) {
+      if (!any_listed) return;
+      fail(ErrorCode::unsupported, "{}: {} names sliding_attention, which model_type {} has not",
+           config_.where(), config_.name("layer_types"), quote(type_.name));
     }
+    const bool off =
+        type_.needs_use_sliding_window() && !config_.boolean("use_sliding_window").value_or(false);
+    // An explicit null switches the window off; only an absent key means the default.
+    const bool absent = !config_.raw().contains("sliding_window") && type_.window > 0;
+    const auto window = config_.integer("sliding_window", 1, kLongestContext);
+    if (off || (!window && !absent)) {
+      if (!any_listed) return;
+      fail(ErrorCode::invalid_file,
+           "{}: {} names sliding_attention, but {} is off; fetch the folder's config.json again",
+           config_.where(), config_.name("layer_types"), config_.name("sliding_window"));
+    }
+    if (slides.empty()) slides = ruled_layers();
     key("attention.sliding_window") = window.value_or(type_.window);
     key("attention.sliding_window_layers") = std::move(slides);
+  }
+
+  std::vector<int64_t> ruled_layers() {
+    std::vector<int64_t> slides;
+    const auto pattern_name = config_.has("sliding_window_pattern") ? "sliding_window_pattern"
+                                                                    : "_sliding_window_pattern";
+    const int64_t pattern = config_.integer(pattern_name, 1, kMostLayers).value_or(6);
+    const int64_t bound = config_.integer("max_window_layers", 0, kMostLayers).value_or(28);
+    for (int64_t layer = 0; layer < result_.block_count; ++layer) {
+      const bool even = layer % 2 == 0;
+      const bool rotated = rotated_.empty() || rotated_[static_cast<size_t>(layer)] != 0;
+      const bool rules[] = {
+          false, true,    (layer + 1) % pattern != 0, layer >= bound, even && layer < bound,
+          even,  !rotated};
+      slides.push_back(rules[static_cast<size_t>(type_.slides)]);
+    }
+    if (type_.slides == SlidingRule::pattern) key("attention.sliding_window_pattern") = pattern;
+    return slides;
+  }
+
+  /// smollm3: in which layers positions are rotated.
+  void translate_rotated_layers() {
+    if (type_.name != "smollm3") return;
+    rotated_ = config_.integers("no_rope_layers", 0, 1);  // 1 where there is rope, sic
+    if (!rotated_.empty() && std::ssize(rotated_) != result_.block_count) {
+      fail(ErrorCode::invalid_file, "{}: {} names {} layers, but there are {}", config_.where(),
+           config_.name("no_rope_layers"), rotated_.size(), result_.block_count);
+    }
+    const int64_t step = config_.integer("no_rope_layer_interval", 1, kMostLayers).value_or(4);
+    for (int64_t layer = std::ssize(rotated_); layer < result_.block_count; ++layer) {
+      rotated_.push_back((layer + 1) % step != 0);
+    }
+    key("rope.layers") = rotated_;
+  }
+
+  /// Which layers have a mixture of experts, and of what size.
+  void translate_experts() {
+    if (type_.experts == ExpertKeys::none) return;
+    const bool mixtral = type_.experts == ExpertKeys::mixtral;
+    const int64_t count = size(mixtral ? "num_local_experts" : "num_experts", kMostExperts, 0);
+    key("expert_count") = count;
+    key("expert_used_count") = size("num_experts_per_tok", count, 0);
+    if (mixtral) {
+      key("expert_feed_forward_length") = size("intermediate_size", kWidest, 0);
+      return;
+    }
+    key("expert_feed_forward_length") = size("moe_intermediate_size", kWidest, 0);
+    if (type_.experts == ExpertKeys::qwen2) {
+      key("expert_shared_feed_forward_length") =
+          size("shared_expert_intermediate_size", kWidest, 0);
+    }
+    key("expert_weights_norm") = config_.boolean("norm_topk_prob").value_or(false);
+    const int64_t step = config_.integer("decoder_sparse_step", 1, kMostLayers).value_or(1);
+    const std::vector<int64_t> dense = config_.integers("mlp_only_layers", 0, kMostLayers);
+    std::vector<int64_t> layers;
+    for (int64_t layer = 0; layer < result_.block_count; ++layer) {
+      const bool is_dense = std::find(dense.begin(), dense.end(), layer) != dense.end();
+      layers.push_back(!is_dense && (layer + 1) % step == 0);
+    }
+    key("expert_layers") = std::move(layers);
   }
 
   std::vector<int64_t> listed_layers() const {
@@ -167,27 +212,35 @@ class Translator {
   }
 
   void translate_flags() {
-    const bool gemma = type_.architecture == "gemma3";
-    key("hidden_act") =
-        config_.text("hidden_activation")
-            .value_or(config_.text("hidden_act").value_or(gemma ? "gelu_pytorch_tanh" : "silu"));
-    for (const char* name : {"attn_logit_softcapping", "final_logit_softcapping"}) {
-      if (config_.has(name)) key(name) = positive(name, 0);
+    // Each model type reads one of the two words; transformers ignores the other.
+    key("hidden_act") = type_.is_gemma()
+                            ? config_.text("hidden_activation").value_or("gelu_pytorch_tanh")
+                            : config_.text("hidden_act").value_or("silu");
+    const bool caps = type_.name == "gemma2";  // where null is none, and absent is not
+    const std::pair<const char*, double> soft_caps[] = {{"attn_logit_softcapping", 50},
+                                                        {"final_logit_softcapping", 30}};
+    for (const auto& [name, fallback] : soft_caps) {
+      if (!type_.is_gemma()) break;  // the others have none, see known_keys
+      const bool absent = !config_.raw().contains(name);
+      if (config_.has(name) || (caps && absent)) key(name) = positive(name, fallback);
     }
-    if (gemma) {
+    if (type_.is_gemma()) {
       key("attention.scale") = 1.0 / std::sqrt(positive("query_pre_attn_scalar", 256));
-      if (config_.boolean("use_bidirectional_attention").value_or(false)) {
-        fail(ErrorCode::unsupported,
-             "{}: this model attends in both directions; lazyllm runs causal language models",
-             config_.where());
-      }
+    }
+    if (type_.name == "granite") {
+      key("attention.scale") = positive("attention_multiplier", 1);
+      key("embedding_scale") = positive("embedding_multiplier", 1);
+      key("residual_scale") = positive("residual_multiplier", 1);
+      key("logit_scale") = positive("logits_scaling", 1);
     }
     result_.tied_embeddings =
         config_.boolean("tie_word_embeddings")
             .value_or(outer_.boolean("tie_word_embeddings").value_or(type_.tied));
+    const char* const bias = type_.experts == ExpertKeys::qwen2 ? "qkv_bias" : "attention_bias";
     result_.attention_bias =
-        type_.attention_bias || config_.boolean("attention_bias").value_or(false);
+        type_.name == "qwen2" || config_.boolean(bias).value_or(type_.attention_bias);
     key("attention.bias") = result_.attention_bias;
+    result_.mlp_bias = config_.boolean("mlp_bias").value_or(false);
     key("tie_word_embeddings") = result_.tied_embeddings;
   }
 
@@ -195,6 +248,7 @@ class Translator {
   const JsonObject& outer_;
   const ModelType& type_;
   int64_t head_dimension_ = 0;
+  std::vector<int64_t> rotated_;  ///< per layer; empty: all are
   TranslatedConfig result_;
 };
 
@@ -264,6 +318,13 @@ TranslatedConfig translate_config(const ConfigTexts& texts, const std::string& f
   }
   const JsonObject inner = multimodal ? *outer.object("text_config") : outer;
   TranslatedConfig result = Translator(inner, outer).translate();
+  const std::string model_type = *inner.text("model_type");
+  result.unknown_keys = check_config_keys(inner, model_type);
+  if (multimodal) {
+    for (std::string& name : check_config_keys(outer, model_type)) {
+      result.unknown_keys.push_back(std::move(name));
+    }
+  }
 
   nlohmann::json generation = nlohmann::json::object();
   const std::string generation_where = folder + "/generation_config.json";

@@ -23,7 +23,9 @@ struct TranslatedConfig {
   int64_t block_count = 0;
   bool tied_embeddings = false;  ///< there is no output matrix of its own
   bool attention_bias = false;   ///< q, k and v have biases
+  bool mlp_bias = false;         ///< gate, up and down have biases
   Metadata metadata;
+  std::vector<std::string> unknown_keys;  ///< of config.json, quoted
 };
 
 /// Translates config.json to GGUF's metadata keys (table in docs/formats.md). Values

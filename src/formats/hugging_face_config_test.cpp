@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/hugging_face_config.h"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "formats/test_files.h"
@@ -93,9 +94,116 @@ TEST(HuggingFaceConfig, YarnAndUnknownScaling) {
   EXPECT_EQ(value(config, "llama.rope.scaling.original_context_length"),
             MetadataValue(int64_t{2048}));
   EXPECT_EQ(value(config, "llama.rope.scaling.yarn_beta_fast"), MetadataValue(32.0));
-  expect_refused(with(llama(), R"({"rope_scaling":{"type":"dynamic","factor":2}})"),
-                 {"\"dynamic\"", "llama3"}, ErrorCode::unsupported);
+  expect_refused(with(llama(), R"({"rope_scaling":{"type":"odd","factor":2}})"),
+                 {"\"odd\"", "llama3"}, ErrorCode::unsupported);
   expect_refused(with(llama(), R"({"rope_scaling":{"type":"linear"}})"), {"rope_scaling.factor"});
+}
+
+TEST(HuggingFaceConfig, WhereTheOriginalContextStands) {
+  const auto original = [](const char* more) {
+    return value(translate(with(llama(), more)), "llama.rope.scaling.original_context_length");
+  };
+  EXPECT_EQ(original(R"({"rope_scaling":{"type":"yarn","factor":4,
+                        "original_max_position_embeddings":512}})"),
+            MetadataValue(int64_t{512}));
+  EXPECT_EQ(original(R"({"original_max_position_embeddings":256,"rope_scaling":{"type":"yarn",
+                        "factor":4,"original_max_position_embeddings":512}})"),
+            MetadataValue(int64_t{256}));
+  EXPECT_EQ(original(R"({"rope_scaling":{"type":"llama3","factor":4,"low_freq_factor":1,
+                        "high_freq_factor":4}})"),
+            MetadataValue(int64_t{2048}));
+}
+
+TEST(HuggingFaceConfig, YarnInDeepSeeksSpelling) {
+  const auto config = translate(with(llama(), R"({"rope_scaling":{"type":"yarn",
+      "original_max_position_embeddings":512,"mscale":2.0,"mscale_all_dim":1.0,"beta_fast":0}})"));
+  EXPECT_EQ(value(config, "llama.rope.scaling.factor"), MetadataValue(4.0));
+  EXPECT_EQ(value(config, "llama.rope.scaling.yarn_beta_fast"), kAbsent);
+  const double logarithm = std::log(4.0);
+  EXPECT_NEAR(std::get<double>(value(config, "llama.rope.scaling.attention_factor")),
+              (0.2 * logarithm + 1) / (0.1 * logarithm + 1), 1e-12);
+  expect_refused(with(llama(), R"({"rope_scaling":{"type":"yarn","factor":4,"truncate":false}})"),
+                 {"rope_scaling.truncate"}, ErrorCode::unsupported);
+}
+
+TEST(HuggingFaceConfig, LongropeTakesItsShortFactors) {
+  json config = with(llama(), R"({"original_max_position_embeddings":512,"rope_scaling":{
+      "type":"su","short_factor":[1,1.5],"long_factor":[4,8]}})");
+  const auto translated = translate(config);
+  EXPECT_EQ(value(translated, "llama.rope.scaling.type"), MetadataValue(std::string("longrope")));
+  EXPECT_EQ(value(translated, "llama.rope.scaling.short_factors"),
+            MetadataValue(std::vector<double>{1, 1.5}));
+  EXPECT_NEAR(std::get<double>(value(translated, "llama.rope.scaling.attention_factor")),
+              std::sqrt(1 + std::log(4.0) / std::log(512.0)), 1e-12);
+  for (const char* wrong : {"[]", "[1,-2]", "[1,\"2\"]", "7"}) {
+    config["rope_scaling"]["short_factor"] = json::parse(wrong);
+    expect_refused(config, {"rope_scaling.short_factor"});
+  }
+}
+
+TEST(HuggingFaceConfig, TheBaseInsideRopeScaling) {
+  json config = with(llama(), R"({"rope_theta":1e4,
+      "rope_scaling":{"rope_type":"default","rope_theta":5e5}})");
+  EXPECT_EQ(value(translate(config), "llama.rope.freq_base"), MetadataValue(500000.0));
+  config["rope_parameters"] = json::parse(R"({"rope_type":"default","rope_theta":7e5})");
+  EXPECT_EQ(value(translate(config), "llama.rope.freq_base"), MetadataValue(500000.0));
+  config["rope_scaling"] = json::object();
+  EXPECT_EQ(value(translate(config), "llama.rope.freq_base"), MetadataValue(700000.0));
+}
+
+TEST(HuggingFaceConfig, MixedMistralSlidesWhereLayerTypesSaysSo) {
+  const auto config = translate(with(llama(), R"({"model_type":"ministral","sliding_window":64,
+      "layer_types":["full_attention","sliding_attention","full_attention","sliding_attention"]})"));
+  EXPECT_EQ(value(config, "llama.attention.sliding_window_layers"),
+            MetadataValue(Integers{0, 1, 0, 1}));
+}
+
+TEST(HuggingFaceConfig, ExpertsInTheirThreeSpellings) {
+  json mixtral = with(llama(), R"({"model_type":"mixtral","num_local_experts":8,
+      "num_experts_per_tok":2})");
+  auto config = translate(mixtral);
+  EXPECT_EQ(value(config, "llama.expert_count"), MetadataValue(int64_t{8}));
+  EXPECT_EQ(value(config, "llama.expert_used_count"), MetadataValue(int64_t{2}));
+  EXPECT_EQ(value(config, "llama.expert_feed_forward_length"),
+            value(config, "llama.feed_forward_length"));
+  mixtral["num_experts_per_tok"] = 9;
+  expect_refused(mixtral, {"num_experts_per_tok", "9"});
+  mixtral.erase("num_experts_per_tok");
+  expect_refused(mixtral, {"num_experts_per_tok"});
+
+  json qwen = with(llama(), R"({"model_type":"qwen2_moe","num_experts":6,"num_experts_per_tok":2,
+      "moe_intermediate_size":40,"shared_expert_intermediate_size":48,"decoder_sparse_step":2})");
+  config = translate(qwen);
+  EXPECT_EQ(config.architecture, "qwen2moe");
+  EXPECT_TRUE(config.attention_bias);
+  EXPECT_EQ(value(config, "qwen2moe.expert_feed_forward_length"), MetadataValue(int64_t{40}));
+  EXPECT_EQ(value(config, "qwen2moe.expert_shared_feed_forward_length"),
+            MetadataValue(int64_t{48}));
+  EXPECT_EQ(value(config, "qwen2moe.expert_weights_norm"), MetadataValue(false));
+  EXPECT_EQ(value(config, "qwen2moe.expert_layers"), MetadataValue(Integers{0, 1, 0, 1}));
+  qwen["model_type"] = "qwen3_moe";
+  expect_refused(qwen, {"shared_expert_intermediate_size"}, ErrorCode::unsupported);
+  qwen.erase("shared_expert_intermediate_size");
+  qwen["mlp_only_layers"] = {1};
+  EXPECT_EQ(value(translate(qwen), "qwen3moe.expert_layers"), MetadataValue(Integers{0, 0, 0, 1}));
+}
+
+TEST(HuggingFaceConfig, GraniteScalesAndSmolLM3DoesNotRotateEverywhere) {
+  const auto granite = translate(with(llama(), R"({"model_type":"granite","embedding_multiplier":12,
+      "attention_multiplier":0.015625,"residual_multiplier":0.22,"logits_scaling":8})"));
+  EXPECT_EQ(value(granite, "granite.embedding_scale"), MetadataValue(12.0));
+  EXPECT_EQ(value(granite, "granite.attention.scale"), MetadataValue(0.015625));
+  EXPECT_EQ(value(granite, "granite.residual_scale"), MetadataValue(0.22));
+  EXPECT_EQ(value(granite, "granite.logit_scale"), MetadataValue(8.0));
+  json smol = with(llama(), R"({"model_type":"smollm3","no_rope_layer_interval":2})");
+  EXPECT_EQ(value(translate(smol), "smollm3.rope.layers"), MetadataValue(Integers{1, 0, 1, 0}));
+  smol["no_rope_layers"] = {0, 1, 1, 1};
+  smol["use_sliding_window"] = true;
+  smol["sliding_window"] = 64;
+  const auto config = translate(smol);
+  EXPECT_EQ(value(config, "smollm3.rope.layers"), MetadataValue(Integers{0, 1, 1, 1}));
+  EXPECT_EQ(value(config, "smollm3.attention.sliding_window_layers"),
+            MetadataValue(Integers{1, 0, 0, 0}));
 }
 
 TEST(HuggingFaceConfig, MistralSlidesInEveryLayerUnlessNull) {
@@ -127,6 +235,9 @@ TEST(HuggingFaceConfig, QwenSlidesOnlyWhenToldTo) {
   qwen["layer_types"] = {"sliding_attention", "full_attention", "full_attention", "full_attention"};
   EXPECT_EQ(value(translate(qwen), "qwen2.attention.sliding_window_layers"),
             MetadataValue(Integers{1, 0, 0, 0}));
+  qwen["use_sliding_window"] = false;
+  expect_refused(qwen, {"layer_types", "sliding_window"});
+  qwen["use_sliding_window"] = true;
   qwen["layer_types"][1] = "linear_attention";
   expect_refused(qwen, {"linear_attention"}, ErrorCode::unsupported);
   qwen["layer_types"] = {"full_attention"};
@@ -194,8 +305,8 @@ TEST(HuggingFaceConfig, TokensAndTemplates) {
 }
 
 TEST(HuggingFaceConfig, RefusesWhatItCannotMean) {
-  expect_refused(with(llama(), R"({"model_type":"phi3"})"),
-                 {"m/config.json", "\"phi3\"", "llama", "qwen3", "gemma3"}, ErrorCode::unsupported);
+  expect_refused(with(llama(), R"({"model_type":"phi9"})"),
+                 {"m/config.json", "\"phi9\"", "llama", "qwen3", "gemma3"}, ErrorCode::unsupported);
   expect_refused(with(llama(), R"({"model_type":null})"), {"model_type"});
   expect_refused(with(llama(), R"({"hidden_size":null})"), {"\"hidden_size\" is missing"});
   expect_refused(with(llama(), R"({"hidden_size":"64"})"), {"\"hidden_size\" is not an integer"});

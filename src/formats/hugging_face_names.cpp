@@ -20,7 +20,7 @@ constexpr std::array<NamePair, 3> kOutside = {{
     {"lm_head", "output"},
 }};
 
-constexpr std::array<NamePair, 10> kInLayer = {{
+constexpr std::array<NamePair, 18> kInLayer = {{
     {"input_layernorm", "attn_norm"},
     {"self_attn.q_proj", "attn_q"},
     {"self_attn.k_proj", "attn_k"},
@@ -31,9 +31,28 @@ constexpr std::array<NamePair, 10> kInLayer = {{
     {"mlp.gate_proj", "ffn_gate"},
     {"mlp.up_proj", "ffn_up"},
     {"mlp.down_proj", "ffn_down"},
+    {"self_attn.qkv_proj", "attn_qkv"},
+    {"mlp.gate_up_proj", "ffn_up"},
+    {"mlp.gate", "ffn_gate_inp"},
+    {"block_sparse_moe.gate", "ffn_gate_inp"},
+    {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
+    {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
 }};
 
-// The same word means the norm before the MLP in llama and the one after attention in gemma.
+// Of one expert, which GGUF's first files of experts had as tensors of their own, too.
+constexpr std::array<NamePair, 6> kInExpert = {{
+    {"gate_proj", "ffn_gate"},
+    {"up_proj", "ffn_up"},
+    {"down_proj", "ffn_down"},
+    {"w1", "ffn_gate"},
+    {"w3", "ffn_up"},
+    {"w2", "ffn_down"},
+}};
+
+// The same word means the norm before the MLP in llama and the one after attention in gemma and
+// olmo2.
 constexpr std::array<NamePair, 1> kLlamaNorms = {{{"post_attention_layernorm", "ffn_norm"}}};
 constexpr std::array<NamePair, 3> kGemmaNorms = {{
     {"post_attention_layernorm", "post_attention_norm"},
@@ -56,8 +75,8 @@ bool drop_prefix(std::string_view& name, std::string_view prefix) {
   return true;
 }
 
-/// A layer's number, in its one spelling, followed by a point.
-std::optional<int64_t> take_layer(std::string_view& name) {
+/// A number, in its one spelling, followed by a point.
+std::optional<int64_t> take_number(std::string_view& name) {
   int64_t layer = 0;
   const char* begin = name.data();
   const auto [end, error] = std::from_chars(begin, begin + name.size(), layer);
@@ -104,10 +123,17 @@ TranslatedName translate_tensor_name(std::string_view name, std::string_view arc
     return {TensorUse::needed, std::string(*found) + std::string(kind), -1};
   }
   if (!drop_prefix(rest, "model.layers.")) return {};
-  const auto layer = take_layer(rest);
+  const auto layer = take_number(rest);
   if (!layer) return {};
+  if (drop_prefix(rest, "mlp.experts.") || drop_prefix(rest, "block_sparse_moe.experts.")) {
+    const auto expert = take_number(rest);
+    const auto part = look_up(kInExpert, rest);
+    if (!expert || !part) return {};
+    return {TensorUse::needed, fmt::format("blk.{}.{}.{}{}", *layer, *part, *expert, kind), *layer};
+  }
   auto found = look_up(kInLayer, rest);
-  if (!found) found = gemma ? look_up(kGemmaNorms, rest) : look_up(kLlamaNorms, rest);
+  const bool branch_norms = gemma || architecture == "gemma2" || architecture == "olmo2";
+  if (!found) found = branch_norms ? look_up(kGemmaNorms, rest) : look_up(kLlamaNorms, rest);
   if (!found) return {};
   return {TensorUse::needed, fmt::format("blk.{}.{}{}", *layer, *found, kind), *layer};
 }

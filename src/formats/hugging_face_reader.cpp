@@ -8,6 +8,7 @@
 #include "formats/hugging_face_config.h"
 #include "formats/hugging_face_names.h"
 #include "formats/json_object.h"
+#include "formats/known_keys.h"
 #include "formats/model_file_builder.h"
 #include "formats/quote.h"
 #include "formats/safetensors.h"
@@ -98,6 +99,13 @@ class WeightLoader {
     builder_.add_tensor(std::move(*tied_output_), where);
   }
 
+  /// Buffers, and the second name of a tied matrix: transformers does not miss them either.
+  bool can_do_without(const std::string& name) const {
+    const TranslatedName translated = translate_tensor_name(name, config_.architecture);
+    return translated.use == TensorUse::ignored ||
+           (config_.tied_embeddings && translated.name == "output.weight");
+  }
+
   bool saw(const std::string& name) const { return seen_.contains(name); }
 
  private:
@@ -148,7 +156,7 @@ void load_sharded(const fs::path& folder, WeightLoader& loader) {
     loader.load(folder / file);
   }
   for (const auto& [tensor, file] : index) {
-    if (loader.saw(tensor)) continue;
+    if (loader.saw(tensor) || loader.can_do_without(tensor)) continue;
     fail(ErrorCode::invalid_file, "{}: tensor {} is not in {}; the files are of different models",
          index_path.string(), quote(tensor), file);
   }
@@ -166,12 +174,13 @@ void load_weights(const fs::path& folder, WeightLoader& loader) {
 void check_complete(const ModelFile& file, const TranslatedConfig& config) {
   file.tensor("token_embd.weight");
   if (!config.tied_embeddings) file.tensor("output.weight");
-  if (!config.attention_bias) return;
-  for (int64_t layer = 0; layer < config.block_count; ++layer) {
-    for (const char* name : {"attn_q", "attn_k", "attn_v"}) {
-      file.tensor(fmt::format("blk.{}.{}.bias", layer, name));
+  const auto require_biases = [&](std::initializer_list<const char*> names) {
+    for (int64_t layer = 0; layer < config.block_count; ++layer) {
+      for (const char* name : names) file.tensor(fmt::format("blk.{}.{}.bias", layer, name));
     }
-  }
+  };
+  if (config.attention_bias) require_biases({"attn_q", "attn_k", "attn_v"});
+  if (config.mlp_bias) require_biases({"ffn_gate", "ffn_up", "ffn_down"});
 }
 
 }  // namespace
@@ -187,6 +196,10 @@ std::shared_ptr<const ModelFile> open_hugging_face(const fs::path& folder) {
 
   ModelFileBuilder builder(Container::hugging_face, folder);
   builder.metadata() = std::move(config.metadata);
+  if (!config.unknown_keys.empty()) {
+    builder.add_warning(
+        unknown_keys_message((folder / "config.json").string(), config.unknown_keys));
+  }
   builder.metadata().emplace("general.name", fs::absolute(folder).filename().string());
   builder.set_tokenizer_json(read_optional(folder / "tokenizer.json"));
   builder.set_tokenizer_config_json(std::move(tokenizer_config));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/hugging_face_rope.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -21,51 +22,123 @@ double require_positive(const JsonObject& object, std::string_view key, std::str
   return *value;
 }
 
-void copy_positive(const JsonObject& object, std::string_view key, const std::string& as,
-                   Metadata& metadata, std::string_view type) {
-  if (object.has(key)) metadata[as] = require_positive(object, key, type);
-}
-
 std::string scaling_type(const JsonObject& scaling) {
   const auto type = scaling.text("rope_type");  // older files say "type"
-  return type ? *type : scaling.text("type").value_or("default");
+  const std::string name = type ? *type : scaling.text("type").value_or("default");
+  return name == "su" ? "longrope" : name;  // the first Phi 3 files
+}
+
+/// DeepSeek's spelling: the quotient of two magnitudes. Other settings have one alone, which
+/// transformers leaves out of account.
+void translate_yarn_magnitude(const JsonObject& scaling, double factor, const std::string& prefix,
+                              Metadata& metadata) {
+  if (scaling.has("attention_factor")) return;
+  const double above = scaling.real("mscale").value_or(0.0);
+  const double below = scaling.real("mscale_all_dim").value_or(0.0);
+  if (above == 0.0 || below == 0.0) return;
+  const double logarithm = std::log(std::max(factor, 1.0));
+  const double magnitude = (0.1 * above * logarithm + 1.0) / (0.1 * below * logarithm + 1.0);
+  if (!(magnitude > 0) || !std::isfinite(magnitude)) {
+    fail(ErrorCode::invalid_file, "{}: {} and {} make no sense together", scaling.where(),
+         scaling.name("mscale"), scaling.name("mscale_all_dim"));
+  }
+  metadata[prefix + "attention_factor"] = magnitude;
+}
+
+std::vector<double> positive_list(const JsonObject& object, std::string_view key) {
+  std::vector<double> values;
+  const auto found = object.raw().find(key);
+  if (found != object.raw().end() && found->is_array()) {
+    for (const auto& item : *found) values.push_back(item.is_number() ? item.get<double>() : 0.0);
+  }
+  const auto is_positive = [](double value) { return value > 0 && std::isfinite(value); };
+  if (values.empty() || !std::all_of(values.begin(), values.end(), is_positive)) {
+    fail(ErrorCode::invalid_file,
+         "{}: rope scaling of type \"longrope\" needs {}, a list of "
+         "positive numbers",
+         object.where(), object.name(key));
+  }
+  return values;
+}
+
+/// The context of the training before its extension: outside, inside, or all there is.
+std::optional<int64_t> original_context(const JsonObject& scaling, const JsonObject& config) {
+  constexpr std::string_view kOriginal = "original_max_position_embeddings";
+  if (const auto outside = config.integer(kOriginal, 1, kLongestContext)) return outside;
+  if (const auto inside = scaling.integer(kOriginal, 1, kLongestContext)) return inside;
+  return config.integer("max_position_embeddings", 1, kLongestContext);
+}
+
+/// By how much the context was extended, where the file does not say it.
+double extension(const JsonObject& config, int64_t original) {
+  const auto longest = config.integer("max_position_embeddings", 1, kLongestContext);
+  return static_cast<double>(longest.value_or(original)) / static_cast<double>(original);
+}
+
+/// transformers takes the short divisors up to the original context and the long ones for every
+/// token of a longer sequence, so that one more token would change all keys. lazyllm runs such a
+/// model up to its original context.
+void translate_longrope(const JsonObject& scaling, const JsonObject& config, int64_t original,
+                        const std::string& prefix, Metadata& metadata) {
+  const double factor = scaling.has("factor") ? require_positive(scaling, "factor", "longrope")
+                                              : extension(config, original);
+  double magnitude = 1.0;
+  if (scaling.has("attention_factor")) {
+    magnitude = require_positive(scaling, "attention_factor", "longrope");
+  } else if (factor > 1.0 && original > 1) {
+    magnitude = std::sqrt(1.0 + std::log(factor) / std::log(static_cast<double>(original)));
+  }
+  metadata[prefix + "type"] = std::string("longrope");
+  metadata[prefix + "attention_factor"] = magnitude;
+  metadata[prefix + "original_context_length"] = original;
+  metadata[prefix + "short_factors"] = positive_list(scaling, "short_factor");
+}
+
+void translate_yarn(const JsonObject& scaling, const std::string& prefix, Metadata& metadata) {
+  for (const char* key : {"beta_fast", "beta_slow"}) {
+    if (scaling.real(key).value_or(0.0) == 0.0) continue;  // zero stands for the default, too
+    metadata[prefix + "yarn_" + key] = require_positive(scaling, key, "yarn");
+  }
+  if (scaling.has("attention_factor")) {
+    metadata[prefix + "attention_factor"] = require_positive(scaling, "attention_factor", "yarn");
+  }
+  translate_yarn_magnitude(scaling, std::get<double>(metadata.at(prefix + "factor")), prefix,
+                           metadata);
+  if (!scaling.boolean("truncate").value_or(true)) {
+    fail(ErrorCode::unsupported,
+         "{}: {} is false, a variant of yarn rope scaling that is not supported", scaling.where(),
+         scaling.name("truncate"));
+  }
 }
 
 void translate_scaling(const JsonObject& scaling, const JsonObject& config,
                        const std::string& prefix, Metadata& metadata) {
   const std::string type = scaling_type(scaling);
   if (type == "default") return;
-  if (type != "linear" && type != "llama3" && type != "yarn") {
+  const bool extends = type == "llama3" || type == "yarn" || type == "longrope";
+  if (!extends && type != "linear" && type != "dynamic") {
     fail(ErrorCode::unsupported,
-         "{}: rope scaling type {} is not supported; default, linear, llama3 and yarn are",
+         "{}: rope scaling type {} is not supported; default, linear, dynamic, llama3, longrope "
+         "and yarn are",
          scaling.where(), quote(type));
   }
+  const auto original = original_context(scaling, config);
+  if (extends && !original) {
+    fail(ErrorCode::invalid_file, "{}: rope scaling of type {} needs {}", scaling.where(),
+         quote(type), scaling.name("original_max_position_embeddings"));
+  }
+  if (type == "longrope") return translate_longrope(scaling, config, *original, prefix, metadata);
   metadata[prefix + "type"] = type;
-  metadata[prefix + "factor"] = require_positive(scaling, "factor", type);
-  auto original = scaling.integer("original_max_position_embeddings", 1, kLongestContext);
+  metadata[prefix + "factor"] = type == "yarn" && !scaling.has("factor")
+                                    ? extension(config, *original)
+                                    : require_positive(scaling, "factor", type);
+  if (extends) metadata[prefix + "original_context_length"] = *original;
   if (type == "llama3") {
     for (const char* key : {"low_freq_factor", "high_freq_factor"}) {
       metadata[prefix + key] = require_positive(scaling, key, type);
     }
-    if (!original) {
-      fail(ErrorCode::invalid_file, "{}: rope scaling of type \"llama3\" needs {}", scaling.where(),
-           scaling.name("original_max_position_embeddings"));
-    }
   }
-  if (type == "yarn") {
-    // transformers' meaning of an absent value.
-    if (!original) original = config.integer("max_position_embeddings", 1, kLongestContext);
-    copy_positive(scaling, "beta_fast", prefix + "yarn_beta_fast", metadata, type);
-    copy_positive(scaling, "beta_slow", prefix + "yarn_beta_slow", metadata, type);
-    copy_positive(scaling, "attention_factor", prefix + "attention_factor", metadata, type);
-    if (!scaling.boolean("truncate").value_or(true) || scaling.has("mscale_all_dim")) {
-      fail(ErrorCode::unsupported,
-           "{}: this model uses a variant of yarn rope scaling (truncate or mscale_all_dim) that "
-           "lazyllm does not know",
-           scaling.where());
-    }
-  }
-  if (original) metadata[prefix + "original_context_length"] = *original;
+  if (type == "yarn") translate_yarn(scaling, prefix, metadata);
 }
 
 double theta_of(const JsonObject& object, std::string_view key, double fallback) {
@@ -98,7 +171,11 @@ void translate_rope(const JsonObject& config, const std::string& architecture, d
         theta_of(config, "rope_local_base_freq", kGemmaLocalTheta);
   }
 
-  if (const auto parameters = config.object("rope_parameters")) {
+  // Both names may hold base and rotated part too, with or without a scaling. The older one goes
+  // first, unless it is empty.
+  const auto scaling = config.object("rope_scaling");
+  const char* const name = scaling && !scaling->raw().empty() ? "rope_scaling" : "rope_parameters";
+  if (const auto parameters = config.object(name)) {
     JsonObject full = *parameters;
     if (const auto per_type = parameters->object("full_attention")) full = *per_type;
     if (const auto sliding = parameters->object("sliding_attention")) {
@@ -107,8 +184,6 @@ void translate_rope(const JsonObject& config, const std::string& architecture, d
     theta = theta_of(full, "rope_theta", theta);
     rotated = full.real("partial_rotary_factor").value_or(rotated);
     translate_scaling(full, config, scaling_prefix, metadata);
-  } else if (const auto scaling = config.object("rope_scaling")) {
-    translate_scaling(*scaling, config, scaling_prefix, metadata);
   }
 
   const double rotated_values = static_cast<double>(head_dimension) * rotated;

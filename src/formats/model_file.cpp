@@ -37,7 +37,9 @@ std::string describe(const MetadataValue& value) {
                                     "a list of integers",
                                     "a list of real numbers",
                                     "a list of texts",
-                                    "a list of booleans"};
+                                    "a list of booleans",
+                                    "a list of bytes",
+                                    "a list of signed bytes"};
   static_assert(std::size(kNames) == std::variant_size_v<MetadataValue>);
   return kNames[value.index()];
 }
@@ -137,6 +139,12 @@ std::vector<int64_t> ModelFile::integers(std::string_view key) const {
   if (const auto* flags = std::get_if<std::vector<bool>>(found)) {
     return {flags->begin(), flags->end()};
   }
+  if (const auto* bytes = std::get_if<std::vector<uint8_t>>(found)) {
+    return {bytes->begin(), bytes->end()};
+  }
+  if (const auto* bytes = std::get_if<std::vector<int8_t>>(found)) {
+    return {bytes->begin(), bytes->end()};
+  }
   if (const auto number = as_integer(*found)) return {*number};
   fail_type(key, "a list of integers");
 }
@@ -145,10 +153,13 @@ std::vector<double> ModelFile::reals(std::string_view key) const {
   const MetadataValue* found = find_value(key);
   if (found == nullptr) return {};
   if (const auto* list = std::get_if<std::vector<double>>(found)) return *list;
-  if (const auto* list = std::get_if<std::vector<int64_t>>(found)) {
-    return {list->begin(), list->end()};
-  }
   if (const auto number = as_real(*found)) return {*number};
+  if (std::holds_alternative<std::vector<int64_t>>(*found) ||
+      std::holds_alternative<std::vector<uint8_t>>(*found) ||
+      std::holds_alternative<std::vector<int8_t>>(*found)) {
+    const std::vector<int64_t> list = integers(key);
+    return {list.begin(), list.end()};
+  }
   fail_type(key, "a list of real numbers");
 }
 

@@ -33,9 +33,11 @@ struct TensorView {
 
 using MetadataValue =
     std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<int64_t>,
-                 std::vector<double>, std::vector<std::string>, std::vector<bool>>;
+                 std::vector<double>, std::vector<std::string>, std::vector<bool>,
+                 std::vector<uint8_t>, std::vector<int8_t>>;
 
-/// Readers use int64_t for every integer that fits; uint64_t holds only larger ones.
+/// Readers use int64_t for every integer that fits; uint64_t holds only larger ones. Lists of
+/// bytes stay bytes, so that they take no more memory than in the file.
 using Metadata = std::map<std::string, MetadataValue, std::less<>>;
 
 /// What kind of file the view was made from. Architectures need it, because
@@ -58,6 +60,9 @@ class ModelFile {
   const TensorView* find_tensor(std::string_view name) const;
   /// Errors: Error(invalid_file) that names the file and the tensor.
   const TensorView& tensor(std::string_view name) const;
+
+  /// What a user should know of this file though it can be used, a line each.
+  const std::vector<std::string>& warnings() const { return warnings_; }
 
   const Metadata& metadata() const { return metadata_; }
   bool has(std::string_view key) const;
@@ -99,6 +104,7 @@ class ModelFile {
   std::vector<TensorView> tensors_;
   std::map<std::string, size_t, std::less<>> tensor_index_;
   Metadata metadata_;
+  std::vector<std::string> warnings_;
   std::string tokenizer_json_;
   std::string tokenizer_config_json_;
 };

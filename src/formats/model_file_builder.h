@@ -20,6 +20,9 @@ class ModelFileBuilder {
   /// Data that is not aligned for its type is copied.
   void add_tensor(TensorView tensor, const std::string& where);
 
+  /// A line that the user should see though the file can be used.
+  void add_warning(std::string line) { file_->warnings_.push_back(std::move(line)); }
+
   Metadata& metadata() { return file_->metadata_; }
   void set_file_bytes(uint64_t bytes) { file_->file_bytes_ = bytes; }
   void set_tokenizer_json(std::string text) { file_->tokenizer_json_ = std::move(text); }

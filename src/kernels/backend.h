@@ -167,6 +167,9 @@ class Backend {
   /// tile row r = *rows[r] / *rows[r] = tile row r; each a hidden row of tile.columns values.
   virtual void gather(std::span<const float* const> rows, FloatRows tile) const = 0;
   virtual void scatter(ConstFloatRows tile, std::span<float* const> rows) const = 0;
+  /// *rows[r] += scales[r] * tile row r; no two of the rows are one.
+  virtual void scatter_add(ConstFloatRows tile, std::span<const float> scales,
+                           std::span<float* const> rows) const = 0;
 
   // --- keys and values ---
   /// Writes k[r], v[r] ([rows][kv_heads * head_dim]) to slots[r] of a layer's cache.

@@ -81,8 +81,8 @@ std::vector<std::vector<std::vector<float>>> alone(const TinyModel& model) {
   return outcomes;
 }
 
-TEST(StepBatch, SharedStepsGiveTheBitsOfStepsAlone) {
-  const TinyModel model({.layers = 5, .seed = 11}, 2);
+void expect_bits_of_steps_alone(const TinyShape& shape) {
+  const TinyModel model(shape, 2);
   const auto expected = alone(model);
   Stepper stepper(model.transformer());
   const auto all = players(model);
@@ -99,6 +99,14 @@ TEST(StepBatch, SharedStepsGiveTheBitsOfStepsAlone) {
     }
   }
   for (size_t p = 0; p < all.size(); ++p) EXPECT_EQ(all[p]->logits, expected[p]) << "player " << p;
+}
+
+TEST(StepBatch, SharedStepsGiveTheBitsOfStepsAlone) {
+  expect_bits_of_steps_alone({.layers = 5, .seed = 11});
+}
+
+TEST(StepBatch, ExpertsShareATileAndChangeNoBit) {
+  expect_bits_of_steps_alone({.layers = 5, .experts = 4, .seed = 11});
 }
 
 TEST(StepBatch, StepsMayWaitForEachOther) {

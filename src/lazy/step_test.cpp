@@ -64,6 +64,7 @@ TinyShape random_shape(std::mt19937_64& generator) {
   shape.head_dim = 4 + 2 * static_cast<int>(generator() % 6);
   shape.hidden = 24 + 4 * static_cast<int>(generator() % 5);
   shape.seed = generator();
+  if (generator() % 3 == 0) shape.experts = 4;
   return shape;
 }
 

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <filesystem>
@@ -19,6 +20,7 @@ namespace lazyllm::lazy {
 struct TinyShape {
   int layers = 4, hidden = 32, heads = 4, kv_heads = 2, head_dim = 8, intermediate = 48;
   int vocabulary = 64, context = 256;
+  int experts = 0;  // of which each token passes two
   uint64_t seed = 1;
   int damaged_token = -1;     // whose embedding is no number
   bool damaged_norm = false;  // so that no logit is a number
@@ -40,6 +42,10 @@ inline void write_tiny_model(const TinyShape& s, const std::filesystem::path& pa
   set("attention.key_length", s.head_dim);
   set("attention.value_length", s.head_dim);
   writer.set("llama.attention.layer_norm_rms_epsilon", formats::MetadataValue(1e-5));
+  if (s.experts > 0) {
+    set("expert_count", s.experts);
+    set("expert_used_count", 2);
+  }
 
   std::mt19937_64 generator(s.seed);
   std::normal_distribution<float> normal;
@@ -68,9 +74,13 @@ inline void write_tiny_model(const TinyShape& s, const std::filesystem::path& pa
     matrix(p + "attn_k.weight", s.kv_heads * s.head_dim, s.hidden, 0.4f);
     matrix(p + "attn_v.weight", s.kv_heads * s.head_dim, s.hidden, 0.2f);
     matrix(p + "attn_output.weight", s.hidden, s.heads * s.head_dim, 0.2f);
-    matrix(p + "ffn_gate.weight", s.intermediate, s.hidden, 0.2f);
-    matrix(p + "ffn_up.weight", s.intermediate, s.hidden, 0.2f);
-    matrix(p + "ffn_down.weight", s.hidden, s.intermediate, 0.2f);
+    if (s.experts > 0) matrix(p + "ffn_gate_inp.weight", s.experts, s.hidden, 0.5f);
+    for (int e = 0; e < std::max(s.experts, 1); ++e) {
+      const std::string of = (s.experts > 0 ? "." + std::to_string(e) : "") + ".weight";
+      matrix(p + "ffn_gate" + of, s.intermediate, s.hidden, 0.2f);
+      matrix(p + "ffn_up" + of, s.intermediate, s.hidden, 0.2f);
+      matrix(p + "ffn_down" + of, s.hidden, s.intermediate, 0.2f);
+    }
   }
   writer.write(path);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/architecture.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
@@ -16,11 +17,18 @@ struct Entry {
   Hyperparameters (*describe)(const formats::ModelFile&);
 };
 
-constexpr std::array<Entry, 4> kArchitectures = {{
+constexpr std::array<Entry, 11> kArchitectures = {{
+    {"gemma2", describe_gemma2},
     {"gemma3", describe_gemma3},
+    {"granite", describe_granite},
     {"llama", describe_llama},
+    {"olmo2", describe_olmo2},
+    {"phi3", describe_phi3},
     {"qwen2", describe_qwen2},
+    {"qwen2moe", describe_qwen2moe},
     {"qwen3", describe_qwen3},
+    {"qwen3moe", describe_qwen3moe},
+    {"smollm3", describe_smollm3},
 }};
 
 RopeScaling scaling_of(const formats::ModelFile& file, const std::string& key) {
@@ -29,8 +37,12 @@ RopeScaling scaling_of(const formats::ModelFile& file, const std::string& key) {
   if (kind == "linear") return RopeScaling::linear;
   if (kind == "llama3") return RopeScaling::llama3;
   if (kind == "yarn") return RopeScaling::yarn;
+  if (kind == "longrope") return RopeScaling::longrope;
+  // Nothing is scaled up to the trained context, and no session is longer.
+  if (kind == "dynamic") return RopeScaling::dynamic_ntk;
   fail(ErrorCode::unsupported,
-       "{}: rope scaling '{}' is not supported; supported are none, linear, llama3 and yarn",
+       "{}: rope scaling '{}' is not supported; supported are none, linear, dynamic, llama3, "
+       "longrope and yarn",
        file.path().string(), kind);
 }
 
@@ -43,27 +55,47 @@ RopeParameters describe_rope(const formats::ModelFile& file, const std::string& 
   const std::string scaling = prefix + "rope.scaling.";
   rope.scaling = scaling_of(file, scaling + "type");
   rope.factor = file.real(scaling + "factor", file.real(prefix + "rope.scale_linear", 1.0));
-  if (rope.scaling == RopeScaling::none && rope.factor != 1.0) rope.scaling = RopeScaling::linear;
-  rope.original_context = file.real(scaling + "original_context_length", 0.0);
+  if (!file.has(scaling + "type")) {  // converters name the type only where they must
+    const bool long_rope = file.find_tensor("rope_factors_short.weight") != nullptr;
+    if (long_rope) rope.scaling = RopeScaling::longrope;
+    if (!long_rope && rope.factor != 1.0) rope.scaling = RopeScaling::linear;
+  }
+  rope.original_context =
+      file.real(scaling + "original_context_length",
+                static_cast<double>(file.integer(prefix + "context_length", 1, INT32_MAX)));
   rope.low_frequency_factor = file.real(scaling + "low_freq_factor", 1.0);
   rope.high_frequency_factor = file.real(scaling + "high_freq_factor", 4.0);
   rope.beta_fast = file.real(scaling + "yarn_beta_fast", 32.0);
   rope.beta_slow = file.real(scaling + "yarn_beta_slow", 1.0);
   rope.attention_factor = file.real(scaling + "attention_factor", 0.0);
+  rope.attention_multiplier = file.real(scaling + "attn_factor", 1.0);
   const bool finite = std::isfinite(rope.base) && std::isfinite(rope.factor);
-  if (!finite || rope.base <= 0.0 || rope.factor <= 0.0 || rope.rotated % 2 != 0) {
+  if (!finite || rope.attention_multiplier <= 0.0 || rope.original_context < 1.0 ||
+      rope.base <= 0.0 || rope.factor <= 0.0 || rope.rotated % 2 != 0) {
     fail(ErrorCode::invalid_file,
          "{}: the rope parameters (base {}, factor {}, {} rotated values) make no sense; "
          "convert the model again",
          file.path().string(), rope.base, rope.factor, rope.rotated);
   }
-  if (const formats::TensorView* divisors = file.find_tensor("rope_freqs.weight")) {
+  const bool longrope = rope.scaling == RopeScaling::longrope;
+  const char* const tensor = longrope ? "rope_factors_short.weight" : "rope_freqs.weight";
+  if (const formats::TensorView* divisors = file.find_tensor(tensor)) {
     if (divisors->type != StorageType::f32 || divisors->elements() != rope.rotated / 2) {
-      fail(ErrorCode::invalid_file, "{}: tensor rope_freqs.weight must hold {} F32 values",
-           file.path().string(), rope.rotated / 2);
+      fail(ErrorCode::invalid_file, "{}: tensor {} must hold {} F32 values", file.path().string(),
+           tensor, rope.rotated / 2);
     }
     rope.frequency_divisors.resize(static_cast<size_t>(rope.rotated / 2));
     std::memcpy(rope.frequency_divisors.data(), divisors->data.data(), divisors->data.size());
+  } else if (longrope) {
+    for (const double value : file.reals(scaling + "short_factors")) {
+      rope.frequency_divisors.push_back(static_cast<float>(value));
+    }
+    if (std::ssize(rope.frequency_divisors) != rope.rotated / 2) {
+      fail(ErrorCode::invalid_file,
+           "{}: rope scaling longrope needs {} short factors (tensor {} of a GGUF file, "
+           "short_factor of a config.json), but there are {}",
+           file.path().string(), rope.rotated / 2, tensor, rope.frequency_divisors.size());
+    }
   }
   return rope;
 }
@@ -72,8 +104,7 @@ RopeParameters describe_rope(const formats::ModelFile& file, const std::string& 
 int64_t scalar_or_equal_array(const formats::ModelFile& file, const std::string& key,
                               int64_t minimum, int64_t maximum) {
   const auto found = file.metadata().find(key);
-  if (found != file.metadata().end() &&
-      std::holds_alternative<std::vector<int64_t>>(found->second)) {
+  if (found != file.metadata().end() && !std::holds_alternative<int64_t>(found->second)) {
     const std::vector<int64_t> values = file.integers(key);
     for (const int64_t value : values) {
       if (value != values.front() || value < minimum || value > maximum) {
@@ -142,13 +173,16 @@ Hyperparameters describe_common(const formats::ModelFile& file, const std::strin
          "supported shape: heads must be a multiple of key/value heads, lengths equal and even",
          file.path().string(), h.heads, h.kv_heads, h.head_dim, value_length);
   }
-  if (file.integer(prefix + "expert_count", 0, 65536, 0) != 0) {
-    fail(ErrorCode::unsupported, "{}: mixture-of-experts models are not supported",
-         file.path().string());
-  }
   h.norm_epsilon = static_cast<float>(file.real(prefix + "attention.layer_norm_rms_epsilon"));
-  h.attention_scale = 1.0f / std::sqrt(static_cast<float>(h.head_dim));
+  const double scale = file.real(prefix + "attention.scale", 0.0);
+  if (scale < 0.0) {
+    fail(ErrorCode::invalid_file, "{}: {}attention.scale is {}, expected a positive number",
+         file.path().string(), prefix, scale);
+  }
+  h.attention_scale =
+      scale > 0.0 ? static_cast<float>(scale) : 1.0f / std::sqrt(static_cast<float>(h.head_dim));
   const std::string activation = file.text(prefix + "hidden_act", "");
+  if (activation == "gelu_pytorch_tanh") h.activation = kernels::Activation::gelu_tanh;
   if (!activation.empty() && activation != "silu" && activation != "gelu_pytorch_tanh") {
     fail(ErrorCode::unsupported,
          "{}: activation '{}' is not supported; supported are silu and gelu_pytorch_tanh",
@@ -157,8 +191,50 @@ Hyperparameters describe_common(const formats::ModelFile& file, const std::strin
   const formats::TensorView& embedding = file.tensor("token_embd.weight");
   h.vocabulary_size = embedding.shape.empty() ? 0 : embedding.shape.front();
   h.ropes = {describe_rope(file, prefix, h.head_dim)};
+  if (h.ropes[0].scaling == RopeScaling::longrope) {
+    h.context_length =
+        std::min(h.context_length, static_cast<int64_t>(h.ropes[0].original_context));
+  }
   h.layer.resize(static_cast<size_t>(h.layers));
   return h;
+}
+
+void describe_windows(const formats::ModelFile& file, Hyperparameters& h) {
+  const std::string prefix = h.architecture + ".attention.sliding_window";
+  const auto window = static_cast<int>(file.integer(prefix, 0, INT32_MAX, 0));
+  if (window == 0) return;
+  const std::vector<int64_t> listed = file.integers(prefix + "_layers");
+  if (!listed.empty() && listed.size() != h.layer.size()) {
+    fail(ErrorCode::invalid_file, "{}: {}_layers lists {} layers, but the model has {}",
+         file.path().string(), prefix, listed.size(), h.layers);
+  }
+  if (listed.empty() && file.has(prefix + "_pattern")) {
+    fail(ErrorCode::unsupported,
+         "{}: {}_pattern says that only some layers slide, which lazyllm does not implement for {}",
+         file.path().string(), prefix, h.architecture);
+  }
+  for (size_t l = 0; l < h.layer.size(); ++l) {
+    if (listed.empty() || listed[l] != 0) h.layer[l].sliding_window = window;
+  }
+}
+
+void describe_experts(const formats::ModelFile& file, Hyperparameters& h, bool normalise) {
+  constexpr int64_t kMostExperts = 65536;
+  constexpr int64_t kMaxWidth = 1 << 20;
+  const std::string prefix = h.architecture + ".";
+  ExpertParameters& experts = h.experts;
+  experts.count = static_cast<int>(file.integer(prefix + "expert_count", 0, kMostExperts, 0));
+  if (experts.count == 0) return;
+  experts.used = static_cast<int>(file.integer(prefix + "expert_used_count", 1, experts.count));
+  experts.intermediate_size = static_cast<int>(
+      file.integer(prefix + "expert_feed_forward_length", 1, kMaxWidth, h.intermediate_size));
+  experts.normalise = file.boolean(prefix + "expert_weights_norm", normalise);
+  const std::vector<int64_t> listed = file.integers(prefix + "expert_layers");
+  if (!listed.empty() && listed.size() != h.layer.size()) {
+    fail(ErrorCode::invalid_file, "{}: {}expert_layers lists {} layers, but the model has {}",
+         file.path().string(), prefix, listed.size(), h.layers);
+  }
+  for (size_t l = 0; l < h.layer.size(); ++l) h.layer[l].experts = listed.empty() || listed[l] != 0;
 }
 
 }  // namespace lazyllm::model

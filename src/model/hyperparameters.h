@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,7 +10,7 @@
 
 namespace lazyllm::model {
 
-enum class RopeScaling { none, linear, llama3, yarn };
+enum class RopeScaling { none, linear, dynamic_ntk, llama3, longrope, yarn };
 
 /// How positions become rotations in a layer.
 struct RopeParameters {
@@ -23,15 +24,28 @@ struct RopeParameters {
   double high_frequency_factor = 4.0;  // llama3
   double beta_fast = 32.0;             // yarn
   double beta_slow = 1.0;              // yarn
-  double attention_factor = 0.0;       // yarn: magnitude of the rotation; 0: from `factor`
-  /// Divisors of the frequencies stored in the file (rope_freqs.weight); empty: none.
+  double attention_factor = 0.0;       // magnitude of the rotation; 0: from `factor` (yarn), or 1
+  double attention_multiplier = 1.0;   // on that magnitude (GGUF's rope.scaling.attn_factor)
+  /// Divisors of the frequencies stored in the file (rope_freqs.weight, longrope's
+  /// short factors); empty: none.
   std::vector<float> frequency_divisors;
+};
+
+/// A mixture of experts in place of a feed-forward; the same in all layers that have one.
+struct ExpertParameters {
+  int count = 0;                 ///< 0: the model has none
+  int used = 0;                  ///< experts per token
+  int intermediate_size = 0;     ///< of one expert
+  int shared_size = 0;           ///< of the expert that every token passes; 0: there is none
+  bool shared_is_gated = false;  ///< its result is scaled by a sigmoid
+  bool normalise = false;        ///< the weights of the used experts add up to one
 };
 
 /// What differs from layer to layer.
 struct LayerParameters {
   int sliding_window = 0;  ///< keys a query sees, itself included; 0: all
-  int rope = 0;            ///< index into Hyperparameters::ropes
+  int rope = 0;            ///< index into Hyperparameters::ropes; -1: positions are not rotated
+  bool experts = false;    ///< a mixture of experts instead of one feed-forward
 };
 
 /// A decoder-only transformer in numbers; everything the shared block needs to
@@ -50,19 +64,29 @@ struct Hyperparameters {
   float norm_epsilon = 1e-5f;
   float norm_weight_offset = 0.0f;  ///< gemma in Hugging Face files: weight + 1
   float embedding_scale = 1.0f;
+  float residual_scale = 1.0f;  ///< on what a branch adds to the hidden row
+  float logit_scale = 1.0f;
   float attention_scale = 0.0f;
   float attention_soft_cap = 0.0f;
   float final_soft_cap = 0.0f;
   kernels::Activation activation = kernels::Activation::silu;
   // Parts of the block that only some architectures have.
-  bool qk_norm = false;     ///< RMS norm of each head's query and key before rotation
-  bool post_norms = false;  ///< a norm after attention and after feed-forward
+  bool qk_norm = false;        ///< RMS norm of each head's query and key before rotation
+  bool whole_qk_norm = false;  ///< the same over all heads together
+  bool input_norms = true;     ///< a norm before attention and before feed-forward
+  bool post_norms = false;     ///< a norm after attention and after feed-forward
   bool qkv_bias_required = false;
+  bool fused = false;  ///< the file has q, k and v as one matrix, and gate and up
+  ExpertParameters experts;
   std::vector<RopeParameters> ropes;
   std::vector<LayerParameters> layer;  ///< [layers]
 
   int q_size() const { return heads * head_dim; }
   int kv_size() const { return kv_heads * head_dim; }
+  /// Columns that the gate and up of any feed-forward need.
+  int widest_feed_forward() const {
+    return std::max({intermediate_size, experts.intermediate_size, experts.shared_size});
+  }
   bool full_attention(int l) const { return layer[static_cast<size_t>(l)].sliding_window == 0; }
 };
 

@@ -55,9 +55,13 @@ std::vector<float> inverse_frequencies(const RopeParameters& rope) {
 }
 
 float rotation_magnitude(const RopeParameters& rope) {
-  if (rope.scaling != RopeScaling::yarn) return 1.0f;
-  if (rope.attention_factor > 0.0) return static_cast<float>(rope.attention_factor);
-  return rope.factor > 1.0 ? static_cast<float>(0.1 * std::log(rope.factor) + 1.0) : 1.0f;
+  double magnitude = 1.0;
+  if (rope.attention_factor > 0.0) {
+    magnitude = rope.attention_factor;
+  } else if (rope.scaling == RopeScaling::yarn && rope.factor > 1.0) {
+    magnitude = 0.1 * std::log(rope.factor) + 1.0;
+  }
+  return static_cast<float>(magnitude * rope.attention_multiplier);
 }
 
 RopeCache::RopeCache(const Hyperparameters& hyperparameters, const kernels::Backend& backend)

@@ -11,7 +11,7 @@ namespace lazyllm::model {
 /// implementation (Hugging Face transformers) computes them.
 std::vector<float> inverse_frequencies(const RopeParameters& rope);
 
-/// Factor on every rotation (yarn); 1 otherwise.
+/// Factor on every rotation (yarn, longrope, or the file's own); 1 otherwise.
 float rotation_magnitude(const RopeParameters& rope);
 
 /// Cosines and sines of all positions up to a growing bound, one table per rope of a model.

@@ -27,8 +27,12 @@ void Workspace::reserve(int64_t rows) {
   k_ = allocate(h_.kv_size());
   v_ = allocate(h_.kv_size());
   attention_ = allocate(h_.q_size());
-  gate_ = allocate(h_.intermediate_size);
-  up_ = allocate(h_.intermediate_size);
+  gate_ = allocate(h_.widest_feed_forward());
+  up_ = allocate(h_.widest_feed_forward());
+  if (h_.experts.count > 0) {
+    router_ = allocate(h_.experts.count);
+    expert_input_ = allocate(h_.hidden_size);
+  }
   rows_ = rows;
 }
 
@@ -44,9 +48,8 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
                           bool want_queries, Workspace& workspace) const {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t rows = hidden.rows;
-  const FloatRows normed = workspace.normed(rows);
+  const ConstFloatRows normed = norm_input(hidden, w.input_layernorm, workspace);
   const FloatRows q = workspace.q(rows), k = workspace.k(rows), v = workspace.v(rows);
-  backend_.rms_norm(hidden, w.input_layernorm.floats(), h_.norm_epsilon, normed);
   const MatmulTarget targets[] = {
       {w.k_proj.get(), w.k_bias.floats(), k},
       {w.v_proj.get(), w.v_bias.floats(), v},
@@ -54,17 +57,27 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
   };
   backend_.matmul(normed, std::span(targets).first(want_queries ? 3 : 2));
 
-  const kernels::RopeTable& rope =
-      workspace.rope().table(h_.layer[static_cast<size_t>(layer)].rope);
+  const int rope = h_.layer[static_cast<size_t>(layer)].rope;
   const auto norm_and_rotate = [&](FloatRows x, int heads, const kernels::Buffer& gamma) {
     if (h_.qk_norm) {
       const FloatRows by_head{x.data, rows * heads, h_.head_dim, h_.head_dim};
       backend_.rms_norm(by_head, gamma.floats(), h_.norm_epsilon, by_head);
+    } else if (h_.whole_qk_norm) {
+      backend_.rms_norm(x, gamma.floats(), h_.norm_epsilon, x);
     }
-    backend_.rope(x, heads, h_.head_dim, positions, rope);
+    if (rope < 0) return;
+    backend_.rope(x, heads, h_.head_dim, positions, workspace.rope().table(rope));
   };
   norm_and_rotate(k, h_.kv_heads, w.k_norm);
   if (want_queries) norm_and_rotate(q, h_.heads, w.q_norm);
+}
+
+ConstFloatRows Transformer::norm_input(ConstFloatRows hidden, const kernels::Buffer& gamma,
+                                       Workspace& workspace) const {
+  if (!h_.input_norms) return hidden;
+  const FloatRows normed = workspace.normed(hidden.rows);
+  backend_.rms_norm(hidden, gamma.floats(), h_.norm_epsilon, normed);
+  return normed;
 }
 
 void Transformer::finish(int layer, ConstFloatRows attention, FloatRows hidden,
@@ -76,9 +89,10 @@ void Transformer::finish(int layer, ConstFloatRows attention, FloatRows hidden,
 
 void Transformer::feed_forward(int layer, FloatRows hidden, Workspace& workspace) const {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
-  const FloatRows normed = workspace.normed(hidden.rows);
-  const FloatRows gate = workspace.gate(hidden.rows), up = workspace.up(hidden.rows);
-  backend_.rms_norm(hidden, w.pre_feedforward_layernorm.floats(), h_.norm_epsilon, normed);
+  const ConstFloatRows normed = norm_input(hidden, w.pre_feedforward_layernorm, workspace);
+  if (w.expert_layer >= 0) return mix_experts(layer, normed, hidden, workspace);
+  const FloatRows gate = workspace.gate(hidden.rows, h_.intermediate_size);
+  const FloatRows up = workspace.up(hidden.rows, h_.intermediate_size);
   const MatmulTarget targets[] = {{w.gate_proj.get(), w.gate_bias.floats(), gate},
                                   {w.up_proj.get(), w.up_bias.floats(), up}};
   backend_.matmul(normed, targets);
@@ -89,7 +103,7 @@ void Transformer::feed_forward(int layer, FloatRows hidden, Workspace& workspace
 void Transformer::add_branch(const kernels::Weight& matrix, const float* bias,
                              const kernels::Buffer& post_norm, ConstFloatRows in, FloatRows hidden,
                              Workspace& workspace) const {
-  if (!post_norm) {
+  if (!post_norm && h_.residual_scale == 1.0f) {
     const MatmulTarget targets[] = {{&matrix, bias, hidden, /*accumulate=*/true}};
     backend_.matmul(in, targets);
     return;
@@ -97,8 +111,12 @@ void Transformer::add_branch(const kernels::Weight& matrix, const float* bias,
   const FloatRows branch = workspace.branch(hidden.rows);
   const MatmulTarget targets[] = {{&matrix, bias, branch}};
   backend_.matmul(in, targets);
-  backend_.rms_norm(branch, post_norm.floats(), h_.norm_epsilon, branch);
-  backend_.add(hidden, branch);
+  if (post_norm) backend_.rms_norm(branch, post_norm.floats(), h_.norm_epsilon, branch);
+  if (h_.residual_scale == 1.0f) return backend_.add(hidden, branch);
+  const std::vector<float> scales(static_cast<size_t>(hidden.rows), h_.residual_scale);
+  std::vector<float*> to;
+  for (int64_t r = 0; r < hidden.rows; ++r) to.push_back(hidden.row(r));
+  backend_.scatter_add(branch, scales, to);
 }
 
 void Transformer::logits(ConstFloatRows hidden, std::span<float> logits,
@@ -110,6 +128,9 @@ void Transformer::logits(ConstFloatRows hidden, std::span<float> logits,
   const MatmulTarget targets[] = {{weights_.lm_head.get(), weights_.lm_head_bias.floats(), out}};
   backend_.matmul(normed, targets);
   backend_.download(out.data, logits.data(), logits.size());
+  if (h_.logit_scale != 1.0f) {
+    for (float& x : logits) x *= h_.logit_scale;
+  }
   if (h_.final_soft_cap > 0.0f) {
     for (float& x : logits) x = h_.final_soft_cap * std::tanh(x / h_.final_soft_cap);
   }

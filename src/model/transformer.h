@@ -24,8 +24,14 @@ class Workspace {
   kernels::FloatRows k(int64_t rows) const { return view(k_, rows, h_.kv_size()); }
   kernels::FloatRows v(int64_t rows) const { return view(v_, rows, h_.kv_size()); }
   kernels::FloatRows attention(int64_t rows) const { return view(attention_, rows, h_.q_size()); }
-  kernels::FloatRows gate(int64_t rows) const { return view(gate_, rows, h_.intermediate_size); }
-  kernels::FloatRows up(int64_t rows) const { return view(up_, rows, h_.intermediate_size); }
+  kernels::FloatRows gate(int64_t rows, int64_t columns) const {
+    return view(gate_, rows, columns);
+  }
+  kernels::FloatRows up(int64_t rows, int64_t columns) const { return view(up_, rows, columns); }
+  kernels::FloatRows router(int64_t rows) const { return view(router_, rows, h_.experts.count); }
+  kernels::FloatRows expert_input(int64_t rows) const {
+    return view(expert_input_, rows, h_.hidden_size);
+  }
 
   /// Makes room by itself, since few steps want logits of more than one row.
   kernels::FloatRows logits(int64_t rows) {
@@ -46,6 +52,7 @@ class Workspace {
   const kernels::Backend& backend_;
   int64_t rows_ = 0;
   kernels::Buffer hidden_, normed_, branch_, q_, k_, v_, attention_, gate_, up_, logits_;
+  kernels::Buffer router_, expert_input_;  // empty without experts
   RopeCache rope_;
 };
 
@@ -72,13 +79,19 @@ class Transformer {
   void finish(int layer, kernels::ConstFloatRows attention, kernels::FloatRows hidden,
               Workspace& workspace) const;
 
-  /// logits[r] = lm_head(norm(hidden[r])), soft-capped where the model does; host memory
+  /// logits[r] = lm_head(norm(hidden[r])), scaled and soft-capped where the model does; host memory
   /// [hidden.rows][vocabulary].
   void logits(kernels::ConstFloatRows hidden, std::span<float> logits, Workspace& workspace) const;
 
  private:
   void feed_forward(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
-  /// hidden += post_norm(matrix * in), or without the norm straight into hidden.
+  /// hidden += the experts' results for `normed`, each row's own, weighted.
+  void mix_experts(int layer, kernels::ConstFloatRows normed, kernels::FloatRows hidden,
+                   Workspace& workspace) const;
+  /// The rows that a branch reads: their norm in workspace.normed, or as they are.
+  kernels::ConstFloatRows norm_input(kernels::ConstFloatRows hidden, const kernels::Buffer& gamma,
+                                     Workspace& workspace) const;
+  /// hidden += residual_scale * post_norm(matrix * in), or without both straight into hidden.
   void add_branch(const kernels::Weight& matrix, const float* bias,
                   const kernels::Buffer& post_norm, kernels::ConstFloatRows in,
                   kernels::FloatRows hidden, Workspace& workspace) const;

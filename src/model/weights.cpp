@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "base/error.h"
 #include "base/float16.h"
@@ -21,22 +22,56 @@ class Loader {
       : file_(file), backend_(backend) {}
 
   kernels::WeightSource source(const std::string& name, int64_t rows, int64_t columns) const {
-    const formats::TensorView& tensor = file_.tensor(name);
+    const formats::TensorView& tensor = take(name);
     check_shape(tensor, {rows, columns});
     return {tensor.name, tensor.type, rows, columns, tensor.data};
   }
 
   WeightPointer matrix(const std::string& name, int64_t rows, int64_t columns) const {
-    const kernels::WeightSource sources[] = {source(name, rows, columns)};
-    try {
-      return backend_.load_weight(sources, /*drop_source=*/true);
-    } catch (const Error& error) {
-      fail(error.code(), "{}: {}", file_.path().string(), error.what());
-    }
+    return repack(source(name, rows, columns));
   }
 
+  /// `count` rows of a larger matrix, from `first` on.
+  WeightPointer slice(const std::string& name, int64_t rows, int64_t columns, int64_t first,
+                      int64_t count) const {
+    kernels::WeightSource whole = source(name, rows, columns);
+    const size_t row_bytes = whole.data.size() / static_cast<size_t>(rows);
+    whole.rows = count;
+    whole.data = whole.data.subspan(static_cast<size_t>(first) * row_bytes,
+                                    static_cast<size_t>(count) * row_bytes);
+    return repack(whole);
+  }
+
+  /// A matrix of one row, which GGUF keeps as a vector.
+  WeightPointer row(const std::string& name, int64_t columns) const {
+    const formats::TensorView& tensor = take(name);
+    if (tensor.shape.size() == 1) {
+      check_shape(tensor, {columns});
+    } else {
+      check_shape(tensor, {1, columns});
+    }
+    return repack({tensor.name, tensor.type, 1, columns, tensor.data});
+  }
+
+  /// `name` of an expert: a slice of one tensor for all ("ffn_up_exps.weight"), or a tensor of its
+  /// own ("ffn_up.7.weight").
+  kernels::WeightSource expert(const std::string& name, int expert, int count, int64_t rows,
+                               int64_t columns) const {
+    const std::string stacked = name + "_exps.weight";
+    if (file_.find_tensor(stacked) == nullptr) {
+      return source(fmt::format("{}.{}.weight", name, expert), rows, columns);
+    }
+    const formats::TensorView& tensor = take(stacked);
+    check_shape(tensor, {count, rows, columns});
+    const size_t bytes = tensor.data.size() / static_cast<size_t>(count);
+    return {fmt::format("{} (expert {})", stacked, expert), tensor.type, rows, columns,
+            tensor.data.subspan(static_cast<size_t>(expert) * bytes, bytes)};
+  }
+
+  std::string path() const { return file_.path().string(); }
+
   kernels::Buffer vector(const std::string& name, int64_t size, float offset = 0.0f) const {
-    const formats::TensorView& tensor = file_.tensor(name);
+    const formats::TensorView& tensor = take(name);
     check_shape(tensor, {size});
     std::vector<float> values = floats(tensor);
     for (size_t i = 0; i < values.size(); ++i) {
@@ -57,7 +92,41 @@ class Loader {
     return vector(name, size);
   }
 
+  /// Errors: Error(unsupported) naming a tensor that nothing took: without it the model would
+  /// compute something else.
+  void check_all_taken() const {
+    for (const formats::TensorView& tensor : file_.tensors()) {
+      if (taken_.contains(tensor.name) || is_harmless(tensor.name)) continue;
+      fail(ErrorCode::unsupported,
+           "{}: tensor {} belongs to no part that lazyllm implements for this architecture; take "
+           "another model",
+           file_.path().string(), tensor.name);
+    }
+  }
+
  private:
+  WeightPointer repack(const kernels::WeightSource& source) const {
+    try {
+      return backend_.load_weight(std::span(&source, 1), /*drop_source=*/true);
+    } catch (const Error& error) {
+      fail(error.code(), "{}: {}", file_.path().string(), error.what());
+    }
+  }
+
+  /// Read with the hyperparameters, computed anew, or of another modality.
+  static bool is_harmless(std::string_view name) {
+    for (const std::string_view prefix : {"rope_f", "v.", "a.", "mm."}) {
+      if (name.starts_with(prefix)) return true;
+    }
+    return name.ends_with(".attn_rot_embd") || name.ends_with(".rope_freqs.weight");
+  }
+
+  const formats::TensorView& take(const std::string& name) const {
+    const formats::TensorView& tensor = file_.tensor(name);
+    taken_.insert(tensor.name);
+    return tensor;
+  }
+
   void check_shape(const formats::TensorView& tensor, const std::vector<int64_t>& expected) const {
     if (tensor.shape == expected) return;
     fail(ErrorCode::invalid_file,
@@ -86,32 +155,85 @@ class Loader {
 
   const formats::ModelFile& file_;
   const kernels::Backend& backend_;
+  mutable std::set<std::string_view> taken_;
 };
 
-LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int layer) {
+/// The router, the experts and what all tokens share of layer `p`.
+void load_experts(const Loader& loader, const Hyperparameters& h, const std::string& p,
+                  LayerWeights& w, ExpertStore& store, int expert_layer) {
+  const ExpertParameters& experts = h.experts;
+  w.router = loader.matrix(p + "ffn_gate_inp.weight", experts.count, h.hidden_size);
+  std::vector<ExpertSources> sources(static_cast<size_t>(experts.count));
+  const auto take = [&](size_t part, const char* name, int64_t rows, int64_t columns) {
+    for (int e = 0; e < experts.count; ++e) {
+      sources[static_cast<size_t>(e)][part] =
+          loader.expert(p + name, e, experts.count, rows, columns);
+    }
+  };
+  take(0, "ffn_gate", experts.intermediate_size, h.hidden_size);
+  take(1, "ffn_up", experts.intermediate_size, h.hidden_size);
+  take(2, "ffn_down", h.hidden_size, experts.intermediate_size);
+  store.add_layer(std::move(sources), loader.path());
+  w.expert_layer = expert_layer;
+  if (experts.shared_size == 0) return;
+  w.gate_proj = loader.matrix(p + "ffn_gate_shexp.weight", experts.shared_size, h.hidden_size);
+  w.up_proj = loader.matrix(p + "ffn_up_shexp.weight", experts.shared_size, h.hidden_size);
+  w.down_proj = loader.matrix(p + "ffn_down_shexp.weight", h.hidden_size, experts.shared_size);
+  if (experts.shared_is_gated) {
+    w.shared_gate = loader.row(p + "ffn_gate_inp_shexp.weight", h.hidden_size);
+  }
+}
+
+LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int layer,
+                        ExpertStore* experts, int expert_layer) {
   const std::string p = fmt::format("blk.{}.", layer);
   const float offset = h.norm_weight_offset;
   LayerWeights w;
-  w.input_layernorm = loader.vector(p + "attn_norm.weight", h.hidden_size, offset);
-  w.q_proj = loader.matrix(p + "attn_q.weight", h.q_size(), h.hidden_size);
-  w.k_proj = loader.matrix(p + "attn_k.weight", h.kv_size(), h.hidden_size);
-  w.v_proj = loader.matrix(p + "attn_v.weight", h.kv_size(), h.hidden_size);
+  if (h.input_norms) {
+    w.input_layernorm = loader.vector(p + "attn_norm.weight", h.hidden_size, offset);
+    w.pre_feedforward_layernorm = loader.vector(p + "ffn_norm.weight", h.hidden_size, offset);
+  }
+  const int64_t q = h.q_size(), kv = h.kv_size();
+  if (h.fused) {
+    const auto part = [&](int64_t first, int64_t rows) {
+      return loader.slice(p + "attn_qkv.weight", q + 2 * kv, h.hidden_size, first, rows);
+    };
+    w.q_proj = part(0, q);
+    w.k_proj = part(q, kv);
+    w.v_proj = part(q + kv, kv);
+  } else {
+    w.q_proj = loader.matrix(p + "attn_q.weight", q, h.hidden_size);
+    w.k_proj = loader.matrix(p + "attn_k.weight", kv, h.hidden_size);
+    w.v_proj = loader.matrix(p + "attn_v.weight", kv, h.hidden_size);
+  }
   w.q_bias = loader.optional_vector(p + "attn_q.bias", h.q_size(), h.qkv_bias_required);
   w.k_bias = loader.optional_vector(p + "attn_k.bias", h.kv_size(), h.qkv_bias_required);
   w.v_bias = loader.optional_vector(p + "attn_v.bias", h.kv_size(), h.qkv_bias_required);
   if (h.qk_norm) {
     w.q_norm = loader.vector(p + "attn_q_norm.weight", h.head_dim, offset);
     w.k_norm = loader.vector(p + "attn_k_norm.weight", h.head_dim, offset);
+  } else if (h.whole_qk_norm) {
+    w.q_norm = loader.vector(p + "attn_q_norm.weight", q, offset);
+    w.k_norm = loader.vector(p + "attn_k_norm.weight", kv, offset);
   }
   w.o_proj = loader.matrix(p + "attn_output.weight", h.hidden_size, h.q_size());
   w.o_bias = loader.optional_vector(p + "attn_output.bias", h.hidden_size, false);
-  w.pre_feedforward_layernorm = loader.vector(p + "ffn_norm.weight", h.hidden_size, offset);
-  w.gate_proj = loader.matrix(p + "ffn_gate.weight", h.intermediate_size, h.hidden_size);
-  w.up_proj = loader.matrix(p + "ffn_up.weight", h.intermediate_size, h.hidden_size);
-  w.down_proj = loader.matrix(p + "ffn_down.weight", h.hidden_size, h.intermediate_size);
-  w.gate_bias = loader.optional_vector(p + "ffn_gate.bias", h.intermediate_size, false);
-  w.up_bias = loader.optional_vector(p + "ffn_up.bias", h.intermediate_size, false);
-  w.down_bias = loader.optional_vector(p + "ffn_down.bias", h.hidden_size, false);
+  const int64_t inner = h.intermediate_size;
+  if (h.layer[static_cast<size_t>(layer)].experts) {
+    load_experts(loader, h, p, w, *experts, expert_layer);
+  } else {
+    if (h.fused) {
+      w.gate_proj = loader.slice(p + "ffn_up.weight", 2 * inner, h.hidden_size, 0, inner);
+      w.up_proj = loader.slice(p + "ffn_up.weight", 2 * inner, h.hidden_size, inner, inner);
+    } else {
+      w.gate_proj = loader.matrix(p + "ffn_gate.weight", inner, h.hidden_size);
+      w.up_proj = loader.matrix(p + "ffn_up.weight", inner, h.hidden_size);
+    }
+    w.down_proj = loader.matrix(p + "ffn_down.weight", h.hidden_size, inner);
+    w.gate_bias = loader.optional_vector(p + "ffn_gate.bias", inner, false);
+    w.up_bias = loader.optional_vector(p + "ffn_up.bias", inner, false);
+    w.down_bias = loader.optional_vector(p + "ffn_down.bias", h.hidden_size, false);
+  }
   if (h.post_norms) {
     w.post_attention_norm = loader.vector(p + "post_attention_norm.weight", h.hidden_size, offset);
     w.post_feedforward_norm = loader.vector(p + "post_ffw_norm.weight", h.hidden_size, offset);
@@ -125,9 +247,9 @@ template <typename Visit>
 void Weights::for_each_matrix(Visit visit) const {
   if (lm_head) visit(*lm_head);
   for (const LayerWeights& w : layers) {
-    for (const WeightPointer* matrix :
-         {&w.q_proj, &w.k_proj, &w.v_proj, &w.o_proj, &w.gate_proj, &w.up_proj, &w.down_proj}) {
-      visit(**matrix);
+    for (const WeightPointer* matrix : {&w.q_proj, &w.k_proj, &w.v_proj, &w.o_proj, &w.gate_proj,
+                                        &w.up_proj, &w.down_proj, &w.router, &w.shared_gate}) {
+      if (*matrix != nullptr) visit(**matrix);
     }
   }
 }
@@ -135,10 +257,11 @@ void Weights::for_each_matrix(Visit visit) const {
 size_t Weights::bytes() const {
   size_t sum = 0;
   for_each_matrix([&](const kernels::Weight& matrix) { sum += matrix.bytes(); });
-  return sum;
+  return sum + (experts == nullptr ? 0 : experts->bytes());
 }
 
 double Weights::mean_input_bytes(const kernels::Backend& backend) const {
+  if (experts != nullptr) return experts->input_bytes();  // most of the work is theirs
   double values = 0.0;
   double bytes = 0.0;
   for_each_matrix([&](const kernels::Weight& matrix) {
@@ -156,15 +279,21 @@ Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,
   weights.embed_tokens = loader.source("token_embd.weight", h.vocabulary_size, h.hidden_size);
   weights.embed_tokens.name +=
       " of " + file.path().string();  // it is read, and found wrong, long after
+  if (h.experts.count > 0) {
+    weights.experts = std::make_unique<ExpertStore>(backend, default_expert_budget());
+  }
+  int expert_layers = 0;
   for (int layer = 0; layer < h.layers; ++layer) {
     if (progress) progress(layer, h.layers);
-    weights.layers.push_back(load_layer(loader, h, layer));
+    weights.layers.push_back(load_layer(loader, h, layer, weights.experts.get(), expert_layers));
+    if (weights.layers.back().expert_layer >= 0) ++expert_layers;
   }
   weights.norm = loader.vector("output_norm.weight", h.hidden_size, h.norm_weight_offset);
   const bool tied = file.find_tensor("output.weight") == nullptr;
   weights.lm_head =
       loader.matrix(tied ? "token_embd.weight" : "output.weight", h.vocabulary_size, h.hidden_size);
   weights.lm_head_bias = loader.optional_vector("output.bias", h.vocabulary_size, false);
+  loader.check_all_taken();
   if (progress) progress(h.layers, h.layers);
   return weights;
 }

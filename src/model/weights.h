@@ -7,6 +7,7 @@
 
 #include "formats/model_file.h"
 #include "kernels/backend.h"
+#include "model/experts.h"
 #include "model/hyperparameters.h"
 
 namespace lazyllm::model {
@@ -23,19 +24,23 @@ struct LayerWeights {
   kernels::Buffer o_bias;                     // [hidden]
   kernels::Buffer post_attention_norm;        // [hidden], gemma
   kernels::Buffer pre_feedforward_layernorm;  // [hidden] (Llama: post_attention_layernorm)
-  WeightPointer gate_proj, up_proj;           // [intermediate][hidden]
+  WeightPointer gate_proj, up_proj;           // [intermediate][hidden]; the shared expert's
   WeightPointer down_proj;                    // [hidden][intermediate]
   kernels::Buffer gate_bias, up_bias;         // [intermediate]
   kernels::Buffer down_bias;                  // [hidden]
   kernels::Buffer post_feedforward_norm;      // [hidden], gemma
+  WeightPointer router;                       // [experts][hidden]
+  WeightPointer shared_gate;                  // [1][hidden]
+  int expert_layer = -1;                      // in Weights::experts; -1: no experts
 };
 
 /// All weights of a model in the back end's memory. Immutable, shareable.
 struct Weights {
   kernels::WeightSource embed_tokens;  // read in place from the mapped file
   std::vector<LayerWeights> layers;
-  kernels::Buffer norm;   // [hidden]
-  WeightPointer lm_head;  // [vocabulary][hidden]
+  kernels::Buffer norm;                  // [hidden]
+  WeightPointer lm_head;                 // [vocabulary][hidden]
+  std::unique_ptr<ExpertStore> experts;  // null: the model has none
   kernels::Buffer lm_head_bias;
 
   size_t bytes() const;  ///< back-end memory of the repacked matrices
@@ -51,7 +56,8 @@ struct Weights {
 using LoadProgress = std::function<void(int, int)>;
 
 /// Checks every tensor's shape, then repacks it; mapped pages are given back on the way.
-/// Errors: Error(invalid_file) naming a missing tensor, a wrong shape or NaN weights.
+/// Errors: Error(invalid_file) naming a missing tensor, a wrong shape or NaN weights;
+/// Error(unsupported) naming a tensor that no part of this architecture takes.
 Weights load_weights(const formats::ModelFile& file, const Hyperparameters& hyperparameters,
                      const kernels::Backend& backend, const LoadProgress& progress = {});
 

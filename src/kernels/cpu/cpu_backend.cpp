@@ -136,6 +136,16 @@ void CpuBackend::scatter(ConstFloatRows tile, std::span<float* const> rows) cons
            [&](int64_t r) { std::memcpy(rows[static_cast<size_t>(r)], tile.row(r), bytes); });
 }
 
+void CpuBackend::scatter_add(ConstFloatRows tile, std::span<const float> scales,
+                             std::span<float* const> rows) const {
+  for_rows(static_cast<int64_t>(rows.size()), tile.columns, [&](int64_t r) {
+    const float scale = scales[static_cast<size_t>(r)];
+    const float* const from = tile.row(r);
+    float* const to = rows[static_cast<size_t>(r)];
+    for (int64_t c = 0; c < tile.columns; ++c) to[c] += scale * from[c];
+  });
+}
+
 void CpuBackend::append_kv(const KvLayerView& cache, std::span<const int32_t> slots,
                            ConstFloatRows k, ConstFloatRows v) const {
   const KvLayout& layout = cache.layout;

@@ -42,6 +42,8 @@ class CpuBackend final : public Backend {
   void add(FloatRows rows, ConstFloatRows other) const override;
   void gather(std::span<const float* const> rows, FloatRows tile) const override;
   void scatter(ConstFloatRows tile, std::span<float* const> rows) const override;
+  void scatter_add(ConstFloatRows tile, std::span<const float> scales,
+                   std::span<float* const> rows) const override;
 
   void append_kv(const KvLayerView& cache, std::span<const int32_t> slots, ConstFloatRows k,
                  ConstFloatRows v) const override;

@@ -10,6 +10,7 @@ namespace lazyllm::model {
 namespace {
 
 constexpr int kDefaultPattern = 6;  // five sliding layers, then a full one
+constexpr int kLayersOf27B = 62;
 constexpr double kDefaultLocalBase = 10000.0;
 
 std::vector<bool> sliding_layers(const formats::ModelFile& file, int layers) {
@@ -33,11 +34,16 @@ Hyperparameters describe_gemma3(const formats::ModelFile& file) {
   Hyperparameters h = describe_common(file, "gemma3");
   h.qk_norm = true;
   h.post_norms = true;
-  h.activation = kernels::Activation::gelu_tanh;
+  if (!file.has("gemma3.hidden_act")) h.activation = kernels::Activation::gelu_tanh;
   h.embedding_scale = std::sqrt(static_cast<float>(h.hidden_size));
   // GGUF converters add the one to the stored weights.
   h.norm_weight_offset = file.container() == formats::Container::hugging_face ? 1.0f : 0.0f;
-  h.attention_scale = static_cast<float>(file.real("gemma3.attention.scale", h.attention_scale));
+  // Converters leave the scale out. Of the released models only 27B's differs from its head's
+  // width.
+  if (h.layers == kLayersOf27B && !file.has("gemma3.attention.scale")) {
+    h.attention_scale =
+        1.0f / std::sqrt(static_cast<float>(h.hidden_size) / static_cast<float>(h.heads));
+  }
   h.attention_soft_cap = static_cast<float>(file.real("gemma3.attn_logit_softcapping", 0.0));
   h.final_soft_cap = static_cast<float>(file.real("gemma3.final_logit_softcapping", 0.0));
   if (!file.has("gemma3.rope.freq_base")) h.ropes[0].base = 1000000.0;
@@ -46,6 +52,9 @@ Hyperparameters describe_gemma3(const formats::ModelFile& file) {
   local.base = file.real("gemma3.rope.freq_base_swa", kDefaultLocalBase);
   local.scaling = RopeScaling::none;
   local.factor = 1.0;
+  local.attention_factor = 0.0;
+  local.attention_multiplier = 1.0;
+  local.frequency_divisors.clear();
   h.ropes.push_back(local);
 
   const auto window =

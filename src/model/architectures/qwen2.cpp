@@ -7,6 +7,7 @@ namespace lazyllm::model {
 Hyperparameters describe_qwen2(const formats::ModelFile& file) {
   Hyperparameters h = describe_common(file, "qwen2");
   h.qkv_bias_required = true;
+  describe_windows(file, h);
   return h;
 }
 

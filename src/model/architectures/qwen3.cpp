@@ -7,6 +7,7 @@ namespace lazyllm::model {
 Hyperparameters describe_qwen3(const formats::ModelFile& file) {
   Hyperparameters h = describe_common(file, "qwen3");
   h.qk_norm = true;
+  describe_windows(file, h);
   return h;
 }
 

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/hugging_face_model_types.h"
+
+namespace lazyllm::formats {
+
+std::span<const ModelType> model_types() {
+  using S = SlidingRule;
+  using E = ExpertKeys;
+  static constexpr ModelType kTypes[] = {
+      {"llama", "llama", 0, 0, 0, 0, kAsHeads, kAsHeads, 0, 0, 0, 1e4, 1e-6, false, false},
+      {"mistral", "llama", 0, 0, 0, 0, 8, kAsHeads, 131072, 0, 4096, 1e4, 1e-6, false, false,
+       S::all},
+      {"ministral", "llama", 0, 0, 0, 0, 8, kAsHeads, 131072, 0, 4096, 1e4, 1e-6, false, false,
+       S::all},
+      {"mixtral", "llama", 0, 0, 0, 0, 8, kAsHeads, 131072, 0, 0, 1e6, 1e-5, false, false, S::all,
+       E::mixtral},
+      {"qwen2", "qwen2", 0, 0, 0, 0, 32, kAsHeads, 32768, 0, 4096, 1e4, 1e-6, false, true,
+       S::from_layer},
+      {"qwen2_moe", "qwen2moe", 0, 0, 0, 0, 16, kAsHeads, 32768, 0, 4096, 1e4, 1e-6, false, true,
+       S::even_below_layer, E::qwen2},
+      {"qwen3", "qwen3", 0, 0, 0, 0, 32, 128, 32768, 0, 4096, 1e4, 1e-6, false, false,
+       S::from_layer},
+      {"qwen3_moe", "qwen3moe", 0, 0, 0, 0, 4, kAsHeads, 32768, 0, 4096, 1e4, 1e-6, false, false,
+       S::all, E::qwen3},
+      {"phi3", "phi3", 0, 0, 0, 0, kAsHeads, kAsHeads, 4096, 0, 0, 1e4, 1e-5, false, false, S::all},
+      {"granite", "granite", 0, 0, 0, 0, kAsHeads, kAsHeads, 2048, 0, 0, 1e4, 1e-6, false, false},
+      {"olmo2", "olmo2", 0, 0, 0, 0, kAsHeads, kAsHeads, 2048, 0, 0, 1e4, 1e-5, false, false},
+      {"smollm3", "smollm3", 0, 0, 0, 0, 4, kAsHeads, 32768, 0, 0, 2e6, 1e-6, true, false,
+       S::unrotated},
+      {"gemma2", "gemma2", 0, 0, 0, 0, 4, 256, 8192, 0, 4096, 1e4, 1e-6, true, false, S::even},
+      {"gemma3_text", "gemma3", 2304, 9216, 26, 8, 4, 256, 131072, 262208, 4096, 1e6, 1e-6, true,
+       false, S::pattern},
+  };
+  return kTypes;
+}
+
+}  // namespace lazyllm::formats
