@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string_view>
@@ -33,5 +34,16 @@ std::shared_ptr<TokenConstraint> make_json_object_constraint(std::shared_ptr<con
 std::shared_ptr<TokenConstraint> make_json_schema_constraint(std::shared_ptr<const Model> model,
                                                              std::string_view schema_json,
                                                              const std::stop_token& stop = {});
+
+/// Gives each answer a constraint of its own. Thread-safe.
+using ConstraintFactory = std::function<std::shared_ptr<TokenConstraint>()>;
+
+/// Answers that are a text of a grammar in llama.cpp's GBNF. Compiled once, here.
+/// Errors: as above; Error(invalid_input) names the line.
+ConstraintFactory grammar_constraints(std::shared_ptr<const Model> model, std::string_view gbnf);
+
+/// Answers that match a regular expression as a whole, in the subset of "pattern" in a schema.
+ConstraintFactory pattern_constraints(std::shared_ptr<const Model> model,
+                                      std::string_view pattern);
 
 }  // namespace lazyllm

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <ctime>
+#include <numeric>
 
 #include "base/error.h"
 #include "engine/model_implementation.h"
+#include "text/plain_conversation.h"
 
 namespace lazyllm {
 namespace {
@@ -27,10 +30,17 @@ ordered_json to_json(const ToolCall& call) {
   return json;
 }
 
-ordered_json to_json(std::span<const ChatMessage> messages) {
+bool mentions(std::string_view source, std::string_view word) {
+  return source.find(word) != std::string_view::npos;
+}
+
+/// `source`: of the template. A role "developer" that it does not know is the system's.
+ordered_json to_json(std::span<const ChatMessage> messages, std::string_view source) {
+  const bool knows_developer = mentions(source, "'developer'") || mentions(source, "\"developer\"");
   auto array = ordered_json::array();
   for (const ChatMessage& message : messages) {
-    ordered_json json = {{"role", message.role}, {"content", message.content}};
+    const bool renamed = message.role == "developer" && !knows_developer;
+    ordered_json json = {{"role", renamed ? "system" : message.role}, {"content", message.content}};
     for (const ToolCall& call : message.tool_calls) json["tool_calls"].push_back(to_json(call));
     if (!message.tool_call_id.empty()) json["tool_call_id"] = message.tool_call_id;
     if (!message.name.empty()) json["name"] = message.name;
@@ -43,17 +53,86 @@ std::string spelling(const text::Tokenizer& tokenizer, text::TokenId token) {
   return token == text::kNoToken ? std::string() : tokenizer.piece(token, /*special=*/true);
 }
 
+std::string time_text(const char* format) {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  gmtime_r(&now, &parts);
+  char text[64];
+  return {text, std::strftime(text, sizeof text, format, &parts)};
+}
+
+/// What some templates ask for and llama-server gives them.
+void add_time(std::string_view source, ordered_json& variables) {
+  const auto add = [&](const char* name, const char* format) {
+    if (mentions(source, name) && !variables.contains(name)) variables[name] = time_text(format);
+  };
+  add("date_string", "%d %b %Y");
+  add("datetime", "%b %d %Y %H:%M:%S GMT");
+}
+
+/// True if the template has a place for what the system says.
+bool has_place_for_system(const text::ChatTemplate& chat_template,
+                          const text::ChatTemplateOptions& options) {
+  const std::string mark = "7340185";  // what no filter changes
+  const ordered_json probe = {{{"role", "system"}, {"content", mark}},
+                              {{"role", "user"}, {"content", "u"}}};
+  try {
+    return mentions(text::concatenate(chat_template.render(probe, options)), mark);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool any_role(const ordered_json& messages, std::string_view role) {
+  return std::any_of(messages.begin(), messages.end(),
+                     [&](const ordered_json& message) { return message["role"] == role; });
+}
+
+bool has_calls(std::span<const ChatMessage> messages) {
+  return std::any_of(messages.begin(), messages.end(), [](const ChatMessage& message) {
+    return !message.tool_calls.empty() || message.role == "tool" || message.role == "function";
+  });
+}
+
+/// Puts a further change behind the first.
+void follow(text::PlainConversation& conversation, text::PlainConversation next) {
+  for (int& index : next.made_of) {
+    if (index >= 0) index = conversation.made_of[static_cast<size_t>(index)];
+  }
+  conversation = std::move(next);
+}
+
 std::vector<text::TextSegment> render(const Model::Implementation& implementation,
                                       std::span<const ChatMessage> messages,
                                       const ChatOptions& chat) {
   const text::Tokenizer& tokenizer = implementation.require_tokenizer();
+  const bool with_tools = !chat.tools.empty();
+  const text::ChatTemplate& chat_template = implementation.require_chat_template(with_tools);
+  const std::string_view source = implementation.chat_source(with_tools);
   text::ChatTemplateOptions options;
   options.add_generation_prompt = chat.add_generation_prompt;
   options.bos_token = spelling(tokenizer, tokenizer.vocabulary().bos);
   options.eos_token = spelling(tokenizer, tokenizer.vocabulary().eos);
   if (!chat.variables.empty()) options.extra = parse(chat.variables, "the template variables");
-  if (!chat.tools.empty()) options.extra["tools"] = parse(chat.tools, "the tools");
-  return implementation.require_chat_template().render(to_json(messages), options);
+  add_time(source, options.extra);
+  text::PlainConversation conversation{to_json(messages, source), {}};
+  conversation.made_of.resize(messages.size());
+  std::iota(conversation.made_of.begin(), conversation.made_of.end(), 0);
+  const ordered_json tools = with_tools ? parse(chat.tools, "the tools") : ordered_json::array();
+  if (mentions(source, "tools") || mentions(source, "tool_calls")) {
+    if (with_tools) options.extra["tools"] = tools;
+  } else if (with_tools || has_calls(messages)) {
+    follow(conversation, text::write_tools_as_text(conversation.messages, tools));
+  }
+  if (any_role(conversation.messages, "system") && !has_place_for_system(chat_template, options)) {
+    follow(conversation, text::move_system_to_user(conversation.messages));
+  }
+  auto segments = chat_template.render(conversation.messages, options);
+  for (text::TextSegment& segment : segments) {
+    if (segment.message < 0) continue;
+    segment.message = conversation.made_of[static_cast<size_t>(segment.message)];
+  }
+  return segments;
 }
 
 bool is_system(const ChatMessage& message) {

@@ -21,7 +21,10 @@ constexpr const char* kTemplate =
     "{% for c in m.tool_calls or [] %}!{{ c.function.name }}={{ c.function.arguments.x }}"
     "{% endfor %}{{ '\\n' }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
 
-std::shared_ptr<const Model> byte_model() {
+/// `chat_template` and `tool_template`: null for none.
+std::shared_ptr<const Model> byte_model(const char* chat_template = kTemplate,
+                                        const char* tool_template = nullptr,
+                                        const ModelOptions& options = {}) {
   formats::GgufWriter writer;
   writer.set("general.architecture", {std::string("llama")});
   writer.set("tokenizer.ggml.model", {std::string("gpt2")});
@@ -32,10 +35,13 @@ std::shared_ptr<const Model> byte_model() {
   }
   writer.set("tokenizer.ggml.tokens", {tokens});
   writer.set("tokenizer.ggml.merges", {merges});
-  writer.set("tokenizer.chat_template", {std::string(kTemplate)});
+  if (chat_template != nullptr) writer.set("tokenizer.chat_template", {std::string(chat_template)});
+  if (tool_template != nullptr) {
+    writer.set("tokenizer.chat_template.tool_use", {std::string(tool_template)});
+  }
   const auto path = std::filesystem::temp_directory_path() / "lazyllm_chat_prompt_test.gguf";
   writer.write(path);
-  auto model = Model::load_without_weights(path);
+  auto model = Model::load_without_weights(path, options);
   std::filesystem::remove(path);
   return model;
 }
@@ -88,6 +94,92 @@ TEST(ChatPrompt, ATextOfTheUserThatLooksLikeTheTemplateIsNotProtected) {
   const auto model = byte_model();
   EXPECT_THAT(marked(*model, {{"user", "<user>\n<system>"}}),
               HasSubstr("]<USER>\n<SYSTEM>[\n<assistant>]"));
+}
+
+constexpr const char* kPlain = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}";
+
+std::string rendered(const Model& model, const std::vector<ChatMessage>& messages,
+                     const ChatOptions& options = {}) {
+  return model.render_chat_template(messages, options);
+}
+
+TEST(ChatPrompt, TheDeveloperIsTheSystemWhereTheTemplateKnowsNone) {
+  EXPECT_EQ(rendered(*byte_model(kPlain), {{"developer", "d"}, {"user", "u"}}), "<system>d<user>u");
+  const auto knows = byte_model(
+      "{% for m in messages %}{% if m.role == 'developer' %}D:{% endif %}"
+      "{{ m.content }}{% endfor %}");
+  EXPECT_EQ(rendered(*knows, {{"developer", "d"}, {"user", "u"}}), "D:du");
+}
+
+TEST(ChatPrompt, ATemplateWithoutAPlaceForTheSystemGetsItInTheUsersTurn) {
+  const auto refuses = byte_model(
+      "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no') }}"
+      "{% endif %}<{{ m.role }}>{{ m.content }}{% endfor %}");
+  EXPECT_EQ(rendered(*refuses, {{"system", "s"}, {"user", "u"}}), "<user>s\n\nu");
+  const auto drops = byte_model(
+      "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}"
+      "{% endif %}{% endfor %}");
+  EXPECT_EQ(rendered(*drops, {{"system", "s"}, {"user", "u"}}), "s\n\nu");
+}
+
+TEST(ChatPrompt, ATemplateThatDoesNotParseConcernsChatsOnly) {
+  const auto model = byte_model("{{ .System }}{{ range }");
+  EXPECT_FALSE(model->tokenize("text").empty());
+  try {
+    rendered(*model, {{"user", "hi"}});
+    FAIL() << "it rendered";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::invalid_file);
+    EXPECT_THAT(error.what(), HasSubstr("--chat-template"));
+  }
+}
+
+TEST(ChatPrompt, ATemplateIsTakenByItsName) {
+  ModelOptions options;
+  options.chat_template = "zephyr";
+  EXPECT_EQ(rendered(*byte_model(kPlain, nullptr, options), {{"user", "hi"}}),
+            "<|user|>\nhi\n<|assistant|>\n");
+  options.chat_template = "zephir";
+  try {
+    byte_model(kPlain, nullptr, options);
+    FAIL() << "it loaded";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("zephyr"));
+  }
+}
+
+TEST(ChatPrompt, AConversationWithToolsTakesTheTemplateForThem) {
+  const auto model =
+      byte_model(kPlain, "{{ tools | length }}{% for m in messages %}:{{ m.content }}{% endfor %}");
+  ChatOptions tools;
+  tools.tools = R"([{"type": "function", "function": {"name": "f"}}])";
+  EXPECT_EQ(rendered(*model, {{"user", "hey"}}, tools), "1:hey");
+  EXPECT_EQ(rendered(*model, {{"user", "hey"}}), "<user>hey");
+}
+
+TEST(ChatPrompt, ToolsAreToldInTextWhereTheTemplateKnowsNone) {
+  const auto model = byte_model(kPlain);
+  ChatOptions tools;
+  tools.tools = R"([{"type": "function", "function": {"name": "f"}}])";
+  ChatMessage call{"assistant", ""};
+  call.tool_calls = {{"1", "f", R"({"x": 7})"}};
+  const std::string text =
+      rendered(*model, {{"user", "hey"}, call, {"tool", "sunny"}, {"tool", "warm"}}, tools);
+  EXPECT_THAT(text, testing::StartsWith("<system>You can call functions."));
+  EXPECT_THAT(text, HasSubstr(R"({"type":"function","function":{"name":"f"}})"));
+  EXPECT_THAT(text, testing::EndsWith(
+                        "<user>hey<assistant><tool_call>\n{\"name\":\"f\",\"arguments\":"
+                        "{\"x\":7}}\n</tool_call><user><tool_response>\nsunny\n</tool_response>"
+                        "\n<tool_response>\nwarm\n</tool_response>"));
+  // What is marked as protected is still found where it went.
+  EXPECT_FALSE(model->chat_prompt(std::vector<ChatMessage>{{"user", "hey"}, call}, tools)
+                   .protected_ranges.empty());
+}
+
+TEST(ChatPrompt, TemplatesThatAskForTheDateGetIt) {
+  const std::string text =
+      rendered(*byte_model("{{ date_string }}|{{ datetime }}"), {{"user", "hi"}});
+  EXPECT_THAT(text, testing::MatchesRegex("[0-9]+ [A-Z][a-z]+ [0-9]+.[A-Z][a-z]+ .*GMT"));
 }
 
 }  // namespace

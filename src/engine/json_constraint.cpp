@@ -6,16 +6,17 @@
 
 #include "engine/model_implementation.h"
 #include "grammar/schema_cache.h"
+#include "grammar/text_filter.h"
 #include "grammar/token_filter.h"
 
 namespace lazyllm {
 namespace {
 
-class JsonConstraint final : public TokenConstraint {
+template <typename Filter>
+class FilterConstraint final : public TokenConstraint {
  public:
-  JsonConstraint(std::shared_ptr<const Model> model, const grammar::CompiledSchema& schema)
-      : model_(std::move(model)),
-        filter_(model_->implementation().require_token_table(), schema.grammar, schema.masks) {}
+  FilterConstraint(std::shared_ptr<const Model> model, Filter filter)
+      : model_(std::move(model)), filter_(std::move(filter)) {}
 
   void restrict(std::span<float> logits) override {
     constexpr float kNever = -std::numeric_limits<float>::infinity();
@@ -35,8 +36,17 @@ class JsonConstraint final : public TokenConstraint {
 
  private:
   std::shared_ptr<const Model> model_;
-  grammar::TokenFilter filter_;
+  Filter filter_;
 };
+
+ConstraintFactory factory_of(std::shared_ptr<const Model> model, grammar::TextGrammar parsed) {
+  auto table = model->implementation().require_token_table();
+  auto shared = std::make_shared<const grammar::TextGrammar>(std::move(parsed));
+  return [model = std::move(model), table = std::move(table), shared = std::move(shared)] {
+    return std::make_shared<FilterConstraint<grammar::TextFilter>>(
+        model, grammar::TextFilter(table, shared));
+  };
+}
 
 }  // namespace
 
@@ -50,7 +60,18 @@ std::shared_ptr<TokenConstraint> make_json_schema_constraint(std::shared_ptr<con
   const Model::Implementation& implementation = model->implementation();
   const grammar::CompiledSchema schema =
       implementation.schema_cache().get(implementation.require_token_table(), schema_json, stop);
-  return std::make_shared<JsonConstraint>(std::move(model), schema);
+  grammar::TokenFilter filter(implementation.require_token_table(), schema.grammar, schema.masks);
+  return std::make_shared<FilterConstraint<grammar::TokenFilter>>(std::move(model),
+                                                                  std::move(filter));
+}
+
+ConstraintFactory grammar_constraints(std::shared_ptr<const Model> model, std::string_view gbnf) {
+  return factory_of(std::move(model), grammar::parse_gbnf(gbnf));
+}
+
+ConstraintFactory pattern_constraints(std::shared_ptr<const Model> model,
+                                      std::string_view pattern) {
+  return factory_of(std::move(model), grammar::grammar_of_pattern(pattern));
 }
 
 }  // namespace lazyllm

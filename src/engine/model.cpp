@@ -6,6 +6,7 @@
 #include "engine/vocabulary_loader.h"
 #include "lazyllm/version.h"
 #include "model/architecture.h"
+#include "text/named_templates.h"
 
 namespace lazyllm {
 namespace {
@@ -14,6 +15,37 @@ std::string describe_tokenizer(const text::Tokenizer* tokenizer) {
   if (tokenizer == nullptr) return "none";
   if (tokenizer->vocabulary().kind == text::Vocabulary::Kind::spm) return "spm";
   return "bpe (" + tokenizer->vocabulary().pre + ")";
+}
+
+/// A Jinja source, or the name of a template that is known.
+std::string given_template(const std::string& given) {
+  if (const auto named = text::named_template(given); !named.empty()) return std::string(named);
+  if (given.find('{') != std::string::npos) return given;
+  fail(ErrorCode::usage, "there is no chat template \"{}\"; there are {}", given,
+       fmt::join(text::named_template_names(), ", "));
+}
+
+/// A file's template that does not parse concerns only who wants to chat.
+std::optional<text::ChatTemplate> parsed_template(const std::string& source) {
+  if (source.empty()) return std::nullopt;
+  try {
+    return text::ChatTemplate(source);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+void load_templates(Model::Implementation& implementation, const ModelOptions& options) {
+  if (!options.chat_template.empty()) {
+    implementation.chat_template_source = given_template(options.chat_template);
+    implementation.chat_template.emplace(implementation.chat_template_source);
+    return;
+  }
+  const formats::ModelFile& file = *implementation.file;
+  implementation.chat_template_source = engine::load_chat_template(file);
+  implementation.chat_template = parsed_template(implementation.chat_template_source);
+  implementation.tool_template_source = engine::load_tool_template(file);
+  implementation.tool_template = parsed_template(implementation.tool_template_source);
 }
 
 std::unique_ptr<Model::Implementation> open(const std::filesystem::path& path,
@@ -28,11 +60,7 @@ std::unique_ptr<Model::Implementation> open(const std::filesystem::path& path,
   if (auto vocabulary = engine::load_vocabulary(file)) {
     implementation->tokenizer = text::Tokenizer::create(std::move(*vocabulary));
   }
-  implementation->chat_template_source =
-      options.chat_template.empty() ? engine::load_chat_template(file) : options.chat_template;
-  if (!implementation->chat_template_source.empty()) {
-    implementation->chat_template.emplace(implementation->chat_template_source);
-  }
+  load_templates(*implementation, options);
   return implementation;
 }
 
@@ -58,13 +86,28 @@ const text::Tokenizer& Model::Implementation::require_tokenizer() const {
   return *tokenizer;
 }
 
-const text::ChatTemplate& Model::Implementation::require_chat_template() const {
-  if (!chat_template) {
+std::string_view Model::Implementation::chat_source(bool with_tools) const {
+  if (with_tools && !tool_template_source.empty()) return tool_template_source;
+  return chat_template_source;
+}
+
+const text::ChatTemplate& Model::Implementation::require_chat_template(bool with_tools) const {
+  const bool own = with_tools && !tool_template_source.empty();
+  const std::optional<text::ChatTemplate>& found = own ? tool_template : chat_template;
+  if (found) return *found;
+  if (chat_source(with_tools).empty()) {
     fail(ErrorCode::unsupported,
          "{} has no chat template inside; give the bare prompt with --no-chat",
          file->path().string());
   }
-  return *chat_template;
+  try {
+    const text::ChatTemplate fails{std::string(chat_source(with_tools))};
+  } catch (const Error& error) {
+    fail(ErrorCode::invalid_file,
+         "{}: {}; give another with --chat-template-file, or the bare prompt with --no-chat",
+         file->path().string(), error.what());
+  }
+  fail(ErrorCode::internal, "{}: the chat template parses now", file->path().string());
 }
 
 const model::Transformer& Model::Implementation::require_transformer() const {
@@ -149,7 +192,7 @@ ModelInfo Model::info() const {
   info.tokenizer = describe_tokenizer(implementation_->tokenizer.get());
   info.has_chat_template = has_chat_template();
   info.chat_template_has_tools =
-      implementation_->chat_template_source.find("tools") != std::string::npos;
+      implementation_->chat_source(true).find("tools") != std::string_view::npos;
   info.threads = implementation_->backend->threads();
   info.isa = implementation_->backend->isa();
   return info;

@@ -24,10 +24,17 @@ struct Model::Implementation {
   std::unique_ptr<const model::Transformer> transformer;  // absent without weights
   std::unique_ptr<const text::Tokenizer> tokenizer;       // absent without a vocabulary
   std::string chat_template_source;
+  /// Absent without a source, or when it does not parse.
   std::optional<text::ChatTemplate> chat_template;
+  /// Of its own for conversations with tools, where the file has one.
+  std::string tool_template_source;
+  std::optional<text::ChatTemplate> tool_template;
 
   const text::Tokenizer& require_tokenizer() const;
-  const text::ChatTemplate& require_chat_template() const;
+  /// Errors: Error(unsupported) without one; Error(invalid_file) for one that does not parse.
+  const text::ChatTemplate& require_chat_template(bool with_tools = false) const;
+  /// The source of the same.
+  std::string_view chat_source(bool with_tools) const;
   const model::Transformer& require_transformer() const;
   /// The vocabulary as constrained decoding needs it, sorted when first asked for. Thread-safe.
   std::shared_ptr<const grammar::TokenTable> require_token_table() const;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/vocabulary_loader.h"
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -101,7 +104,8 @@ Vocabulary read_gguf_vocabulary(const formats::ModelFile& file, const std::strin
   return vocabulary;
 }
 
-std::string template_from_config(const std::string& tokenizer_config, const std::string& where) {
+std::string template_from_config(const std::string& tokenizer_config, const std::string& where,
+                                 const char* name) {
   if (tokenizer_config.empty()) return {};
   const auto config = nlohmann::json::parse(quote_non_numbers(tokenizer_config), nullptr,
                                             /*allow_exceptions=*/false);
@@ -110,10 +114,11 @@ std::string template_from_config(const std::string& tokenizer_config, const std:
   }
   const auto found = config.find("chat_template");
   if (found == config.end()) return {};
-  if (found->is_string()) return found->get<std::string>();
+  if (found->is_string())
+    return std::string_view(name) == "default" ? found->get<std::string>() : "";
   if (found->is_array()) {  // several named ones
     for (const auto& entry : *found) {
-      if (entry.is_object() && entry.value("name", "") == "default" && entry.contains("template") &&
+      if (entry.is_object() && entry.value("name", "") == name && entry.contains("template") &&
           entry["template"].is_string()) {
         return entry["template"].get<std::string>();
       }
@@ -144,7 +149,20 @@ std::optional<text::Vocabulary> load_vocabulary(const formats::ModelFile& file) 
 std::string load_chat_template(const formats::ModelFile& file) {
   const std::string inside = file.text("tokenizer.chat_template", "");
   if (!inside.empty() || file.container() == formats::Container::gguf) return inside;
-  return template_from_config(file.tokenizer_config_json(), file.path().string());
+  return template_from_config(file.tokenizer_config_json(), file.path().string(), "default");
+}
+
+std::string load_tool_template(const formats::ModelFile& file) {
+  if (file.container() == formats::Container::gguf) {
+    return file.text("tokenizer.chat_template.tool_use", "");
+  }
+  const auto beside = file.path() / "additional_chat_templates" / "tool_use.jinja";
+  std::error_code error;
+  if (std::filesystem::is_regular_file(beside, error)) {
+    std::ifstream stream(beside, std::ios::binary);
+    return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  }
+  return template_from_config(file.tokenizer_config_json(), file.path().string(), "tool_use");
 }
 
 }  // namespace lazyllm::engine

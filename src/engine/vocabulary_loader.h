@@ -15,5 +15,7 @@ std::optional<text::Vocabulary> load_vocabulary(const formats::ModelFile& file);
 
 /// The source of the chat template inside a model file; empty if it has none.
 std::string load_chat_template(const formats::ModelFile& file);
+/// That for conversations with tools, named "tool_use"; empty without one of its own.
+std::string load_tool_template(const formats::ModelFile& file);
 
 }  // namespace lazyllm::engine
