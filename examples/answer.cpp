@@ -16,16 +16,18 @@ int main(int argc, char** argv) {
     const auto model = lazyllm::Model::load(argv[1]);
     const lazyllm::ChatMessage messages[] = {{"user", document + "\n\n" + argv[3]}};
 
-    lazyllm::Session session(model);  // policy lazy with the preset `conservative`
+    lazyllm::Session session(model);  // policy lazy with the preset `careful`
     lazyllm::GenerationOptions options;
     options.sampling.temperature = 0.0f;
     options.max_tokens = 64;
+    const lazyllm::ChatPrompt prompt = model->chat_prompt(messages);
+    options.protected_ranges = prompt.protected_ranges;  // roles and the template stay
     lazyllm::GenerationCallbacks callbacks;
     callbacks.on_text = [](std::string_view text) {
       std::fwrite(text.data(), 1, text.size(), stdout);
       std::fflush(stdout);
     };
-    session.generate(model->apply_chat_template(messages), options, callbacks);
+    session.generate(prompt.tokens, options, callbacks);
 
     const lazyllm::Statistics& s = session.statistics();
     std::printf("\n%lld prompt tokens, first token after %.0f ms, %.1f %% of the work computed\n",

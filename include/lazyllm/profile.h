@@ -42,6 +42,8 @@ struct Profile {
 /// Errors: Error(io) if it cannot be read, Error(invalid_file) that names the file and what is
 /// wrong with it.
 Profile read_profile(const std::filesystem::path& path);
+/// The same from its text; `path` is named in messages and becomes Profile::path.
+Profile parse_profile(std::string_view text, const std::filesystem::path& path);
 /// Writes it whole or not at all. Errors: Error(io).
 void write_profile(const Profile& profile, const std::filesystem::path& path);
 
@@ -50,9 +52,9 @@ void write_profile(const Profile& profile, const std::filesystem::path& path);
 std::string model_fingerprint(const Model& model);
 
 /// The profile made for this model: `<model>.profile.json` beside the model file, then any
-/// *.profile.json in LAZYLLM_PROFILES (a folder), in profiles/ of the working folder, and in
-/// share/lazyllm/profiles of the installation. Files that cannot be read or are for other models
-/// are passed over, but for the one beside the model.
+/// *.profile.json in LAZYLLM_PROFILES (a folder), then those that come with the library, whose
+/// path is their bare name. Files that cannot be read or are for other models are passed over, but
+/// for the one beside the model.
 /// Errors: Error(invalid_file) for that one.
 std::optional<Profile> find_profile(const Model& model);
 

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <span>
 
+#include "base/error.h"
 #include "evaluation/samples.h"
 #include "evaluation/tables.h"
 #include "lazyllm/evaluation/evaluate.h"
@@ -37,20 +39,21 @@ class QuestionEvaluation {
       // What cannot be asked is found now, not in an hour. A cut prompt always fits, if any does.
       const size_t checked =
           task.cut_middle ? std::min<size_t>(1, task.records.size()) : task.records.size();
-      for (size_t i = 0; i < checked; ++i) prompts_.tokens(task, task.records[i]);
+      for (size_t i = 0; i < checked; ++i) prompts_.prompt(task, task.records[i]);
     }
     Progress progress{"", 0, planned, 0};
     std::vector<TaskSamples> all;
     for (const Task& task : tasks_) {
       TaskSamples of_task{task.name, task.metric, std::vector<std::vector<Json>>(arms_.size())};
       for (const Record& record : task.records) {
-        const std::vector<TokenId> prompt = prompts_.tokens(task, record);
+        const ChatPrompt prompt = prompts_.prompt(task, record);
         Json dense;  // the first arm
         for (size_t arm = 0; arm < arms_.size(); ++arm) {
           progress.task = task.name;
           on_progress_(progress);
           const std::string name = key(task, record, prompt, arms_[arm]);
-          const Json* known = samples_.find(name);
+          const Json* known = samples_.find(
+              name, [&](const JsonObject& line) { check_question_sample(line, record); });
           of_task.arms[arm].push_back(
               known != nullptr ? *known : sample(task, record, prompt, arms_[arm], name, dense));
           if (arm == 0) dense = of_task.arms[0].back();
@@ -65,26 +68,30 @@ class QuestionEvaluation {
 
  private:
   /// The prompt's tokens stand for the question, its cutting and the chat template.
-  std::string key(const Task& task, const Record& record, const std::vector<TokenId>& prompt,
+  std::string key(const Task& task, const Record& record, const ChatPrompt& prompt,
                   const Arm& arm) const {
     std::string content =
         fmt::format("{} {} {} {} {} {}", task.metric, task.max_tokens, task.first_line_only,
                     task.stop_at_line_end, fmt::join(prompts_.answer(task, record), " "),
-                    fmt::join(prompt, " "));
+                    fmt::join(prompt.tokens, " "));
+    for (const TokenRange& range : prompt.protected_ranges) {
+      content += fmt::format(" {}-{}", range.begin, range.end);
+    }
     for (const std::string& answer : record.answers) content.append(1, '\0').append(answer);
     for (const std::string& label : record.classes) content.append(1, '\1').append(label);
     return fmt::format("{}|{}|{}|{}|{:016x}", fingerprint(arm, info_), suite_, task.name, record.id,
                        std::hash<std::string>()(content));
   }
 
-  Json sample(const Task& task, const Record& record, const std::vector<TokenId>& prompt,
-              const Arm& arm, const std::string& name, const Json& dense) {
+  Json sample(const Task& task, const Record& record, const ChatPrompt& prompt, const Arm& arm,
+              const std::string& name, const Json& dense) {
     Session session(model_, arm.session);
     GenerationOptions generation;
     generation.sampling.temperature = 0.0f;
     generation.max_tokens = task.max_tokens;
     if (task.stop_at_line_end) generation.stop = {"\n"};
-    const GenerationResult result = session.generate(prompt, generation);
+    generation.protected_ranges = prompt.protected_ranges;
+    const GenerationResult result = session.generate(prompt.tokens, generation);
 
     Sample common;
     common.suite = suite_;
@@ -100,8 +107,10 @@ class QuestionEvaluation {
     const std::vector<double> steps = common.statistics.computed_by_step;
     // Dense, the prompt's state is still what it was; otherwise written tokens revived some of it.
     if (common.statistics.policy != "dense") session.reset();
-    const std::vector<TokenId> gold = gold_tokens(task, record, prompt.size());
-    if (!gold.empty()) common.answer_loglik = session.log_likelihood(prompt, gold);
+    const std::vector<TokenId> gold = gold_tokens(task, record, prompt.tokens.size());
+    if (!gold.empty()) {
+      common.answer_loglik = session.log_likelihood(prompt.tokens, gold, prompt.protected_ranges);
+    }
 
     Json line = to_json(common);
     line["answer_tokens"] = gold.size();
@@ -114,6 +123,22 @@ class QuestionEvaluation {
     if (!record.bucket.empty()) line["bucket"] = record.bucket;
     samples_.add(line);
     return line;
+  }
+
+  /// What common_prefix() and the tables read.
+  static void check_question_sample(const JsonObject& line, const Record& record) {
+    check_sample(line);
+    constexpr int64_t kMost = std::numeric_limits<TokenId>::max();
+    line.integers("tokens", 0, kMost);
+    if (!line.has("tokens") || !line.raw().at("tokens").is_array()) {
+      fail(ErrorCode::invalid_file,
+           "{}: \"tokens\" is not a list of token ids; delete the line, "
+           "and it is computed anew",
+           line.where());
+    }
+    line.require(line.integer("dense_prefix", 0, kMost), "dense_prefix");
+    line.require(line.integer("length", 0, int64_t{1} << 53), "length");
+    if (record.depth) line.require(line.real("depth"), "depth");
   }
 
   /// An answer longer than the context is cut to fit.

@@ -67,7 +67,7 @@ class TextEvaluation {
           progress.task = name;
           on_progress_(progress);
           const std::string key = this->key(name, window, arms_[arm]);
-          const Json* known = samples_.find(key);
+          const Json* known = samples_.find(key, check_window_sample);
           of_text.arms[arm].push_back(known != nullptr ? *known
                                                        : sample(name, window, arms_[arm], key));
           ++progress.done;
@@ -105,6 +105,15 @@ class TextEvaluation {
       windows.push_back(std::move(window));
     }
     return windows;
+  }
+
+  /// What the table reads.
+  static void check_window_sample(const JsonObject& line) {
+    check_sample(line);
+    for (const char* name : {"nll", "kl_mean", "same_top", "probability_change_rms"}) {
+      line.require(line.real(name), name);
+    }
+    if (line.reals("kl").empty()) line.require(std::optional<double>(), "kl");
   }
 
   std::string key(const std::string& text, const Window& window, const Arm& arm) const {

@@ -20,7 +20,7 @@ Json read_json_object(const std::filesystem::path& path, const std::string& purp
 }
 
 void for_each_line(const std::filesystem::path& path, int64_t limit,
-                   const std::function<void(const Json&, const std::string&)>& use) {
+                   const std::function<void(const JsonObject&)>& use) {
   std::ifstream file(path, std::ios::binary);
   if (!file)
     fail(ErrorCode::io, "cannot read {}; check the path and its permissions", path.string());
@@ -32,49 +32,31 @@ void for_each_line(const std::filesystem::path& path, int64_t limit,
     const std::string where = fmt::format("{}:{}", path.string(), number);
     const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) fail(ErrorCode::invalid_file, "{}: not a JSON object", where);
-    use(json, where);
+    use(JsonObject(json, where, "", "correct the line or take it out"));
     ++used;
   }
   if (used == 0) fail(ErrorCode::invalid_file, "{} holds no record", path.string());
 }
 
-const std::string& text_field(const Json& object, const char* name, const std::string& where) {
-  const auto field = object.find(name);
-  if (field == object.end() || !field->is_string()) {
-    fail(ErrorCode::invalid_file, "{}: the text field '{}' is missing", where, name);
+std::string filled_text(const JsonObject& object, const char* name) {
+  std::string text = object.require(object.text(name), name);
+  if (text.empty()) {
+    fail(ErrorCode::invalid_file, "{}: {} is empty", object.where(), object.name(name));
   }
-  return field->get_ref<const std::string&>();
-}
-
-const std::string& filled_text_field(const Json& object, const char* name,
-                                     const std::string& where) {
-  const std::string& text = text_field(object, name, where);
-  if (text.empty()) fail(ErrorCode::invalid_file, "{}: the field '{}' is empty", where, name);
   return text;
 }
 
-std::vector<std::string> texts_field(const Json& object, const char* name, const std::string& where,
-                                     bool required) {
-  const auto field = object.find(name);
-  if (field == object.end() || field->is_null()) {
-    if (!required) return {};
-    fail(ErrorCode::invalid_file, "{}: the field '{}' is missing", where, name);
+std::vector<std::string> filled_texts(const JsonObject& object, const char* name) {
+  std::vector<std::string> texts = object.texts(name);
+  if (texts.empty()) {
+    fail(ErrorCode::invalid_file, "{}: {} must be a list of texts with one at least",
+         object.where(), object.name(name));
   }
-  std::vector<std::string> result;
-  if (field->is_array()) {
-    for (const Json& text : *field) {
-      if (text.is_string()) result.push_back(text.get<std::string>());
-    }
-  }
-  if (result.size() != field->size() || (required && result.empty())) {
-    fail(ErrorCode::invalid_file, "{}: the field '{}' must be a list of texts", where, name);
-  }
-  return result;
+  return texts;
 }
 
-int64_t integer_field(const Json& object, const char* name) {
-  const auto field = object.find(name);
-  return field != object.end() && field->is_number_integer() ? field->get<int64_t>() : 0;
+int64_t count_or_0(const JsonObject& object, const char* name) {
+  return object.integer(name, 0, int64_t{1} << 53).value_or(0);
 }
 
 }  // namespace lazyllm::evaluation

@@ -63,7 +63,7 @@ constexpr const char* kPurpose =
     "TASK.jsonl files";
 
 /// str.format with the record's fields.
-std::string fill_in(const std::string& form, const Json& record, const std::string& where) {
+std::string fill_in(const std::string& form, const JsonObject& record) {
   std::string out;
   for (size_t at = 0; at < form.size(); ++at) {
     const bool twice = at + 1 < form.size() && form[at + 1] == form[at];
@@ -72,11 +72,13 @@ std::string fill_in(const std::string& form, const Json& record, const std::stri
     } else if (form[at] == '{') {
       const size_t end = form.find('}', at);
       const std::string name = form.substr(at + 1, end == std::string::npos ? end : end - at - 1);
-      const auto field = record.find(name);
-      if (end == std::string::npos || field == record.end() || !field->is_string()) {
-        fail(ErrorCode::invalid_file, "{}: the prompt wants the text field '{}'", where, name);
+      const bool closed = end != std::string::npos;
+      const std::optional<std::string> text = closed ? record.text(name) : std::nullopt;
+      if (!text) {
+        fail(ErrorCode::invalid_file, "{}: {} is missing, and the prompt wants it", record.where(),
+             record.name(name));
       }
-      out += field->get_ref<const std::string&>();
+      out += *text;
       at = end;
     } else {
       out += form[at];
@@ -92,17 +94,16 @@ std::string bucket_of(int64_t length) {
   return length < 8000 ? "4-8k" : "8k+";
 }
 
-Record parse_record(const Json& json, const std::string& form, const std::string& where) {
-  filled_text_field(json, "context", where);
+Record parse_record(const JsonObject& json, const std::string& form) {
+  filled_text(json, "context");
   Record record;
-  record.where = where;
-  record.prompt = fill_in(form, json, where);
-  record.answers = texts_field(json, "answers", where);
-  record.classes = texts_field(json, "all_classes", where, /*required=*/false);
+  record.where = json.where();
+  record.prompt = fill_in(form, json);
+  record.answers = filled_texts(json, "answers");
+  record.classes = json.texts("all_classes");
   record.gold = record.answers.front();
-  const auto id = json.find("_id");
-  record.id = id != json.end() && id->is_string() ? id->get<std::string>() : where;
-  record.length = integer_field(json, "length");
+  record.id = json.text("_id").value_or(json.where());
+  record.length = count_or_0(json, "length");
   record.bucket = bucket_of(record.length);
   return record;
 }
@@ -111,8 +112,7 @@ Record parse_record(const Json& json, const std::string& form, const std::string
 void check_answers(const std::string& metric, const Record& record) {
   if (metric == "classification" && record.classes.empty()) {
     fail(ErrorCode::invalid_file,
-         "{}: the field 'all_classes' is missing or empty; the metric "
-         "classification wants the labels",
+         "{}: \"all_classes\" is missing or empty; the metric classification wants the labels",
          record.where);
   }
   try {
@@ -193,8 +193,8 @@ std::vector<Task> read_longbench(const std::filesystem::path& folder,
       fail(ErrorCode::invalid_file, "{}: {} tokens for an answer of task {}; write 1 or more",
            (folder / "dataset2maxlen.json").string(), task.max_tokens, name);
     }
-    for_each_line(path, limit, [&](const Json& record, const std::string& where) {
-      task.records.push_back(parse_record(record, form->get_ref<const std::string&>(), where));
+    for_each_line(path, limit, [&](const JsonObject& record) {
+      task.records.push_back(parse_record(record, form->get_ref<const std::string&>()));
       check_answers(task.metric, task.records.back());
     });
     tasks.push_back(std::move(task));

@@ -19,17 +19,16 @@ PromptBuilder::PromptBuilder(std::shared_ptr<const Model> model, bool no_chat, i
       max_length_(max_length),
       context_(model_->info().context_length) {}
 
-std::vector<TokenId> PromptBuilder::compose(const std::string& prompt,
-                                            const std::string& answer_prefix,
-                                            bool in_chat_template) const {
-  if (no_chat_ || !in_chat_template) return model_->tokenize(prompt + answer_prefix);
+ChatPrompt PromptBuilder::compose(const std::string& prompt, const std::string& answer_prefix,
+                                  bool in_chat_template) const {
+  if (no_chat_ || !in_chat_template) return {model_->tokenize(prompt + answer_prefix), {}};
   const ChatMessage message[] = {{"user", prompt}};
-  std::vector<TokenId> tokens = model_->apply_chat_template(message);
+  ChatPrompt chat = model_->chat_prompt(message);
   if (!answer_prefix.empty()) {
     const auto begun = model_->tokenize(answer_prefix, /*add_special=*/false);
-    tokens.insert(tokens.end(), begun.begin(), begun.end());
+    chat.tokens.insert(chat.tokens.end(), begun.begin(), begun.end());
   }
-  return tokens;
+  return chat;
 }
 
 std::string PromptBuilder::cut(const Task& task, const std::string& prompt) const {
@@ -52,16 +51,16 @@ std::string PromptBuilder::cut(const Task& task, const std::string& prompt) cons
          model_->detokenize(std::span(tokens).last(half));
 }
 
-std::vector<TokenId> PromptBuilder::tokens(const Task& task, const Record& record) const {
-  std::vector<TokenId> tokens = compose(task.cut_middle ? cut(task, record.prompt) : record.prompt,
-                                        record.answer_prefix, task.in_chat_template);
-  if (static_cast<int64_t>(tokens.size()) + task.max_tokens > context_) {
+ChatPrompt PromptBuilder::prompt(const Task& task, const Record& record) const {
+  ChatPrompt prompt = compose(task.cut_middle ? cut(task, record.prompt) : record.prompt,
+                              record.answer_prefix, task.in_chat_template);
+  if (std::ssize(prompt.tokens) + task.max_tokens > context_) {
     throw Error(ErrorCode::context_full,
                 fmt::format("{}: the prompt's {} tokens and {} of an answer do not fit into the "
                             "model's context of {}; take shorter records or a smaller length",
-                            record.where, tokens.size(), task.max_tokens, context_));
+                            record.where, prompt.tokens.size(), task.max_tokens, context_));
   }
-  return tokens;
+  return prompt;
 }
 
 std::vector<TokenId> PromptBuilder::answer(const Task& task, const Record& record) const {
@@ -82,7 +81,7 @@ void PromptBuilder::check_length(const char* flag, int64_t length) const {
 
 TokenCounter PromptBuilder::counter() const {
   return [this](const std::string& prompt, const std::string& answer_prefix) {
-    return static_cast<int64_t>(compose(prompt, answer_prefix, true).size());
+    return std::ssize(compose(prompt, answer_prefix, true).tokens);
   };
 }
 

@@ -22,9 +22,9 @@ constexpr KnownKind kKinds[] = {{"niah", "retrieval", 128},
                                 {"qa_", "qa", 32}};
 
 /// A number or a text, as the files have either.
-std::string id_of(const Json& record, const std::string& where) {
-  const auto index = record.find("index");
-  if (index == record.end() || index->is_null()) return where;
+std::string id_of(const JsonObject& record) {
+  const auto index = record.raw().find("index");
+  if (index == record.raw().end() || index->is_null()) return record.where();
   return index->is_string() ? index->get<std::string>() : index->dump();
 }
 
@@ -46,19 +46,20 @@ RulerTemplates read_ruler_templates(const std::filesystem::path& path) {
   for (const auto& [kind, entry] : file.items()) {
     const std::string where = fmt::format("{}: {}", path.string(), kind);
     if (!entry.is_object()) fail(ErrorCode::invalid_file, "{}: not a JSON object", where);
+    const JsonObject object(entry, where, "", "correct the file");
     RulerTemplate texts;
-    texts.text = filled_text_field(entry, "template", where);
-    texts.answer_prefix = text_field(entry, "answer_prefix", where);
+    texts.text = filled_text(object, "template");
+    texts.answer_prefix = object.require(object.text("answer_prefix"), "answer_prefix");
     require_fields(texts.text, {"{context}"}, where + ": template");
     if (kind == "niah") {
-      texts.needle = filled_text_field(entry, "needle", where);
-      texts.noise = filled_text_field(entry, "noise", where);
+      texts.needle = filled_text(object, "needle");
+      texts.noise = filled_text(object, "noise");
       require_fields(texts.text, {"{query}"}, where + ": template");
       require_fields(texts.needle, {"{key}", "{value}"}, where + ": needle");
     } else if (kind == "vt") {
       require_fields(texts.text, {"{query}"}, where + ": template");
     }
-    texts.tokens_to_generate = integer_field(entry, "tokens_to_generate");
+    texts.tokens_to_generate = count_or_0(object, "tokens_to_generate");
     if (texts.tokens_to_generate < 1) {
       fail(ErrorCode::invalid_file, "{}: tokens_to_generate must be a number of tokens", where);
     }
@@ -79,21 +80,21 @@ Task read_ruler_task(const std::filesystem::path& path, int64_t limit) {
     official_tokens = kind.max_tokens;
   }
   task.metric = task.category == "qa" ? "string_match_part" : "string_match_all";
-  for_each_line(path, limit, [&](const Json& json, const std::string& where) {
+  for_each_line(path, limit, [&](const JsonObject& json) {
     Record record;
-    record.where = where;
-    record.id = fmt::format("{}-{}", id_of(json, where), task.records.size());
-    record.prompt = filled_text_field(json, "input", where);
-    record.answers = texts_field(json, "outputs", where);
-    record.length = integer_field(json, "length");
+    record.where = json.where();
+    record.id = fmt::format("{}-{}", id_of(json), task.records.size());
+    record.prompt = filled_text(json, "input");
+    record.answers = filled_texts(json, "outputs");
+    record.length = count_or_0(json, "length");
     // Some writers give numbers as the prefix's place: only a text counts.
-    const auto prefix = json.find("answer_prefix");
-    const bool official = prefix != json.end() && prefix->is_string();
+    const auto prefix = json.raw().find("answer_prefix");
+    const bool official = prefix != json.raw().end() && prefix->is_string();
     if (official) record.answer_prefix = prefix->get<std::string>();
     const int64_t tokens = official ? official_tokens : kFastKvTokens;
     if (task.max_tokens != 0 && task.max_tokens != tokens) {
       fail(ErrorCode::invalid_file,
-           "{}: some records of the file have an answer_prefix and some have not", where);
+           "{}: some records of the file have an answer_prefix and some have not", record.where);
     }
     task.max_tokens = tokens;
     if (!record.answer_prefix.ends_with(' ')) record.gold.assign(1, ' ');

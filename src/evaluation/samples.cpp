@@ -30,6 +30,14 @@ nlohmann::ordered_json to_json(const Sample& sample) {
           {"key", sample.key}};
 }
 
+void check_sample(const JsonObject& line) {
+  for (const char* name : {"score", "ttft_ms", "tpot_ms", "total_ms", "computed_fraction",
+                           "computed_fraction_end", "prompt_tokens", "generated_tokens"}) {
+    line.require(line.real(name), name);
+  }
+  line.real("answer_loglik");  // null for a question without an answer
+}
+
 namespace {
 
 /// How the lines of to_json() and of a tuning's trials begin.
@@ -57,7 +65,7 @@ Samples::Samples(const std::filesystem::path& folder) : path_(folder / "samples.
       const Json sample = empty ? Json() : Json::parse(line, nullptr, /*allow_exceptions=*/false);
       const bool whole_sample =
           sample.is_object() && sample.contains("key") && sample["key"].is_string();
-      if (whole_sample) known_[sample["key"].get<std::string>()] = sample;
+      if (whole_sample) known_[sample["key"].get<std::string>()] = {sample, number};
       if (!whole_sample && !empty && !(cut && is_begun_sample(line))) {
         throw Error(ErrorCode::invalid_file,
                     fmt::format("{}:{}: not a sample of this program; delete the line, or give "
@@ -83,9 +91,17 @@ std::shared_ptr<Samples> open_samples(const std::filesystem::path& folder) {
   return std::make_shared<Samples>(folder);
 }
 
-const Samples::Json* Samples::find(const std::string& key) const {
+const Samples::Json* Samples::find(const std::string& key,
+                                   const std::function<void(const JsonObject&)>& check) const {
   const auto found = known_.find(key);
-  return found == known_.end() ? nullptr : &found->second;
+  if (found == known_.end()) return nullptr;
+  const Line& line = found->second;
+  if (line.number > 0) {
+    const nlohmann::json plain = line.json;
+    check(JsonObject(plain, fmt::format("{}:{}", path_.string(), line.number), "",
+                     "delete the line, and it is computed anew"));
+  }
+  return &line.json;
 }
 
 void Samples::add(const Json& sample) {
@@ -94,7 +110,7 @@ void Samples::add(const Json& sample) {
   if (!out_) {
     throw Error(ErrorCode::io, fmt::format("cannot write {}; is the disk full?", path_.string()));
   }
-  known_[sample["key"].get<std::string>()] = sample;
+  known_[sample["key"].get<std::string>()] = {sample, 0};
 }
 
 }  // namespace lazyllm::evaluation

@@ -3,11 +3,13 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
+#include "base/json_object.h"
 #include "lazyllm/lazyllm.h"
 
 namespace lazyllm::evaluation {
@@ -23,6 +25,9 @@ struct Sample {
   std::string key;  ///< samples with the same are the same
 };
 nlohmann::ordered_json to_json(const Sample& sample);
+/// That a line read back has the numbers of to_json() which tables are made of.
+/// Errors: Error(invalid_file) naming line and field.
+void check_sample(const JsonObject& line);
 
 /// DIR/samples.jsonl: one JSON object a line, on disk as soon as it is there. What an earlier
 /// run wrote with the same settings is found again, so that an interrupted run goes on.
@@ -35,15 +40,21 @@ class Samples {
   /// holds anything else, which is left as it is.
   explicit Samples(const std::filesystem::path& folder);
 
-  /// The line with this key, or null.
-  const Json* find(const std::string& key) const;
+  /// The line with this key, or null. `check`: says what of it will be read; the object's where()
+  /// is "FILE:LINE". Errors: those of `check`, for a line that somebody edited.
+  const Json* find(const std::string& key,
+                   const std::function<void(const JsonObject&)>& check) const;
   /// Writes a line; it must hold a text "key".
   void add(const Json& sample);
   const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
-  std::map<std::string, Json> known_;
+  struct Line {
+    Json json;
+    int64_t number = 0;  ///< in the file; 0: of this run
+  };
+  std::map<std::string, Line> known_;
   std::ofstream out_;
 };
 

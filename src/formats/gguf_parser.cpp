@@ -7,10 +7,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/byte_cursor.h"
 #include "formats/gguf_layout.h"
 #include "formats/gguf_value.h"
-#include "formats/quote.h"
 
 namespace lazyllm::formats {
 namespace {

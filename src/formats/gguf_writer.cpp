@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/gguf_layout.h"
-#include "formats/quote.h"
 
 namespace lazyllm::formats {
 namespace {

@@ -7,11 +7,11 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/json_object.h"
+#include "base/quote.h"
 #include "formats/hugging_face_model_types.h"
 #include "formats/hugging_face_rope.h"
-#include "formats/json_object.h"
 #include "formats/known_keys.h"
-#include "formats/quote.h"
 
 namespace lazyllm::formats {
 namespace {

@@ -5,12 +5,12 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/json_object.h"
+#include "base/quote.h"
 #include "formats/hugging_face_config.h"
 #include "formats/hugging_face_names.h"
-#include "formats/json_object.h"
 #include "formats/known_keys.h"
 #include "formats/model_file_builder.h"
-#include "formats/quote.h"
 #include "formats/safetensors.h"
 
 namespace lazyllm::formats {

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 
 namespace lazyllm::formats {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "formats/json_object.h"
+#include "base/json_object.h"
 #include "formats/model_file.h"
 
 namespace lazyllm::formats {

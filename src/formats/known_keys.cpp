@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/hugging_face_model_types.h"
-#include "formats/quote.h"
 
 namespace lazyllm::formats {
 namespace {

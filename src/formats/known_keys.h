@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "formats/json_object.h"
+#include "base/json_object.h"
 #include "formats/model_file.h"
 
 namespace lazyllm::formats {

@@ -2,7 +2,7 @@
 #include "formats/model_file_builder.h"
 
 #include "base/error.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 
 namespace lazyllm::formats {
 

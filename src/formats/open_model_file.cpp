@@ -3,10 +3,10 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/quote.h"
 #include "formats/gguf_reader.h"
 #include "formats/hugging_face_reader.h"
 #include "formats/model_file.h"
-#include "formats/quote.h"
 
 namespace lazyllm::formats {
 namespace {

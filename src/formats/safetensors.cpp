@@ -5,9 +5,9 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/json_object.h"
+#include "base/quote.h"
 #include "formats/byte_cursor.h"
-#include "formats/json_object.h"
-#include "formats/quote.h"
 
 namespace lazyllm::formats {
 namespace {

@@ -6,31 +6,20 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "formats/json_object.h"
+#include "base/json_object.h"
+#include "base/write_whole_file.h"
 #include "lazy/importance_score.h"
 #include "lazy/schedule.h"
 
 namespace lazyllm {
 namespace {
 
-using formats::JsonObject;
 using nlohmann::ordered_json;
 
 constexpr std::string_view kFormat = "lazyllm-profile";
 constexpr int64_t kVersion = 1;
 constexpr int64_t kMostTokens = int64_t{1} << 40;
 constexpr uintmax_t kMostBytes = 1 << 20;  // profiles are small; anything else is another file
-
-template <typename T>
-T require(std::optional<T> value, const JsonObject& object, std::string_view key) {
-  if (value) return *std::move(value);
-  fail(ErrorCode::invalid_file, "{}: {} is missing; make the profile anew with lazyllm tune",
-       object.where(), object.name(key));
-}
-
-JsonObject require_object(const JsonObject& object, std::string_view key) {
-  return require(object.object(key), object, key);
-}
 
 std::string read_text(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -58,23 +47,23 @@ void check_settings(const PruningOptions& pruning, const std::string& where) {
 
 PruningOptions read_pruning(const JsonObject& object) {
   PruningOptions pruning;
-  pruning.prune = require(object.text("schedule"), object, "schedule");
-  pruning.score = require(object.text("score"), object, "score");
+  pruning.prune = object.require(object.text("schedule"), "schedule");
+  pruning.score = object.require(object.text("score"), "score");
   pruning.score_pool =
-      static_cast<int>(require(object.integer("score_pool", 1, 4095), object, "score_pool"));
+      static_cast<int>(object.require(object.integer("score_pool", 1, 4095), "score_pool"));
   pruning.keep_mass = object.real("keep_mass").value_or(0.0);
   if (!(*pruning.keep_mass >= 0.0 && *pruning.keep_mass <= 1.0)) {
     fail(ErrorCode::invalid_file, "{}: {} must lie in 0 to 1", object.where(),
          object.name("keep_mass"));
   }
   const auto tokens = [&](std::string_view key) {
-    return require(object.integer(key, 0, kMostTokens), object, key);
+    return object.require(object.integer(key, 0, kMostTokens), key);
   };
   pruning.protect_first = tokens("protect_first");
   pruning.protect_last = tokens("protect_last");
   pruning.min_prompt = tokens("min_prompt");
   const int64_t budget =
-      require(object.integer("revive_budget", -1, kMostTokens), object, "revive_budget");
+      object.require(object.integer("revive_budget", -1, kMostTokens), "revive_budget");
   pruning.revive_budget = RevivalBudget{budget};
   check_settings(pruning, object.where());
   return pruning;
@@ -122,25 +111,29 @@ ordered_json to_json(const ProfileFigures& figures) {
 }  // namespace
 
 Profile read_profile(const std::filesystem::path& path) {
-  const nlohmann::json content = formats::parse_json_object(read_text(path), path.string());
-  const JsonObject object(content, path.string());
+  return parse_profile(read_text(path), path);
+}
+
+Profile parse_profile(std::string_view text, const std::filesystem::path& path) {
+  const nlohmann::json content = parse_json_object(text, path.string());
+  const JsonObject object(content, path.string(), "", "make the profile anew with lazyllm tune");
   if (object.text("format").value_or("") != kFormat) {
     fail(ErrorCode::invalid_file, "{} is no profile: \"format\" is not \"{}\"", path.string(),
          kFormat);
   }
-  const int64_t version = require(object.integer("version", 0, kMostTokens), object, "version");
+  const int64_t version = object.require(object.integer("version", 0, kMostTokens), "version");
   if (version != kVersion) {
     fail(ErrorCode::invalid_file,
          "{}: profile version {}, this program reads version {}; make it anew with lazyllm tune",
          path.string(), version, kVersion);
   }
-  const JsonObject model = require_object(object, "model");
+  const JsonObject model = object.require(object.object("model"), "model");
   Profile profile;
   profile.path = path;
-  profile.fingerprint = require(model.text("fingerprint"), model, "fingerprint");
+  profile.fingerprint = model.require(model.text("fingerprint"), "fingerprint");
   profile.model = model.text("name").value_or("");
   profile.created_by = object.text("created_by").value_or("");
-  profile.pruning = read_pruning(require_object(object, "pruning"));
+  profile.pruning = read_pruning(object.require(object.object("pruning"), "pruning"));
   if (const auto measured = object.object("measured")) profile.measured = read_figures(*measured);
   return profile;
 }
@@ -153,16 +146,7 @@ void write_profile(const Profile& profile, const std::filesystem::path& path) {
       {"pruning", to_json(profile.pruning)},
       {"measured", to_json(profile.measured)},
       {"created_by", profile.created_by}};
-  std::filesystem::path part = path;
-  part += ".part";
-  std::ofstream file(part, std::ios::binary);
-  file << content.dump(1) << '\n';
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(part, path, error);
-  if (!file || error) {
-    fail(ErrorCode::io, "cannot write {}; choose another place with --out", path.string());
-  }
+  write_whole_file(path, content.dump(1) + "\n");
 }
 
 bool takes_profile(const PruningOptions& options) {

@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/json_object.h"
+#include "evaluation/json_lines.h"
 #include "lazyllm/evaluation/longbench.h"
 #include "lazyllm/evaluation/needle.h"
 #include "lazyllm/evaluation/prompt_builder.h"
@@ -73,10 +74,11 @@ class Maker {
     return options_.records == "all" || (line % 2 == 0) == (options_.records == "even");
   }
 
-  void add(TuneKind kind, const std::string& name, std::vector<TokenId> prompt,
-           std::vector<TokenId> answer) {
+  void add(TuneKind kind, const std::string& name, ChatPrompt prompt, std::vector<TokenId> answer) {
     answer.resize(std::min(answer.size(), kMostAnswerTokens));
-    if (!answer.empty()) prompts_.push_back({kind, name, std::move(prompt), std::move(answer)});
+    if (answer.empty()) return;
+    prompts_.push_back({kind, name, std::move(prompt.tokens), std::move(answer),
+                        std::move(prompt.protected_ranges)});
   }
 
   void add_longbench(const fs::path& folder) {
@@ -88,7 +90,7 @@ class Maker {
         const int64_t line = std::stoll(record.where.substr(record.where.rfind(':') + 1));
         if (!wanted(line) || (options_.limit > 0 && taken == options_.limit)) continue;
         ++taken;
-        add(TuneKind::record, fmt::format("{}:{}", task.name, line), builder_.tokens(task, record),
+        add(TuneKind::record, fmt::format("{}:{}", task.name, line), builder_.prompt(task, record),
             builder_.answer(task, record));
       }
     }
@@ -104,33 +106,27 @@ class Maker {
     for (int64_t number = 1; std::getline(file, line); ++number) {
       if (line.empty() || line == "\r" || !wanted(number)) continue;
       if (options_.limit > 0 && taken++ == options_.limit) break;
-      const std::string where = fmt::format("{}:{}", path.string(), number);
       evaluation::Record record;
-      record.where = where;
-      record.prompt = field(line, where, {"prompt"});
-      const std::string answer = field(line, where, {"answer", "answers"});
+      record.where = fmt::format("{}:{}", path.string(), number);
+      const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (!json.is_object()) {
+        throw Error(ErrorCode::invalid_file, fmt::format("{}: not a JSON object", record.where));
+      }
+      const JsonObject object(json, record.where, "", "correct the line or take it out");
+      record.prompt = evaluation::filled_text(object, "prompt");
+      const std::string answer = answer_of(object);
       add(TuneKind::record, fmt::format("{}:{}", path.stem().string(), number),
-          builder_.tokens(task, record), model_->tokenize(answer, /*add_special=*/false));
+          builder_.prompt(task, record), model_->tokenize(answer, /*add_special=*/false));
     }
   }
 
-  /// The first of the named fields: a text, or the first of a list of texts.
-  static std::string field(const std::string& line, const std::string& where,
-                           const std::vector<const char*>& names) {
-    const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object()) {
-      throw Error(ErrorCode::invalid_file, fmt::format("{}: not a JSON object", where));
-    }
-    for (const char* name : names) {
-      const auto found = json.find(name);
-      if (found == json.end()) continue;
-      const Json& value = found->is_array() && !found->empty() ? found->front() : *found;
-      if (value.is_string() && !value.get_ref<const std::string&>().empty()) {
-        return value.get<std::string>();
-      }
-    }
-    throw Error(ErrorCode::invalid_file,
-                fmt::format("{}: the text field '{}' is missing or empty", where, names.front()));
+  /// "answer", or the first of "answers", which may be one text as well.
+  static std::string answer_of(const JsonObject& record) {
+    if (record.has("answer")) return evaluation::filled_text(record, "answer");
+    const auto answers = record.raw().find("answers");
+    if (answers == record.raw().end()) return record.require(record.text("answer"), "answer");
+    if (answers->is_string()) return evaluation::filled_text(record, "answers");
+    return evaluation::filled_texts(record, "answers").front();
   }
 
   void add_needles() {
@@ -149,7 +145,7 @@ class Maker {
     for (const evaluation::Task& task :
          evaluation::make_needle_tasks(needles, evaluation::joined(texts_), builder_.counter())) {
       for (const evaluation::Record& record : task.records) {
-        add(TuneKind::needle, record.id, builder_.tokens(task, record),
+        add(TuneKind::needle, record.id, builder_.prompt(task, record),
             model_->tokenize(record.gold, /*add_special=*/false));
       }
     }
@@ -175,7 +171,7 @@ class Maker {
         std::vector<TokenId> prompt = start;
         prompt.insert(prompt.end(), begin, middle);
         add(TuneKind::text, fmt::format("{}-{}", text.name, begin - tokens.begin()),
-            std::move(prompt), {middle, middle + static_cast<int64_t>(kMostAnswerTokens)});
+            {std::move(prompt), {}}, {middle, middle + static_cast<int64_t>(kMostAnswerTokens)});
       }
     }
   }

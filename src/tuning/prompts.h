@@ -18,7 +18,8 @@ struct TunePrompt {
   TuneKind kind = TuneKind::text;
   std::string name;
   std::vector<TokenId> prompt, answer;
-  bool held_out = false;  ///< only the figures of the profile are measured on it
+  std::vector<TokenRange> protected_ranges;  ///< of the prompt, as every program protects them
+  bool held_out = false;                     ///< only the figures of the profile are measured on it
 };
 
 /// Needles in the texts, windows of them, and records. Of each kind every third prompt is held out.

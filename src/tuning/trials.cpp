@@ -46,18 +46,30 @@ TuneTrials::TuneTrials(std::shared_ptr<const Model> model, const SessionOptions&
                        const std::vector<TunePrompt>& prompts, const std::filesystem::path& state)
     : model_(std::move(model)), session_(session), prompts_(prompts), done_(state) {
   const ModelInfo info = model_->info();
-  made_for_ = fmt::format("5|{}|{}|{}|{}|{}|{}", version(), info.isa, model_fingerprint(*model_),
+  made_for_ = fmt::format("6|{}|{}|{}|{}|{}|{}", version(), info.isa, model_fingerprint(*model_),
                           info.file_bytes, static_cast<int>(session.cache_type_k),
                           static_cast<int>(session.cache_type_v));
   for (const TunePrompt& prompt : prompts_) {
-    const std::string tokens =
+    std::string tokens =
         fmt::format("{} | {}", fmt::join(prompt.prompt, " "), fmt::join(prompt.answer, " "));
+    for (const TokenRange& range : prompt.protected_ranges) {
+      tokens += fmt::format(" {}-{}", range.begin, range.end);
+    }
     prompt_keys_.push_back(fmt::format("{:016x}", std::hash<std::string>()(tokens)));
   }
 }
 
 std::string TuneTrials::key(const PruningOptions& candidate, size_t prompt) const {
   return fmt::format("{}|{}|{}", made_for_, evaluation::describe(candidate), prompt_keys_[prompt]);
+}
+
+const Json* TuneTrials::known(const PruningOptions& candidate, size_t prompt) const {
+  return done_.find(key(candidate, prompt), [](const JsonObject& line) {
+    for (const char* name : {"kl", "same_top", "loglik", "work"}) {
+      line.require(line.real(name), name);
+    }
+    for (const char* name : {"dense_finds", "lazy_finds"}) line.require(line.boolean(name), name);
+  });
 }
 
 double TuneTrials::predicted_work(const PruningOptions& candidate, int64_t prompt_tokens,
@@ -117,9 +129,12 @@ void TuneTrials::run(std::span<const PruningOptions> candidates, std::span<const
     const TunePrompt& prompt = prompts_[prompts[i]];
     std::optional<PruningTrial> trial;  // the dense run is made when a candidate first needs it
     for (const PruningOptions& candidate : candidates) {
-      if (done_.find(key(candidate, prompts[i])) != nullptr) continue;
+      if (known(candidate, prompts[i]) != nullptr) continue;
       if (progress(i, prompts.size())) return;
-      if (!trial) trial.emplace(model_, session_, prompt.prompt, prompt.answer, first_cuts);
+      if (!trial) {
+        trial.emplace(model_, session_, prompt.prompt, prompt.answer, first_cuts,
+                      PruningTrial::kOwnTokens, prompt.protected_ranges);
+      }
       done_.add(run_one(candidate, prompts[i], *trial));
     }
   }
@@ -134,7 +149,9 @@ std::string TuneTrials::key_of_found(const std::string& name,
 
 std::optional<std::string> TuneTrials::found(const std::string& name,
                                              std::span<const size_t> prompts) const {
-  const Json* line = done_.find(key_of_found(name, prompts));
+  const Json* line = done_.find(key_of_found(name, prompts), [](const JsonObject& object) {
+    object.require(object.text("found"), "found");
+  });
   if (line == nullptr) return std::nullopt;
   return line->at("found").get<std::string>();
 }
@@ -149,7 +166,7 @@ TuneLoss TuneTrials::loss(const PruningOptions& candidate, std::span<const size_
   double squares = 0.0;
   int64_t needles = 0;
   for (const size_t index : prompts) {
-    const Json* trial = done_.find(key(candidate, index));
+    const Json* trial = known(candidate, index);
     if (trial == nullptr) continue;
     const double loglik = std::clamp(trial->at("loglik").get<double>(), -kMostLoglik, kMostLoglik);
     ++sum.prompts;

@@ -62,6 +62,8 @@ class TuneTrials {
 
  private:
   std::string key(const PruningOptions& candidate, size_t prompt) const;
+  /// The trial's line if it was made before, or null.
+  const evaluation::Samples::Json* known(const PruningOptions& candidate, size_t prompt) const;
   std::string key_of_found(const std::string& name, std::span<const size_t> prompts) const;
   evaluation::Samples::Json run_one(const PruningOptions& candidate, size_t prompt,
                                     PruningTrial& trial);

@@ -10,7 +10,7 @@
 
 namespace lazyllm::evaluation {
 
-/// Turns questions into the tokens that the model gets.
+/// Turns questions into what the model gets, as Model::chat_prompt() makes it for every program.
 class PromptBuilder {
  public:
   /// `max_length`: most tokens of the prompts that may be cut; 0: as many as the context holds.
@@ -19,7 +19,7 @@ class PromptBuilder {
   /// Cut in the middle if the task is so: on tokens, joined as text and tokenised anew, as
   /// LongBench does it. Errors: Error(context_full) with the record's place if prompt and answer do
   /// not fit into the model's context; Error(usage) if the answers leave no room for any prompt.
-  std::vector<TokenId> tokens(const Task& task, const Record& record) const;
+  ChatPrompt prompt(const Task& task, const Record& record) const;
 
   /// The record's right answer as it would go on behind these tokens: a prompt that stands outside
   /// of a chat template and ends in a word or a colon goes on with a space.
@@ -32,8 +32,8 @@ class PromptBuilder {
   TokenCounter counter() const;
 
  private:
-  std::vector<TokenId> compose(const std::string& prompt, const std::string& answer_prefix,
-                               bool in_chat_template) const;
+  ChatPrompt compose(const std::string& prompt, const std::string& answer_prefix,
+                     bool in_chat_template) const;
   std::string cut(const Task& task, const std::string& prompt) const;
 
   std::shared_ptr<const Model> model_;

@@ -18,6 +18,8 @@ namespace lazyllm {
 /// by itself, greedily. Used by one thread.
 class PruningTrial {
  public:
+  static constexpr int64_t kOwnTokens = 16;
+
   /// `depths`: layers (1-based) after which options may prune first; others start from nothing.
   /// `own_tokens`: most of the dense model's own answer, one at least; the token that ends it is a
   /// part of it.
@@ -26,7 +28,7 @@ class PruningTrial {
   /// Errors: as Session::forced_logits.
   PruningTrial(std::shared_ptr<const Model> model, const SessionOptions& session,
                std::vector<TokenId> prompt, std::vector<TokenId> answer,
-               std::span<const int> depths, int64_t own_tokens = 16,
+               std::span<const int> depths, int64_t own_tokens = kOwnTokens,
                std::vector<TokenRange> protected_ranges = {});
   ~PruningTrial();
   PruningTrial(const PruningTrial&) = delete;

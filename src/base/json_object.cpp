@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "formats/json_object.h"
+#include "base/json_object.h"
 
 #include <cmath>
 #include <limits>
@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 #include "base/non_numbers.h"
-#include "formats/quote.h"
+#include "base/quote.h"
 
-namespace lazyllm::formats {
+namespace lazyllm {
 namespace {
 
 using nlohmann::json;
@@ -70,8 +70,12 @@ json parse_json_object(std::string_view text, const std::string& where) {
   return value;
 }
 
-JsonObject::JsonObject(const json& object, std::string where, std::string prefix)
-    : object_(&object), where_(std::move(where)), prefix_(std::move(prefix)) {}
+JsonObject::JsonObject(const json& object, std::string where, std::string prefix,
+                       std::string advice)
+    : object_(&object),
+      where_(std::move(where)),
+      prefix_(std::move(prefix)),
+      advice_(std::move(advice)) {}
 
 std::string JsonObject::name(std::string_view key) const {
   return quote(prefix_ + std::string(key));
@@ -83,8 +87,11 @@ const json* JsonObject::find(std::string_view key) const {
 }
 
 void JsonObject::fail_type(std::string_view key, std::string_view wanted) const {
-  fail(ErrorCode::invalid_file, "{}: {} is not {}; the file is damaged or of an unknown kind",
-       where_, name(key), wanted);
+  fail(ErrorCode::invalid_file, "{}: {} is not {}; {}", where_, name(key), wanted, advice_);
+}
+
+void JsonObject::fail_missing(std::string_view key) const {
+  fail(ErrorCode::invalid_file, "{}: {} is missing; {}", where_, name(key), advice_);
 }
 
 int64_t JsonObject::to_integer(const json& value, std::string_view key, int64_t minimum,
@@ -130,7 +137,7 @@ std::optional<JsonObject> JsonObject::object(std::string_view key) const {
   const json* value = find(key);
   if (value == nullptr) return std::nullopt;
   if (!value->is_object()) fail_type(key, "an object ({...})");
-  return JsonObject(*value, where_, prefix_ + std::string(key) + ".");
+  return JsonObject(*value, where_, prefix_ + std::string(key) + ".", advice_);
 }
 
 std::vector<int64_t> JsonObject::integers(std::string_view key, int64_t minimum,
@@ -155,4 +162,16 @@ std::vector<std::string> JsonObject::texts(std::string_view key) const {
   return list;
 }
 
-}  // namespace lazyllm::formats
+std::vector<double> JsonObject::reals(std::string_view key) const {
+  const json* value = find(key);
+  if (value == nullptr) return {};
+  if (!value->is_array()) fail_type(key, "a list of numbers");
+  std::vector<double> list;
+  for (const json& item : *value) {
+    if (!item.is_number()) fail_type(key, "a list of numbers");
+    list.push_back(item.get<double>());
+  }
+  return list;
+}
+
+}  // namespace lazyllm

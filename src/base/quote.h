@@ -4,10 +4,10 @@
 #include <string>
 #include <string_view>
 
-namespace lazyllm::formats {
+namespace lazyllm {
 
 /// A name from a file, fit for an error message: quoted, unprintable bytes as
 /// \xNN (a hostile file must not write to the user's terminal), long ones shortened.
 std::string quote(std::string_view name);
 
-}  // namespace lazyllm::formats
+}  // namespace lazyllm

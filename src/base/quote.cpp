@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "formats/quote.h"
+#include "base/quote.h"
 
 #include "base/error.h"
 
-namespace lazyllm::formats {
+namespace lazyllm {
 
 std::string quote(std::string_view name) {
   constexpr size_t kLongest = 100;
@@ -22,4 +22,4 @@ std::string quote(std::string_view name) {
   return text;
 }
 
-}  // namespace lazyllm::formats
+}  // namespace lazyllm
