@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Run as a script: writes a C++ file that holds the given files as bytes.
 #   cmake -DOUTPUT=page_files.cpp -DFOLDER=src/server/page -P EmbedFiles.cmake
+# Further: -DHEADER=engine/x.h -DNAMESPACE=lazyllm::engine -DFUNCTION=x, which returns them.
+if(NOT DEFINED HEADER)
+  set(HEADER server/page.h)
+  set(NAMESPACE lazyllm::server)
+  set(FUNCTION page_files)
+endif()
 file(GLOB files RELATIVE ${FOLDER} ${FOLDER}/*)
 list(SORT files)
 set(arrays "")
@@ -15,18 +21,18 @@ foreach(name IN LISTS files)
   math(EXPR number "${number} + 1")
 endforeach()
 file(WRITE ${OUTPUT} "// Made by cmake/EmbedFiles.cmake.
-#include \"server/page.h\"
+#include \"${HEADER}\"
 
-namespace lazyllm::server {
+namespace ${NAMESPACE} {
 namespace {
 ${arrays}
 const EmbeddedFile kFiles[] = {
 ${table}};
 }  // namespace
 
-std::span<const EmbeddedFile> page_files() {
+std::span<const EmbeddedFile> ${FUNCTION}() {
   return kFiles;
 }
 
-}  // namespace lazyllm::server
+}  // namespace ${NAMESPACE}
 ")

@@ -34,8 +34,8 @@ CURVES = {
 }
 PEAK = "+score=peak:8@32+score-pool=41+protect-last=64"
 PEAKS = [f"lazy@{{t}}:{keep}{PEAK}" for keep in (0.5, 0.4, 0.3, 0.15)] + [f"lazy@{{a}}:0.3{PEAK}"]
-PRESETS = ["lazy", "lazy@paper", "lazy@conservative", "lazy@balanced", "lazy@aggressive"]
-QUICK_POLICIES = ["lazy", "lazy@paper", "lazy@conservative", PEAKS[0], "tsp@{a}:0.3", "gem@{a}:0.3", "static@{a}:0.3", "random@0:0.6"]
+PRESETS = ["lazy", "lazy@paper", "lazy@careful", "lazy@balanced", "lazy@fast"]
+QUICK_POLICIES = ["lazy", "lazy@paper", "lazy@careful", PEAKS[0], "tsp@{a}:0.3", "gem@{a}:0.3", "static@{a}:0.3", "random@0:0.6"]
 QUICK_TASKS = ["qasper", "multifieldqa_en", "hotpotqa", "2wikimqa", "hotpotqa_distractor", "trec", "triviaqa", "passage_retrieval_en", "lcc", "repobench-p"]
 COMPLETION_TASKS = ["trec", "triviaqa", "samsum", "lcc", "repobench-p"]
 NIAH = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multivalue", "niah_multiquery"]

@@ -21,7 +21,7 @@ struct PruningOptions {
   /// dense, lazy, random, static, compress, tsp or gem.
   std::string policy = "lazy";
   /// "LAYER:KEEP,..." (1-based layer after which to prune : share of the current set kept),
-  /// or a preset: conservative, balanced, aggressive, paper. Empty: conservative.
+  /// or a preset: careful, balanced, fast, off, paper. Empty: careful.
   std::string prune;
   /// "last" (the paper: the last token's attention, mean over heads), "window:W" (mean over the
   /// last W queries), "heads:LAYER.HEAD=WEIGHT,..." (chosen heads, 1-based), "accumulate:N" (mean

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "engine/embedded_profiles.h"
 #include "engine/model_implementation.h"
 #include "kernels/dequantize.h"
 #include "lazyllm/profile.h"
@@ -29,19 +30,11 @@ fs::path beside(const fs::path& model) {
   return file;
 }
 
-std::vector<fs::path> profile_folders() {
-  std::vector<fs::path> folders;
-  if (const char* named = std::getenv("LAZYLLM_PROFILES"); named != nullptr && *named != '\0') {
-    folders.emplace_back(named);
-  }
-  folders.emplace_back("profiles");
-  folders.emplace_back(LAZYLLM_INSTALLED_PROFILES);
-  return folders;
-}
-
-/// Its profiles in the order of their names; none if there is no such folder.
-std::vector<fs::path> profiles_in(const fs::path& folder) {
+/// Profiles of the folder that LAZYLLM_PROFILES names, in the order of their names.
+std::vector<fs::path> named_profiles() {
   std::vector<fs::path> files;
+  const char* folder = std::getenv("LAZYLLM_PROFILES");
+  if (folder == nullptr || *folder == '\0') return files;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().filename().string().ends_with(kSuffix)) files.push_back(entry.path());
@@ -57,15 +50,18 @@ std::optional<Profile> search(const Model& model) {
     Profile profile = read_profile(own);
     if (profile.fingerprint == fingerprint) return profile;
   }
-  for (const fs::path& folder : profile_folders()) {
-    for (const fs::path& file : profiles_in(folder)) {
-      try {
-        Profile profile = read_profile(file);
-        if (profile.fingerprint == fingerprint) return profile;
-      } catch (const Error&) {
-        // Not this model's business: only a file the user named may stop him.
-      }
+  for (const fs::path& file : named_profiles()) {
+    try {
+      Profile profile = read_profile(file);
+      if (profile.fingerprint == fingerprint) return profile;
+    } catch (const Error&) {
+      // Not this model's business: only a file the user named may stop him.
     }
+  }
+  for (const engine::EmbeddedFile& file : engine::embedded_profiles()) {
+    if (!file.name.ends_with(kSuffix)) continue;
+    Profile profile = parse_profile(file.content, file.name);
+    if (profile.fingerprint == fingerprint) return profile;
   }
   return std::nullopt;
 }

@@ -18,9 +18,9 @@ using Cuts = PolicyDescription::Cuts;
 // Chosen from measurements on SmolLM2 (docs/architecture.md, "Presets"): cuts in the
 // second half of the layers keep what the model needs, pooling over neighbours lets
 // them come earlier. `paper` is the schedule of the paper's Fig. 4 and 7.
-constexpr Fraction kConservative[] = {{0.667, 0.2}};
+constexpr Fraction kCareful[] = {{0.667, 0.2}};
 constexpr Fraction kBalanced[] = {{0.5, 0.3}};
-constexpr Fraction kAggressive[] = {{0.3, 0.6}, {0.5, 0.4}, {0.7, 0.3}};
+constexpr Fraction kFast[] = {{0.3, 0.6}, {0.5, 0.4}, {0.7, 0.3}};
 constexpr Fraction kPaper[] = {{0.3, 0.7}, {0.6, 0.7}, {0.9, 0.7}};
 
 // With two returning tokens a step takes no longer than a dense one (docs/performance.md).
@@ -28,27 +28,40 @@ constexpr RevivalBudget kDefaultBudget{2};
 constexpr int kDefaultPool = 7;
 constexpr int64_t kDefaultProtectFirst = 4, kDefaultProtectLast = 32, kDefaultMinPrompt = 256;
 
-constexpr std::array<Preset, 4> kPresets = {{
-    {"conservative", "one late cut; the default for a model without a profile", kConservative,
-     kDefaultPool, kDefaultProtectFirst, kDefaultProtectLast, kDefaultBudget, kDefaultMinPrompt},
+constexpr std::array<Preset, 5> kPresets = {{
+    {"careful", "one late cut; the default for a model without a profile", kCareful, kDefaultPool,
+     kDefaultProtectFirst, kDefaultProtectLast, kDefaultBudget, kDefaultMinPrompt},
     {"balanced", "one cut in the middle", kBalanced, kDefaultPool, kDefaultProtectFirst,
      kDefaultProtectLast, kDefaultBudget, kDefaultMinPrompt},
-    {"aggressive", "three cuts, about half of the computation", kAggressive, kDefaultPool,
-     kDefaultProtectFirst, kDefaultProtectLast, kDefaultBudget, kDefaultMinPrompt},
+    {"fast", "three cuts, about half of the computation", kFast, kDefaultPool, kDefaultProtectFirst,
+     kDefaultProtectLast, kDefaultBudget, kDefaultMinPrompt},
+    {"off",
+     "nothing is skipped",
+     {},
+     kDefaultPool,
+     kDefaultProtectFirst,
+     kDefaultProtectLast,
+     kDefaultBudget,
+     kDefaultMinPrompt},
     {"paper", "arXiv 2407.14057 as published: bare score, nothing protected, unlimited revival",
      kPaper, 1, 0, 0, RevivalBudget{RevivalBudget::kAll}, 0},
 }};
 
-const Preset& find_preset(std::string_view name) {
-  for (const Preset& preset : kPresets) {
-    if (preset.name == name) return preset;
-  }
-  return kPresets[0];
+/// Null if there is none of this name. The names of 0.1.0 stay known.
+const Preset* find_preset(std::string_view name) {
+  if (name == "conservative") name = "careful";
+  if (name == "aggressive") name = "fast";
+  const auto* found = std::find_if(kPresets.begin(), kPresets.end(),
+                                   [&](const Preset& preset) { return preset.name == name; });
+  return found == kPresets.end() ? nullptr : found;
 }
 
-bool is_preset(std::string_view name) {
-  return std::any_of(kPresets.begin(), kPresets.end(),
-                     [&](const Preset& preset) { return preset.name == name; });
+std::string preset_names() {
+  std::string list;
+  for (const Preset& preset : kPresets) {
+    list += fmt::format("{}{}", list.empty() ? "" : ", ", preset.name);
+  }
+  return list;
 }
 
 std::string policy_names() {
@@ -142,16 +155,20 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
     fail(ErrorCode::usage, "--policy {}: unknown; the policies are {}", options.policy,
          policy_names());
   }
-  const bool named = is_preset(options.prune);
-  const Preset& preset = find_preset(options.prune);
+  const Preset* const named = find_preset(options.prune);
+  const Preset& preset = named != nullptr ? *named : kPresets[0];
   const std::vector<bool> full_attention = full_attention_layers(hyperparameters);
 
   PruningPlan plan;
   plan.policy_name = options.policy;
   plan.preset = preset.name;
-  if (!options.prune.empty() && !named) {
+  if (!options.prune.empty() && named == nullptr) {
+    if (options.prune.find(':') == std::string::npos) {
+      fail(ErrorCode::usage, "--prune {}: no such preset; there are {}; or write LAYER:KEEP,...",
+           options.prune, preset_names());
+    }
     plan.schedule = parse_schedule(options.prune);
-  } else if (single_cut(*policy)) {
+  } else if (single_cut(*policy) && !preset.fractions.empty()) {
     plan.schedule = default_schedule(*policy, full_attention);
   } else {
     plan.schedule = scale_schedule(preset.fractions, full_attention);
@@ -159,7 +176,7 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
   if (policy->cuts == Cuts::none) {
     plan.schedule.clear();
   } else if (plan.schedule.empty() || hyperparameters.layers < 2) {
-    // A model of one layer, or without any full-attention layer before the last.
+    // Preset off, a model of one layer, or one without any full-attention layer before the last.
     plan.policy_name = "dense";
     plan.schedule.clear();
   } else {

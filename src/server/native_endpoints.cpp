@@ -50,7 +50,7 @@ Json pruning_json(const RequestDefaults& defaults) {
       defaults.profile ? with_profile(defaults.pruning, *defaults.profile) : defaults.pruning;
   return {{"policy", p.policy},
           {"profile", defaults.profile ? Json(defaults.profile->path.filename().string()) : Json()},
-          {"prune", p.prune.empty() ? "conservative" : p.prune},
+          {"prune", p.prune.empty() ? "careful" : p.prune},
           {"score", or_null(p.score)},
           {"score_pool", or_null(p.score_pool)},
           {"keep_mass", or_null(p.keep_mass)},

@@ -332,7 +332,7 @@ def test_contrast_in_light_and_dark(page, document, dark):
     background = page.script("return getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, background[4:-1].split(","))) < 200) == dark
     page.add(document)
-    page.set("preset", "aggressive")
+    page.set("preset", "fast")
     page.set("max-tokens", 6)
     page.script("document.getElementById('settings').open = true")
     page.ask()

@@ -124,7 +124,7 @@ export class Settings {
     const {profile, prune} = this.serverDefaults ?? {};
     if (profile && this.policy === 'lazy' && this.values.preset === '') return `Found for this model by lazyllm tune (${prune}: depth of the cut : share that goes on)`;
     const {preset} = this;
-    if (preset && this.policy === 'lazy') return `${preset.summary} (${preset.schedule}: depth of the cut : share that goes on)`;
+    if (preset && this.policy === 'lazy') return preset.schedule ? `${preset.summary} (${preset.schedule}: depth of the cut : share that goes on)` : preset.summary;
     return this.policies.find(({name}) => name === this.policy)?.default_schedule ?? '';
   }
 
