@@ -111,15 +111,16 @@ function(lazyllm_public_library)
   target_include_directories(lazyllm PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  install(TARGETS lazyllm EXPORT lazyllmTargets)
+  install(TARGETS lazyllm EXPORT lazyllmTargets COMPONENT dev)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lazyllm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-    PATTERN server.h EXCLUDE)  # its library stays in the build
+    COMPONENT dev PATTERN server.h EXCLUDE)  # its library stays in the build
   set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lazyllm)
-  install(EXPORT lazyllmTargets NAMESPACE lazyllm:: DESTINATION ${package_dir})
+  install(EXPORT lazyllmTargets NAMESPACE lazyllm:: DESTINATION ${package_dir} COMPONENT dev)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/lazyllmConfig.cmake.in
     ${CMAKE_BINARY_DIR}/lazyllmConfig.cmake INSTALL_DESTINATION ${package_dir})
   write_basic_package_version_file(${CMAKE_BINARY_DIR}/lazyllmConfigVersion.cmake
     COMPATIBILITY SameMinorVersion)
   install(FILES ${CMAKE_BINARY_DIR}/lazyllmConfig.cmake
-                ${CMAKE_BINARY_DIR}/lazyllmConfigVersion.cmake DESTINATION ${package_dir})
+                ${CMAKE_BINARY_DIR}/lazyllmConfigVersion.cmake DESTINATION ${package_dir}
+          COMPONENT dev)
 endfunction()

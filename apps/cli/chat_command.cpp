@@ -21,6 +21,10 @@ void interrupt(int) {
   if (answering_session != nullptr) answering_session->cancel();
 }
 
+constexpr const char* kHelp =
+    "/exit ends, /reset forgets the conversation (the document stays), /stats shows figures, "
+    "/help this, Ctrl-C stops an answer.\n";
+
 /// Several turns in a terminal. The document goes into the first user turn, and the
 /// session keeps everything computed for it.
 class Chat {
@@ -38,24 +42,26 @@ class Chat {
 
   void loop() {
     if (interactive_) {
-      std::fputs(
-          "/exit ends, /reset forgets the conversation (the document stays), /stats shows figures, "
-          "Ctrl-C stops an answer.\n",
-          stderr);
+      std::fputs(kHelp, stderr);
     }
     for (std::string line; read_line(line);) {
       if (line == "/exit") break;
+      if (line == "/help") {
+        std::fputs(kHelp, stderr);
+        continue;
+      }
       if (line == "/reset") {
         start();
         continue;
       }
       if (line == "/stats") {
-        std::fputs(summary(session_.statistics(), load_ms_).c_str(), stderr);
+        show_figures(/*all=*/true);
         continue;
       }
       if (line.empty()) continue;
       if (line[0] == '/') {
-        std::fprintf(stderr, "unknown command %s; there are /exit, /reset, /stats\n", line.c_str());
+        std::fprintf(stderr, "unknown command %s; there are /help, /exit, /reset, /stats\n",
+                     line.c_str());
         continue;
       }
       answer(line);
@@ -63,6 +69,12 @@ class Chat {
   }
 
  private:
+  void show_figures(bool all) const {
+    std::string figures = summary(session_.statistics(), wanted_policy(options_));
+    if (all) figures += details(session_.statistics(), load_ms_);
+    std::fputs(figures.c_str(), stderr);
+  }
+
   void start() {
     messages_.clear();
     session_.reset();
@@ -94,7 +106,12 @@ class Chat {
       const GenerationResult result = generate();
       messages_.push_back({"assistant", result.text});
       first_turn_ = false;
-      if (result.finish_reason == FinishReason::cancelled) std::fputs("[stopped]\n", stderr);
+      if (in_circles_) {
+        std::fputs("Stopped: the answer went round in circles (--allow-loops).\n", stderr);
+      } else if (result.finish_reason == FinishReason::cancelled) {
+        std::fputs("[stopped]\n", stderr);
+      }
+      if (interactive_ || options_.verbose) show_figures(options_.verbose);
     } catch (const Error& error) {
       // The turn is taken back; the conversation goes on without it.
       messages_.pop_back();
@@ -105,21 +122,29 @@ class Chat {
   }
 
   GenerationResult generate() {
-    const std::vector<TokenId> tokens = model_->apply_chat_template(messages_);
+    const ChatPrompt prompt = model_->chat_prompt(messages_);
+    GenerationOptions generation = generation_options(options_);
+    generation.protected_ranges = prompt.protected_ranges;
     ProgressLine progress;
     GenerationCallbacks callbacks;
     callbacks.on_progress = [&](double share, int layer, int layers) {
       progress.show("reading", share, fmt::format("layer {}/{}", layer + 1, layers));
     };
+    LoopDetector loops;
+    in_circles_ = false;
     callbacks.on_text = [&](std::string_view text) {
       progress.clear();
       write_out(text);
+      if (stops_loops(options_) && loops.add(text)) {
+        in_circles_ = true;
+        session_.cancel();
+      }
     };
     answering_session = &session_;
     const InterruptHandler handler(interrupt);
     GenerationResult result;
     try {
-      result = session_.generate(tokens, generation_options(options_), callbacks);
+      result = session_.generate(prompt.tokens, generation, callbacks);
     } catch (...) {
       answering_session = nullptr;
       throw;
@@ -138,6 +163,7 @@ class Chat {
   std::string document_;
   std::vector<ChatMessage> messages_;
   bool first_turn_ = true;
+  bool in_circles_ = false;
   bool first_line_ = true;
 };
 
@@ -162,7 +188,7 @@ void chat(const CommonOptions& options) {
   if (input_used && isatty(STDIN_FILENO) == 0) take_questions_from_terminal();
   double load_ms = 0.0;
   const std::shared_ptr<const Model> model = load_model(options, &load_ms);
-  announce_profile(session_options(options), *model);
+  announce_settings(session_options(options), *model);
   Chat(model, options, std::move(document), load_ms).loop();
 }
 
@@ -171,12 +197,15 @@ void chat(const CommonOptions& options) {
 void add_chat_command(CLI::App& app) {
   auto options = std::make_shared<CommonOptions>();
   options->profile = "auto";
-  CLI::App* command = app.add_subcommand("chat", "several turns in a terminal, the document kept");
+  CLI::App* command = app.add_subcommand("chat", "talk about a document in several turns");
   add_model_flags(*command, *options);
+  add_prompt_flags(*command, *options);
   add_session_flags(*command, *options);
+  add_warmup_flag(*command, *options);
   add_pruning_flags(*command, *options);
   add_profile_flag(*command, *options);
   add_sampling_flags(*command, *options);
+  add_loop_flag(*command, *options);
   command->footer(
       "Examples:\n"
       "  lazyllm chat -m model.gguf -f report.txt\n"

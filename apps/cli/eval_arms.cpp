@@ -83,7 +83,7 @@ void prepare_arms(std::vector<evaluation::Arm>& arms, const std::shared_ptr<cons
     const std::optional<Profile> profile = applied_profile(arm.session.pruning, *model);
     if (!profile) continue;
     arm.profile = evaluation::describe(profile->pruning);
-    announce_profile(arm.session, *model);
+    announce_settings(arm.session, *model);
   }
 }
 

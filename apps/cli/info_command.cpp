@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "common_options.h"
+#include "lazyllm/model_store.h"
 #include "terminal.h"
 
 namespace lazyllm::cli {
@@ -36,7 +37,8 @@ void show_info(const CommonOptions& options) {
   model_options.on_message = [](const std::string& line) {
     fmt::print(stderr, "warning: {}\n", line);
   };
-  const ModelInfo info = Model::load_without_weights(options.model, model_options)->info();
+  const ModelInfo info =
+      Model::load_without_weights(find_model(options.model), model_options)->info();
   std::string out;
   const auto line = [&](std::string_view name, const std::string& value) {
     out += fmt::format("{:<16} {}\n", name, value);
@@ -87,7 +89,8 @@ void add_info_command(CLI::App& app) {
   CLI::App* command =
       app.add_subcommand("info", "what a model file is, what it needs, what will run");
   command
-      ->add_option("model,-m,--model", options->model, "model file (.gguf) or Hugging Face folder")
+      ->add_option("model,-m,--model", options->model,
+                   "model file (.gguf), Hugging Face folder, or a name of lazyllm list")
       ->required();
   command->add_option("-c,--ctx-size", options->context, "context for the memory estimate")
       ->check(CLI::NonNegativeNumber);

@@ -1,52 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <exception>
-#include <map>
 #include <new>
 #include <string>
 #include <vector>
 
+#include "arguments.h"
 #include "commands.h"
+#include "help.h"
 #include "lazyllm/lazyllm.h"
 
 namespace {
 
-/// llama.cpp's flags with one dash and several letters, which CLI11 does not know.
-std::vector<std::string> normalise(int argc, char** argv) {
-  const std::map<std::string, std::string> long_forms = {{"-ctk", "--cache-type-k"},
-                                                         {"-ctv", "--cache-type-v"},
-                                                         {"-sys", "--system-prompt"},
-                                                         {"-np", "--parallel"},
-                                                         {"-cram", "--cache-ram"}};
-  std::vector<std::string> arguments;
-  for (int i = argc - 1; i > 0; --i) {  // CLI11 takes a vector in reverse order
-    const auto found = long_forms.find(argv[i]);
-    arguments.emplace_back(found == long_forms.end() ? argv[i] : found->second);
-  }
-  return arguments;
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an output error, not a crash
-  CLI::App app{
-      "lazyllm: answers about long prompts, computing in each layer only the tokens that matter"};
-  app.set_version_flag("--version", "lazyllm " + lazyllm::version());
-  app.require_subcommand(1);
-  app.footer(
-      "Examples:\n"
-      "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\"\n"
-      "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --policy dense\n"
-      "  lazyllm chat -m model.gguf -f report.txt\n"
-      "  lazyllm serve -m model.gguf\n"
-      "Each command explains itself with --help.");
+void add_commands(CLI::App& app) {
   lazyllm::cli::add_run_command(app);
   lazyllm::cli::add_chat_command(app);
 #ifdef LAZYLLM_WITH_SERVER
   lazyllm::cli::add_serve_command(app);
 #endif
+#ifdef LAZYLLM_WITH_PULL
+  lazyllm::cli::add_pull_command(app);
+#endif
+  lazyllm::cli::add_list_command(app);
   lazyllm::cli::add_tokenize_command(app);
   lazyllm::cli::add_tune_command(app);
   lazyllm::cli::add_info_command(app);
@@ -56,8 +33,40 @@ int main(int argc, char** argv) {
   lazyllm::cli::add_attention_command(app);
   lazyllm::cli::add_report_command(app);
   lazyllm::cli::add_logits_command(app);
+}
+
+void parse_and_run(CLI::App& app, const std::vector<std::string>& given) {
+  std::vector<std::string> commands;
+  for (const CLI::App* command : app.get_subcommands({})) commands.push_back(command->get_name());
+  std::vector<std::string> arguments = lazyllm::cli::normalise_arguments(given, commands);
+  if (arguments.empty()) arguments.emplace_back("--help");
+  std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes a vector
+  app.parse(std::move(arguments));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an output error, not a crash
+  const std::vector<std::string> given(argv + std::min(argc, 1), argv + argc);
+  CLI::App app(
+      "lazyllm answers questions about long documents with a model on your own machine. It skips\n"
+      "the parts of the document that the model is not looking at, so the first word comes sooner.",
+      "lazyllm");
+  app.set_version_flag("--version", "lazyllm " + lazyllm::version(), "print the version");
+  app.require_subcommand(1);
+  app.footer(
+      "Examples:\n"
+      "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\"\n"
+      "  lazyllm chat -m model.gguf -f report.txt\n"
+      "  lazyllm serve -m model.gguf        then open http://127.0.0.1:8080\n"
+      "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --prune off\n"
+      "lazyllm help COMMAND explains a command.");
+  if (std::count(given.begin(), given.end(), "--help-all") > 0) lazyllm::cli::show_expert_flags();
+  add_commands(app);
+  lazyllm::cli::style_help(app);
   try {
-    app.parse(normalise(argc, argv));
+    parse_and_run(app, given);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     return code == 0 ? 0 : 2;

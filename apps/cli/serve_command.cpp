@@ -96,7 +96,10 @@ ServerOptions server_options(const ServeOptions& given) {
     for (std::string& key : read_keys(given.api_key_file))
       options.api_keys.push_back(std::move(key));
   }
-  if (options.model_name.empty()) options.model_name = name_of(given.common.model);
+  if (options.model_name.empty()) {
+    options.model_name =
+        name_of(given.common.model.empty() ? given.common.hub_model : given.common.model);
+  }
   options.page = !given.no_page;
   options.max_body_bytes = bytes_of(given.max_body_mib);
   options.scheduler.context = session.context;
@@ -126,7 +129,7 @@ void serve(const ServeOptions& given) {
                     options.host));
   }
   const std::shared_ptr<const Model> model = load_model(given.common);
-  announce_profile(session_options(given.common), *model);
+  announce_settings(session_options(given.common), *model);
   server.serve(model);
   catch_signals();  // only now: loading cannot be broken off, so a signal ends the program then
   const std::string host =

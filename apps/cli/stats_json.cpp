@@ -27,10 +27,11 @@ StatsFile::StatsFile(const std::string& path) : path_(path) {
   if (!std::ofstream(path_, std::ios::app)) refuse(path_);
 }
 
-void StatsFile::write(const Model& model, const Statistics& s, double load_ms) const {
+void StatsFile::write(const Model& model, const Statistics& s, double load_ms,
+                      const std::vector<int32_t>& depths) const {
   if (path_.empty()) return;
   const ModelInfo info = model.info();
-  const nlohmann::ordered_json json = {
+  nlohmann::ordered_json json = {
       {"model", info.path},
       {"policy", s.policy},
       {"schedule", s.schedule},
@@ -56,6 +57,7 @@ void StatsFile::write(const Model& model, const Statistics& s, double load_ms) c
       {"pruning_ms", s.pruning_ms},
       {"head_ms", s.head_ms},
   };
+  if (!depths.empty()) json["depths"] = depths;
   errno = 0;
   std::ofstream file(path_, std::ios::trunc);
   file << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
@@ -63,7 +65,24 @@ void StatsFile::write(const Model& model, const Statistics& s, double load_ms) c
   if (!file) refuse(path_);
 }
 
-std::string summary(const Statistics& s, double load_ms) {
+std::string summary(const Statistics& s, const std::string& wanted) {
+  std::string text;
+  if (s.policy == "dense" && wanted != "dense") {
+    text = fmt::format("Short prompt ({} tokens): nothing skipped.", s.prompt_tokens);
+  } else if (s.policy == "dense") {
+    text = fmt::format("Read all of {} tokens.", s.prompt_tokens);
+  } else {
+    text = fmt::format("Read {} tokens with {:.0f} % of the usual work.", s.prompt_tokens,
+                       100.0 * s.computed_fraction);
+  }
+  text += fmt::format(" First word after {:.1f} s", s.ttft_ms / 1e3);
+  if (s.generated_tokens > 1 && s.tpot_ms > 0.0) {
+    text += fmt::format(", then {:.0f} tokens/s", 1e3 / s.tpot_ms);
+  }
+  return text + ". (details: --verbose)\n";
+}
+
+std::string details(const Statistics& s, double load_ms) {
   const std::string schedule = s.schedule.empty() ? "" : " " + s.schedule;
   return fmt::format(
       "[{}{}] {} prompt tokens, {:.1f} % of the (token, layer) pairs computed, {:.1f} % at the "

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "lazyllm/lazyllm.h"
 
@@ -13,13 +14,18 @@ class StatsFile {
  public:
   /// An empty path: no file.
   explicit StatsFile(const std::string& path);
-  void write(const Model& model, const Statistics& statistics, double load_ms) const;
+  /// `depths`: layers that each token of the prompt was carried through; empty: left out.
+  void write(const Model& model, const Statistics& statistics, double load_ms,
+             const std::vector<int32_t>& depths = {}) const;
 
  private:
   std::string path_;
 };
 
-/// The summary after an answer, one or two lines for stderr.
-std::string summary(const Statistics& statistics, double load_ms);
+/// What an answer cost, one line for stderr. `wanted`: the policy asked for; a short prompt runs
+/// dense.
+std::string summary(const Statistics& statistics, const std::string& wanted);
+/// The same with every figure, two lines.
+std::string details(const Statistics& statistics, double load_ms);
 
 }  // namespace lazyllm::cli

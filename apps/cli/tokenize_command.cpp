@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "common_options.h"
+#include "lazyllm/model_store.h"
 #include "terminal.h"
 
 namespace lazyllm::cli {
@@ -42,7 +43,7 @@ std::string printable(const std::string& piece) {
 void tokenize(const TokenizeOptions& options, bool has_file, bool has_text) {
   if (has_file == has_text) throw Error(ErrorCode::usage, "give either -f FILE or -p TEXT");
   const std::string text = has_file ? read_document(options.file) : options.text;
-  const auto model = Model::load_without_weights(options.model);
+  const auto model = Model::load_without_weights(find_model(options.model));
   const auto tokens = model->tokenize(text, !options.no_bos, !options.no_parse_special);
   std::string out;
   for (size_t i = 0; i < tokens.size(); ++i) {
@@ -62,7 +63,9 @@ void tokenize(const TokenizeOptions& options, bool has_file, bool has_text) {
 void add_tokenize_command(CLI::App& app) {
   auto options = std::make_shared<TokenizeOptions>();
   CLI::App* command = app.add_subcommand("tokenize", "show a text as tokens");
-  command->add_option("-m,--model", options->model, "model file, vocabulary-only file or folder")
+  command
+      ->add_option("-m,--model", options->model,
+                   "model file (also of a vocabulary alone), folder, or a name of lazyllm list")
       ->required();
   CLI::Option* file = command->add_option("-f,--file", options->file, "text file");
   CLI::Option* text = command->add_option("-p,--prompt", options->text, "text");

@@ -7,6 +7,8 @@
 #include "lazyllm/document.h"
 #include "lazyllm/error.h"
 #include "lazyllm/json_constraint.h"
+#include "lazyllm/kept_view.h"
+#include "lazyllm/loop_detector.h"
 #include "lazyllm/machine.h"
 #include "lazyllm/model.h"
 #include "lazyllm/options.h"

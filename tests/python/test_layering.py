@@ -16,6 +16,7 @@ BELOW = {
     "evaluation": {"base", "jinja", "text", "engine"},
     "tuning": {"base", "engine", "evaluation"},
     "server": {"base", "text"},
+    "store": {"base"},
 }
 
 

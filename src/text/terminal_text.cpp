@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "terminal_text.h"
+#include "text/terminal_text.h"
 
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 
 #include "lazyllm/document.h"
 
-namespace lazyllm::cli {
+namespace lazyllm::text {
 namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
@@ -82,4 +82,4 @@ TerminalCharacter next_terminal_character(std::string_view text, size_t begin) {
   return {std::string(character), character.size(), columns};
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::text

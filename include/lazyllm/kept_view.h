@@ -6,7 +6,7 @@
 
 #include "lazyllm/token_report.h"
 
-namespace lazyllm::cli {
+namespace lazyllm {
 
 struct KeptViewOptions {
   bool color = true;  ///< false: a line of marks under each line of text
@@ -20,4 +20,4 @@ struct KeptViewOptions {
 std::string kept_view(std::span<const std::string> pieces, const TokenReport& report, int layers,
                       const KeptViewOptions& options);
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm

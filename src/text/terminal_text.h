@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace lazyllm::cli {
+namespace lazyllm::text {
 
 /// One character as it may be printed.
 struct TerminalCharacter {
@@ -18,4 +18,4 @@ struct TerminalCharacter {
 /// direction of text is replaced by a visible sign, an invalid byte by U+FFFD, a tab by spaces.
 TerminalCharacter next_terminal_character(std::string_view text, size_t begin);
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm::text

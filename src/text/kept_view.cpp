@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kept_view.h"
+#include "lazyllm/kept_view.h"
 
 #include <fmt/format.h>
 
@@ -11,10 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include "terminal_text.h"
+#include "text/terminal_text.h"
 
-namespace lazyllm::cli {
+namespace lazyllm {
 namespace {
+
+using text::next_terminal_character;
+using text::TerminalCharacter;
 
 /// How one depth is shown.
 struct Shade {
@@ -214,4 +217,4 @@ std::string kept_view(std::span<const std::string> pieces, const TokenReport& re
   return out + legend(shades, report, layers, options.color);
 }
 
-}  // namespace lazyllm::cli
+}  // namespace lazyllm

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kept_view.h"
+#include "lazyllm/kept_view.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <regex>
 
-#include "terminal_text.h"
+#include "text/terminal_text.h"
 
-namespace lazyllm::cli {
+namespace lazyllm {
 namespace {
+
+using text::next_terminal_character;
+using text::TerminalCharacter;
 
 using testing::HasSubstr;
 using testing::Not;
@@ -114,4 +117,4 @@ TEST(TerminalText, ColumnsOfWideAndCombiningCharacters) {
 }
 
 }  // namespace
-}  // namespace lazyllm::cli
+}  // namespace lazyllm
