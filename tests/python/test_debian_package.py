@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Debian packages that CPack makes: what is in them, what they need, and that the program in them runs."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+
+def run(*command, **options):
+    result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=1200, **options)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def packages(build, tmp_path_factory):
+    if build.name in ("asan", "tsan"):
+        pytest.skip("nobody packages a sanitizer's build")
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb is not installed")
+    folder = tmp_path_factory.mktemp("packages")
+    run("cpack", "--config", build / "CPackConfig.cmake", "-G", "DEB", "-B", folder)
+    found = {run("dpkg-deb", "-f", file, "Package").strip(): file for file in folder.glob("*.deb")}
+    assert set(found) == {"lazyllm", "lazyllm-dev"}
+    return found
+
+
+def test_they_say_what_they_need(packages):
+    fields = run("dpkg-deb", "-f", packages["lazyllm"])
+    assert "Depends:" in fields and "libc6" in fields and "Version: 0.1.0" in fields
+    files = run("dpkg-deb", "-c", packages["lazyllm"])
+    for path in ("./usr/bin/lazyllm\n", "./usr/share/lazyllm/report/report.py\n", "./usr/share/lazyllm/lazyllm.service\n", "./usr/share/doc/lazyllm/LICENSE\n"):
+        assert path in files, path
+    assert ".h\n" not in files
+    dev = run("dpkg-deb", "-c", packages["lazyllm-dev"])
+    assert "./usr/include/lazyllm/lazyllm.h\n" in dev and "liblazyllm.a\n" in dev and "lazyllmConfig.cmake\n" in dev and "/bin/" not in dev
+
+
+def test_the_program_in_it_runs(packages, smollm2, tmp_path):
+    run("dpkg-deb", "-x", packages["lazyllm"], tmp_path / "root")
+    program = tmp_path / "root/usr/bin/lazyllm"
+    result = subprocess.run([program, "run", "-m", smollm2, "-p", "The capital of France is", "-n", "8"], capture_output=True, text=True, check=False, timeout=300,
+                            cwd=tmp_path, env={"PATH": os.environ["PATH"]})
+    assert result.returncode == 0 and "Paris" in result.stdout and "Settings: measured for" in result.stderr, result.stderr
