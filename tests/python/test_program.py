@@ -46,11 +46,11 @@ def test_every_policy_answers(program, stories, policy, tmp_path):
 
 
 def test_smollm2_reads_the_handbook(program, smollm2, root, tmp_path):
-    arguments = ["-m", smollm2, "-f", root / "docs" / "handbook.md", "-n", 32, "-p",
-                 "According to the handbook, what kind of animal is the mascot of the project, and what is it called?"]
+    # The quickstart's question. The handbook answers it for its own readers, not for this test.
+    arguments = ["-m", smollm2, "-f", root / "docs" / "handbook.md", "-n", 24, "-p", "According to the handbook, under which licence is the project published?"]
     for policy in ("dense", "lazy"):
         text, stats = program.stats(tmp_path, *arguments, "--policy", policy)
-        assert "Meridian" in text and stats["prompt_tokens"] >= 6000
+        assert "Apache" in text and stats["prompt_tokens"] >= 6000
 
 
 def test_tokenize(program, smollm2):
