@@ -183,6 +183,7 @@ void chat(const CommonOptions& options) {
   session_options(options);  // refuse bad flags before the model is loaded
   std::string document;
   if (!options.files.empty()) document = compose_prompt(options);
+  while (document.ends_with('\n')) document.pop_back();  // a blank line follows, as in run
   const bool input_used =
       std::any_of(options.files.begin(), options.files.end(), is_standard_input);
   if (input_used && isatty(STDIN_FILENO) == 0) take_questions_from_terminal();
