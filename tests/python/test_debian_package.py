@@ -41,6 +41,6 @@ def test_they_say_what_they_need(packages):
 def test_the_program_in_it_runs(packages, smollm2, tmp_path):
     run("dpkg-deb", "-x", packages["lazyllm"], tmp_path / "root")
     program = tmp_path / "root/usr/bin/lazyllm"
-    result = subprocess.run([program, "run", "-m", smollm2, "-p", "The capital of France is", "-n", "8"], capture_output=True, text=True, check=False, timeout=300,
+    result = subprocess.run([program, "run", "-m", smollm2, "-p", "What is the capital of France? Answer in one sentence.", "-n", "24"], capture_output=True, text=True, check=False, timeout=300,
                             cwd=tmp_path, env={"PATH": os.environ["PATH"]})
     assert result.returncode == 0 and "Paris" in result.stdout and "Settings: measured for" in result.stderr, result.stderr
