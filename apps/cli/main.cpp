@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "help.h"
 #include "lazyllm/lazyllm.h"
+#include "option_sources.h"
 
 namespace {
 
@@ -61,9 +62,12 @@ int main(int argc, char** argv) {
       "  lazyllm chat -m model.gguf -f report.txt\n"
       "  lazyllm serve -m model.gguf        then open http://127.0.0.1:8080\n"
       "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --prune off\n"
-      "lazyllm help COMMAND explains a command.");
+      "lazyllm help COMMAND explains a command. Each flag of a command has an environment "
+      "variable\n"
+      "too (LAZYLLM_CTX_SIZE for --ctx-size), and may stand in a file: --config FILE.");
   if (std::count(given.begin(), given.end(), "--help-all") > 0) lazyllm::cli::show_expert_flags();
   add_commands(app);
+  lazyllm::cli::add_variables_and_file(app, given);
   lazyllm::cli::style_help(app);
   try {
     parse_and_run(app, given);

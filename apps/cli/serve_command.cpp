@@ -30,6 +30,7 @@ struct ServeOptions {
   std::string idle = "on";
   double max_body_mib = 8.0;
   double drain_seconds = 30.0;
+  double keep_alive_seconds = 10.0;
   bool no_page = false;
 };
 
@@ -49,7 +50,7 @@ void catch_signals() {
   ::fcntl(signal_pipe[0], F_SETFL, 0);  // the reader waits, the handler never does
   struct sigaction action {};
   action.sa_handler = on_signal;
-  // SIGHUP ends it as gently as SIGTERM, so that a terminal that closes cuts no answer.
+  // SIGHUP reloads, so a terminal that closes cuts no answer.
   for (const int signal : {SIGHUP, SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
 }
 
@@ -89,18 +90,26 @@ uint64_t bytes_of(double mib) {
   return static_cast<uint64_t>(mib * (1 << 20));
 }
 
+/// Of the flags and of the file as it is now.
+std::vector<std::string> all_keys(const ServeOptions& given) {
+  std::vector<std::string> keys = given.server.api_keys;
+  if (!given.api_key_file.empty()) {
+    for (std::string& key : read_keys(given.api_key_file)) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
 ServerOptions server_options(const ServeOptions& given) {
   const SessionOptions session = session_options(given.common);
   ServerOptions options = given.server;
-  if (!given.api_key_file.empty()) {
-    for (std::string& key : read_keys(given.api_key_file))
-      options.api_keys.push_back(std::move(key));
-  }
+  options.api_keys = all_keys(given);
   if (options.model_name.empty()) {
     options.model_name =
         name_of(given.common.model.empty() ? given.common.hub_model : given.common.model);
   }
   options.page = !given.no_page;
+  options.ping_interval =
+      std::chrono::milliseconds(static_cast<int64_t>(given.keep_alive_seconds * 1e3));
   options.max_body_bytes = bytes_of(given.max_body_mib);
   options.scheduler.context = session.context;
   options.scheduler.cache_type_k = session.cache_type_k;
@@ -116,6 +125,17 @@ ServerOptions server_options(const ServeOptions& given) {
 
 void say(const std::string& text) {
   std::fputs((text + "\n").c_str(), stderr);
+}
+
+/// SIGHUP: logs were rotated or keys changed. What cannot be read leaves everything as it was.
+void reload(Server& server, const ServeOptions& given) {
+  try {
+    server.open_log();
+    server.set_api_keys(all_keys(given));
+    say("lazyllm: the keys are read and the log is opened again");
+  } catch (const Error& error) {
+    say(fmt::format("lazyllm: not reloaded: {}", error.what()));
+  }
 }
 
 void serve(const ServeOptions& given) {
@@ -136,12 +156,13 @@ void serve(const ServeOptions& given) {
       options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]";
   say(fmt::format("lazyllm: {} is ready at http://{}:{}", options.model_name, host, server.port()));
 
-  wait_for_signal();
+  while (wait_for_signal() == SIGHUP) reload(server, given);
   say(fmt::format("lazyllm: stopping; answers in work have {:g} s, a second signal ends them now",
                   given.drain_seconds));
   try {
     std::thread impatient([] {
-      wait_for_signal();
+      while (wait_for_signal() == SIGHUP) {
+      }
       std::_Exit(130);
     });
     impatient.detach();
@@ -165,7 +186,9 @@ void add_serve_command(CLI::App& app) {
       ->check(CLI::Range(0, 65535))
       ->capture_default_str();
   command->add_option("-a,--alias", server.model_name,
-                      "the model's name in requests (default: its file's)");
+                      "the model's name in answers (default: its file's)");
+  command->add_flag("--strict-model", server.strict_model,
+                    "refuse requests that name another model");
   command
       ->add_option("-c,--ctx-size", common.context,
                    "most tokens of an answer with its prompt (default: the model's context)")
@@ -219,6 +242,13 @@ void add_serve_command(CLI::App& app) {
                    "by commas")
       ->delimiter(',')
       ->group(access);
+  const std::string log = "Log";
+  command->add_option("--log-file", server.log_file, "where requests are logged (default: stderr)")
+      ->group(log);
+  command->add_option("--log-format", server.log_format, "text (name=value) or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str()
+      ->group(log);
   command->add_flag("--no-ui", options->no_page, "no page at /")->group(access);
   command->add_option("--max-body", options->max_body_mib, "MiB of a request's body")
       ->check(CLI::Range(0.001, 1024.0))
@@ -229,6 +259,11 @@ void add_serve_command(CLI::App& app) {
                    "requests answered at a time (default: parallel + max-queue + 64)")
       ->check(CLI::Range(1, 10000))
       ->group(access);
+  command
+      ->add_option("--keep-alive-seconds", options->keep_alive_seconds,
+                   "longest silence towards a client that waits for an answer")
+      ->check(CLI::Range(0.05, 3600.0))
+      ->capture_default_str();
   command
       ->add_option("--drain-seconds", options->drain_seconds,
                    "time for running answers when the server stops")

@@ -14,14 +14,17 @@ namespace lazyllm {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   int port = 8080;                    ///< 0: any that is free
-  std::string model_name;             ///< as requests write it
+  std::string model_name;             ///< as answers write it
+  bool strict_model = false;          ///< requests that name another model are refused
   std::vector<std::string> api_keys;  ///< none: everybody may ask
   /// Whose pages may ask too; "*": all; "http://localhost": those of all its ports.
   std::vector<std::string> cors_origins;
   /// Names under which clients may reach a server that listens to this machine only, beside this
   /// machine's own (a page can point its own name here); "*": all.
   std::vector<std::string> allowed_hosts;
-  bool page = true;  ///< serve the page at /
+  std::string log_file;             ///< empty: stderr
+  std::string log_format = "text";  ///< or "json"
+  bool page = true;                 ///< serve the page at /
   int http_threads =
       0;  ///< requests answered at a time; 0: enough for all slots, the queue and more
   uint64_t max_body_bytes = 8 * 1024 * 1024;
@@ -48,6 +51,10 @@ class Server {
   /// Starts to answer. Once. Errors: those of Scheduler.
   void serve(std::shared_ptr<const Model> model);
   int port() const;
+  /// Instead of those of the options, from the next request on; none: everybody may ask.
+  void set_api_keys(const std::vector<std::string>& keys);
+  /// Opens the log's file anew, after it was moved away. Errors: Error(io); the old one goes on.
+  void open_log();
   /// Takes no more requests, lets the running answers end for at most `limit`, cuts the rest.
   void stop(std::chrono::milliseconds limit);
 

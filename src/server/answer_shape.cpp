@@ -67,8 +67,7 @@ Json ChatShape::choice(const Choice& choice) const {
 
 Json ChatShape::chunk(int64_t index, const Delta& delta) const {
   Json json = Json::object();
-  if (delta.first) json["role"] = "assistant";
-  if (!delta.text.empty() || delta.first) json["content"] = delta.text;
+  if (!delta.text.empty()) json["content"] = delta.text;
   for (size_t i = 0; i < delta.calls.size(); ++i) {
     Json call = {{"index", delta.first_call + i}};
     call.update(call_json(delta.calls[i]));
@@ -80,12 +79,13 @@ Json ChatShape::chunk(int64_t index, const Delta& delta) const {
           {"finish_reason", reason_or_null(delta.finish_reason)}};
 }
 
-Json CompletionShape::logprobs(const std::vector<AnswerToken>& tokens, size_t text_offset) const {
+Json CompletionShape::logprobs(const std::vector<AnswerToken>& tokens,
+                               const std::vector<size_t>& offsets) const {
   if (!logprobs_) return {};
   Json result = {{"tokens", Json::array()},
                  {"token_logprobs", Json::array()},
                  {"top_logprobs", Json::array()},
-                 {"text_offset", Json::array()}};
+                 {"text_offset", offsets}};
   for (const AnswerToken& token : tokens) {
     const std::string piece = model_.piece(token.token, /*special=*/true);
     Json top = Json::object();
@@ -96,8 +96,6 @@ Json CompletionShape::logprobs(const std::vector<AnswerToken>& tokens, size_t te
     result["tokens"].push_back(text::replace_invalid_utf8(piece));
     result["token_logprobs"].push_back(to_json(token.logprob));
     result["top_logprobs"].push_back(token.top.empty() ? Json() : std::move(top));
-    result["text_offset"].push_back(text_offset);
-    text_offset += piece.size();
   }
   return result;
 }
@@ -105,14 +103,14 @@ Json CompletionShape::logprobs(const std::vector<AnswerToken>& tokens, size_t te
 Json CompletionShape::choice(const Choice& choice) const {
   return {{"text", choice.text},
           {"index", choice.index},
-          {"logprobs", logprobs(choice.tokens, 0)},
+          {"logprobs", logprobs(choice.tokens, choice.offsets)},
           {"finish_reason", reason_or_null(choice.finish_reason)}};
 }
 
 Json CompletionShape::chunk(int64_t index, const Delta& delta) const {
   return {{"text", delta.text},
           {"index", index},
-          {"logprobs", delta.tokens.empty() ? Json() : logprobs(delta.tokens, delta.text_offset)},
+          {"logprobs", delta.tokens.empty() ? Json() : logprobs(delta.tokens, delta.offsets)},
           {"finish_reason", reason_or_null(delta.finish_reason)}};
 }
 

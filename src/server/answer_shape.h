@@ -15,7 +15,9 @@ struct Choice {
   int64_t index = 0;
   std::string text;
   std::vector<ToolCall> calls;
+  std::vector<TokenId> ids;         ///< of the tokens written, without that which ended the answer
   std::vector<AnswerToken> tokens;  ///< for log-probabilities only
+  std::vector<size_t> offsets;      ///< of each of them in the text, in code points
   std::optional<std::string> finish_reason;
 };
 
@@ -24,9 +26,10 @@ struct Delta {
   bool first = false;
   std::string text;
   std::vector<ToolCall> calls;
-  size_t first_call = 0;            ///< index of calls[0] within the answer
+  size_t first_call = 0;  ///< index of calls[0] within the answer
+  std::vector<TokenId> ids;
   std::vector<AnswerToken> tokens;  ///< for log-probabilities only
-  size_t text_offset = 0;           ///< of `text` within the answer
+  std::vector<size_t> offsets;      ///< of each of them in the answer, in code points
   std::optional<std::string> finish_reason;
 };
 
@@ -70,7 +73,7 @@ class CompletionShape : public AnswerShape {
   Json chunk(int64_t index, const Delta& delta) const override;
 
  private:
-  Json logprobs(const std::vector<AnswerToken>& tokens, size_t text_offset) const;
+  Json logprobs(const std::vector<AnswerToken>& tokens, const std::vector<size_t>& offsets) const;
 };
 
 }  // namespace lazyllm::server

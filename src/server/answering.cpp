@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/answering.h"
 
-#include <algorithm>
 #include <random>
 #include <thread>
-
-#include "server/statistics_json.h"
+#include <utility>
 
 namespace lazyllm::server {
 namespace {
@@ -20,27 +18,31 @@ const char* name_of(FinishReason reason) {
   return reason == FinishReason::length ? "length" : "stop";
 }
 
-std::string event_text(const Json& json) {
-  return "data: " + dump(json) + "\n\n";
-}
-
-bool send(HttpSink& sink, const std::string& text) {
-  return sink.write(text);
-}
-
 RequestError stopping() {
   return {503, "unavailable_error", "stopping", "the server is stopping; send the request again"};
 }
 
+bool makes_tokens(const AnswerJob& job) {
+  return job.request.answer.top_logprobs >= 0;
+}
+
 }  // namespace
 
+std::string event_text(const Json& json) {
+  return "data: " + dump(json) + "\n\n";
+}
+
+std::string named_event_text(const Json& json) {
+  return "event: " + json["type"].get<std::string>() + "\n" + event_text(json);
+}
+
 Answering::Answering(ModelService& service, AnswerJob job, Exchange& exchange)
-    : service_(service),
-      job_(std::move(job)),
-      exchange_(exchange),
-      id_(job_.shape->id_prefix() + exchange.id),
-      created_(std::time(nullptr)),
-      start_(Clock::now()) {
+    : service_(service), job_(std::move(job)), exchange_(exchange), record_{service,
+                                                                            job_.request,
+                                                                            job_.prompts,
+                                                                            exchange.id,
+                                                                            std::time(nullptr),
+                                                                            Clock::now()} {
   std::random_device device;
   for (size_t p = 0; p < job_.prompts.size(); ++p) {
     for (int64_t i = 0; i < job_.request.choices; ++i) {
@@ -51,45 +53,51 @@ Answering::Answering(ModelService& service, AnswerJob job, Exchange& exchange)
       seed = job_.request.random_seed ? (uint64_t{device()} << 32) | device()
                                       : seed + static_cast<uint64_t>(i);
       if (job_.make_constraint) request.constraint = job_.make_constraint();
-      Running running{nullptr, {}, ToolCallParser(job_.tool_form), p};
-      running.choice.index = static_cast<int64_t>(running_.size());
-      running.answer = service_.scheduler->submit(std::move(request));
-      running_.push_back(std::move(running));
+      ChoiceRecord choice{{}, p};
+      choice.choice.index = static_cast<int64_t>(running_.size());
+      choice.seed = seed;
+      record_.choices.push_back(std::move(choice));
+      running_.push_back({service_.scheduler->submit(std::move(request)),
+                          ToolCallParser(job_.tool_form),
+                          TextOffsets(*service_.model, job_.prompts[p].echo)});
     }
   }
 }
 
-bool Answering::pump(const OnEvent& on_event, const std::function<bool()>& on_silence) {
-  size_t open = running_.size();
-  while (open > 0) {
+Answering::Pumped Answering::pump(const OnEvent& on_event,
+                                  const std::function<bool()>& on_silence) {
+  while (!record_.complete()) {
     bool silent = true;
     bool waits = running_.size() == 1;
-    for (Running& running : running_) {
-      while (!running.end) {
-        std::optional<AnswerEvent> event = running.answer->wait(waits ? kSlice : milliseconds(0));
+    for (size_t i = 0; i < running_.size(); ++i) {
+      while (!record_.choices[i].end) {
+        std::optional<AnswerEvent> event =
+            running_[i].answer->wait(waits ? kSlice : milliseconds(0));
         waits = false;
         if (!event) break;
         silent = false;
-        if (!on_event(running, *event)) return false;
-        if (running.end) --open;
+        if (!on_event(i, *event)) return Pumped::stopped;
       }
     }
-    if (exchange_.peer.gone()) return false;
-    if (silent && !on_silence()) return false;
+    if (exchange_.peer.gone()) return Pumped::gone;
+    if (silent && !on_silence()) return Pumped::stopped;
     if (silent && running_.size() > 1) std::this_thread::sleep_for(kShortSlice);
   }
-  return true;
+  return Pumped::complete;
 }
 
-Delta Answering::take(Running& running, std::string_view text, bool last) {
-  Choice& choice = running.choice;
+Delta Answering::take(size_t index, std::string_view text, bool last) {
+  Running& running = running_[index];
+  Choice& choice = record_.choices[index].choice;
   Delta delta;
   delta.first = std::exchange(running.first, false);
-  delta.text_offset = choice.text.size();
-  if (delta.first && !job_.prompts[running.prompt].echo.empty()) {
-    const Prompt& prompt = job_.prompts[running.prompt];
+  if (delta.first) {
+    Prompt& prompt = job_.prompts[record_.choices[index].prompt];
     delta.text = prompt.echo;
-    delta.tokens = prompt.echo_logprobs;
+    for (const AnswerToken& token : prompt.echo_logprobs) {
+      delta.offsets.push_back(running.offsets.take(token.token));
+      delta.tokens.push_back(token);
+    }
   }
   const auto collect = [&](ToolCallParser::Output output) {
     delta.text += output.text;
@@ -103,29 +111,50 @@ Delta Answering::take(Running& running, std::string_view text, bool last) {
   return delta;
 }
 
-std::optional<Delta> Answering::advance(Running& running, AnswerEvent& event) {
-  if (auto* token = std::get_if<AnswerToken>(&event)) {
-    Delta delta = take(running, token->text, false);
+/// The token, if it counts, into the delta; what the delta has into the choice.
+void Answering::add_tokens(size_t index, Delta& delta, AnswerToken* token) {
+  Choice& choice = record_.choices[index].choice;
+  if (token != nullptr) {
     const bool ends = !job_.request.answer.generation.ignore_eos &&
                       service_.model->is_end_of_generation(token->token);
-    if (job_.request.answer.top_logprobs >= 0 && !ends) delta.tokens.push_back(std::move(*token));
-    running.choice.tokens.insert(running.choice.tokens.end(), delta.tokens.begin(),
-                                 delta.tokens.end());
-    return delta;
+    record_.choices[index].ended_itself = ends;
+    if (!ends) {
+      delta.ids.push_back(token->token);
+      if (makes_tokens(job_)) {
+        delta.offsets.push_back(running_[index].offsets.take(token->token));
+        delta.tokens.push_back(std::move(*token));
+      }
+    }
   }
-  if (auto* end = std::get_if<AnswerEnd>(&event)) {
-    Delta delta = take(running, end->text, true);
-    running.choice.tokens.insert(running.choice.tokens.end(), delta.tokens.begin(),
-                                 delta.tokens.end());
-    finish(running, *end, delta);
-    return delta;
-  }
-  return std::nullopt;
+  choice.ids.insert(choice.ids.end(), delta.ids.begin(), delta.ids.end());
+  choice.tokens.insert(choice.tokens.end(), delta.tokens.begin(), delta.tokens.end());
+  choice.offsets.insert(choice.offsets.end(), delta.offsets.begin(), delta.offsets.end());
 }
 
-void Answering::finish(Running& running, AnswerEnd& end, Delta& delta) {
-  running.end = std::move(end);
-  const AnswerEnd& ended = *running.end;
+std::optional<Delta> Answering::advance(size_t index, AnswerEvent& event) {
+  ChoiceRecord& record = record_.choices[index];
+  if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
+    record.cached_tokens = progress->cached_tokens;
+    return std::nullopt;
+  }
+  if (auto* token = std::get_if<AnswerToken>(&event)) {
+    if (!record.first_token) record.first_token = Clock::now();
+    ++record.generated_tokens;
+    Delta delta = take(index, token->text, false);
+    add_tokens(index, delta, token);
+    return delta;
+  }
+  auto& end = std::get<AnswerEnd>(event);
+  Delta delta = take(index, end.text, true);
+  add_tokens(index, delta, nullptr);
+  finish(index, end, delta);
+  return delta;
+}
+
+void Answering::finish(size_t index, AnswerEnd& end, Delta& delta) {
+  ChoiceRecord& record = record_.choices[index];
+  record.end = std::move(end);
+  const AnswerEnd& ended = *record.end;
   service_.metrics->count_answer(ended);
   const Statistics& s = ended.statistics;
   exchange_.log.add("prompt_tokens", s.prompt_tokens)
@@ -138,58 +167,37 @@ void Answering::finish(Running& running, AnswerEnd& end, Delta& delta) {
       .add("tpot_ms", s.tpot_ms);
   if (ended.error) throw RequestError(*ended.error);
   if (ended.reason == FinishReason::cancelled) throw stopping();
-  const bool called = !running.choice.calls.empty() && ended.reason == FinishReason::stop;
-  running.choice.finish_reason = called ? "tool_calls" : name_of(ended.reason);
-  delta.finish_reason = running.choice.finish_reason;
+  const bool called = !record.choice.calls.empty() && ended.reason == FinishReason::stop;
+  record.choice.finish_reason = called ? "tool_calls" : name_of(ended.reason);
+  delta.finish_reason = record.choice.finish_reason;
   exchange_.log.add("finish", *delta.finish_reason);
 }
 
-Json Answering::frame(const char* object) const {
-  return {{"id", id_},
-          {"object", object},
-          {"created", static_cast<int64_t>(created_)},
-          {"model", service_.name},
-          {"choices", Json::array()}};
+std::string Answering::progress(size_t index, const PrefillProgress& event) {
+  const int64_t total = event.prompt_tokens, cached = event.cached_tokens;
+  const auto computed = static_cast<int64_t>(event.share * static_cast<double>(total - cached));
+  // One after the other: the operands of + have no order.
+  std::string text = report(index, {total, cached, cached});
+  text += report(index, {total, cached, cached + computed});
+  return text;
 }
 
-Json Answering::usage() const {
-  int64_t prompt = 0, cached = 0, generated = 0;
-  size_t last_prompt = job_.prompts.size();
-  for (const Running& running : running_) {
-    const AnswerEnd& end = *running.end;
-    generated += end.statistics.generated_tokens;
-    if (running.prompt == last_prompt) continue;  // another choice for the same prompt
-    last_prompt = running.prompt;
-    prompt += static_cast<int64_t>(job_.prompts[running.prompt].tokens.size());
-    cached += end.cached_tokens;
-  }
-  return {{"prompt_tokens", prompt},
-          {"completion_tokens", generated},
-          {"total_tokens", prompt + generated},
-          {"prompt_tokens_details", {{"cached_tokens", cached}}}};
+/// The last report, when the first token is there.
+std::string Answering::progress_ended(size_t index) {
+  const ChoiceRecord& record = record_.choices[index];
+  const auto total = static_cast<int64_t>(job_.prompts[record.prompt].tokens.size());
+  const int64_t cached = record.cached_tokens;
+  std::string text = report(index, {total, cached, cached});
+  text += report(index, {total, cached, total});
+  return text;
 }
 
-void Answering::add_figures(Json& json) {
-  const Running& first = running_.front();
-  const AnswerEnd& end = *first.end;
-  json["timings"] = timings_json(end);
-  json["lazy"] = lazy_json(end, service_.info, *service_.cost);
-  if (end.tokens) {
-    json["lazy"]["tokens"] =
-        tokens_json(*service_.model, job_.prompts[first.prompt].tokens, *end.tokens);
-  }
-}
-
-Json Answering::progress_chunk(const PrefillProgress& progress) const {
-  const int64_t rest = progress.prompt_tokens - progress.cached_tokens;
-  Json chunk = frame(job_.shape->chunk_object());
-  chunk["prompt_progress"] = {
-      {"total", progress.prompt_tokens},
-      {"cache", progress.cached_tokens},
-      {"processed",
-       progress.cached_tokens + static_cast<int64_t>(progress.share * static_cast<double>(rest))},
-      {"time_ms", std::chrono::duration<double, std::milli>(Clock::now() - start_).count()}};
-  return chunk;
+std::string Answering::report(size_t index, PromptProgress progress) {
+  if (!job_.request.return_progress || progress.processed <= running_[index].reported) return {};
+  running_[index].reported = progress.processed;
+  progress.time_ms =
+      std::chrono::duration<double, std::milli>(Clock::now() - record_.start).count();
+  return job_.writer->progress(record_, record_.choices[index], progress);
 }
 
 void Answering::note_gone_client() {
@@ -197,67 +205,66 @@ void Answering::note_gone_client() {
   exchange_.log.add("client", "gone");
 }
 
-Json Answering::whole() {
-  const bool complete = pump(
-      [&](Running& running, AnswerEvent& event) {
-        advance(running, event);
-        return true;
+bool Answering::collect(Clock::time_point limit) {
+  const auto in_time = [&] { return Clock::now() < limit; };
+  const Pumped pumped = pump(
+      [&](size_t index, AnswerEvent& event) {
+        advance(index, event);
+        return in_time();
       },
-      [] { return true; });
-  if (!complete) {
+      in_time);
+  if (pumped == Pumped::gone) {
     running_.clear();  // frees the slots at once
     note_gone_client();
     throw RequestError(499, "client_error", "client_gone", "the client went away");
   }
-  Json json = frame(job_.shape->object());
-  for (const Running& running : running_)
-    json["choices"].push_back(job_.shape->choice(running.choice));
-  json["usage"] = usage();
-  add_figures(json);
-  return json;
+  return record_.complete();
+}
+
+void Answering::send_late(HttpSink& sink) {
+  try {
+    do {
+      if (sink.write(" ")) continue;
+      running_.clear();
+      return note_gone_client();
+    } while (!collect(Clock::now() + service_.ping_interval));
+  } catch (const std::exception& exception) {
+    running_.clear();
+    exchange_.log.add("error", to_request_error(exception).code());
+    throw;
+  }
+  sink.write(dump(whole()));
 }
 
 void Answering::stream(HttpSink& sink) {
   Clock::time_point last_sent = Clock::now();
-  const auto send_event = [&](const std::string& text) {
+  const auto send = [&](const std::string& text) {
+    if (text.empty()) return true;
     last_sent = Clock::now();
-    return send(sink, text);
+    return sink.write(text);
   };
-  const auto send_delta = [&](const Running& running, const Delta& delta) {
-    const bool says_nothing = !delta.first && delta.text.empty() && delta.calls.empty() &&
-                              delta.tokens.empty() && !delta.finish_reason;
-    if (says_nothing) return true;
-    Json chunk = frame(job_.shape->chunk_object());
-    chunk["choices"].push_back(job_.shape->chunk(running.choice.index, delta));
-    const bool last = std::all_of(running_.begin(), running_.end(),
-                                  [](const Running& r) { return r.end.has_value(); });
-    if (last && !job_.request.include_usage) add_figures(chunk);
-    return send_event(event_text(chunk));
-  };
-  const auto on_event = [&](Running& running, AnswerEvent& event) {
-    if (const auto* progress = std::get_if<PrefillProgress>(&event)) {
-      return !job_.request.return_progress || send_event(event_text(progress_chunk(*progress)));
-    }
-    return send_delta(running, *advance(running, event));
+  const auto on_event = [&](size_t index, AnswerEvent& event) {
+    const bool first = running_[index].first;
+    const std::optional<Delta> delta = advance(index, event);
+    if (!delta) return send(progress(index, std::get<PrefillProgress>(event)));
+    std::string text = first ? progress_ended(index) : std::string();
+    const bool says_nothing = !delta->first && delta->text.empty() && delta->calls.empty() &&
+                              delta->ids.empty() && !delta->finish_reason;
+    if (!says_nothing) text += job_.writer->delta(record_, record_.choices[index], *delta);
+    return send(text);
   };
   const auto on_silence = [&] {
-    return Clock::now() - last_sent < service_.ping_interval || send_event(": ping\n\n");
+    return Clock::now() - last_sent < service_.ping_interval || send(job_.writer->keep_alive());
   };
-  bool complete = false;
   try {
-    complete = pump(on_event, on_silence);
-    if (complete && job_.request.include_usage) {
-      Json chunk = frame(job_.shape->chunk_object());
-      chunk["usage"] = usage();
-      add_figures(chunk);
-      complete = send_event(event_text(chunk));
-    }
-    if (complete) complete = send_event("data: [DONE]\n\n");
+    bool complete = send(job_.writer->begin(record_)) &&
+                    pump(on_event, on_silence) == Pumped::complete &&
+                    send(job_.writer->end(record_));
     if (!complete) note_gone_client();
   } catch (const std::exception& exception) {
     const RequestError error = to_request_error(exception);
     exchange_.log.add("error", error.code());
-    send(sink, "data: " + error.to_json() + "\n\n");
+    sink.write(job_.writer->error(error));
   }
   running_.clear();
 }
@@ -265,14 +272,20 @@ void Answering::stream(HttpSink& sink) {
 void answer(ModelService& service, Exchange& exchange, AnswerJob job) {
   const bool stream = job.request.stream;
   auto answering = std::make_shared<Answering>(service, std::move(job), exchange);
-  if (!stream) {
-    exchange.response.set_content(dump(answering->whole()), "application/json; charset=utf-8");
-    return;
+  constexpr const char* kJson = "application/json; charset=utf-8";
+  if (stream) {
+    exchange.response.set_header("Cache-Control", "no-cache");
+    exchange.response.set_header("X-Accel-Buffering", "no");  // for nginx
+    exchange.response.set_stream(answering->writer().stream_type(),
+                                 [answering](HttpSink& sink) { answering->stream(sink); });
+  } else if (answering->collect(Clock::now() + service.ping_interval)) {
+    exchange.response.set_content(dump(answering->whole()), kJson);
+  } else {
+    // Proxies and clients give up on a connection that stays silent. White space may stand before
+    // JSON; the price is that the status is told before the answer is known.
+    exchange.response.set_stream(kJson,
+                                 [answering](HttpSink& sink) { answering->send_late(sink); });
   }
-  exchange.response.set_header("Cache-Control", "no-cache");
-  exchange.response.set_header("X-Accel-Buffering", "no");  // for nginx
-  exchange.response.set_stream("text/event-stream",
-                               [answering](HttpSink& sink) { answering->stream(sink); });
 }
 
 }  // namespace lazyllm::server

@@ -7,26 +7,18 @@
 #include <string>
 #include <vector>
 
-#include "server/answer_shape.h"
+#include "server/answer_writer.h"
 #include "server/http_message.h"
-#include "server/model_service.h"
+#include "server/text_offsets.h"
 #include "server/tool_call_parser.h"
 
 namespace lazyllm::server {
-
-/// A prompt of a request, with what the answer repeats of it.
-struct Prompt {
-  std::vector<TokenId> tokens;
-  std::vector<TokenRange> protected_ranges;
-  std::string echo;                        ///< put before the answer
-  std::vector<AnswerToken> echo_logprobs;  ///< of the prompt's tokens
-};
 
 /// A request read and checked.
 struct AnswerJob {
   GenerationRequest request;
   std::vector<Prompt> prompts;
-  std::unique_ptr<AnswerShape> shape;
+  std::unique_ptr<AnswerWriter> writer;
   ToolCallParser::Form tool_form = ToolCallParser::Form::none;
   /// A constraint for one choice, or none.
   std::function<std::shared_ptr<TokenConstraint>()> make_constraint;
@@ -38,41 +30,47 @@ class Answering {
   /// Queues all choices. Errors: those of Scheduler::submit.
   Answering(ModelService& service, AnswerJob job, Exchange& exchange);
 
-  /// Waits for the whole answer. Errors: RequestError, 499 if the client went away.
-  Json whole();
-  /// Sends server-sent events as they come.
+  /// Waits for the answer; false: `limit` passed before it was complete. May be called again.
+  /// Errors: RequestError, 499 if the client went away.
+  bool collect(std::chrono::steady_clock::time_point limit);
+  /// The complete answer's body.
+  Json whole() { return job_.writer->whole(record_); }
+  /// Sends white space while the answer is made and then its body. Errors: as collect(), and then
+  /// the body stays incomplete.
+  void send_late(HttpSink& sink);
+  /// Sends the pieces of a stream as they come.
   void stream(HttpSink& sink);
+
+  const AnswerWriter& writer() const { return *job_.writer; }
 
  private:
   struct Running {
     std::unique_ptr<Answer> answer;
-    Choice choice;
     ToolCallParser tools;
-    size_t prompt = 0;
+    TextOffsets offsets;
     bool first = true;
-    std::optional<AnswerEnd> end = {};
+    int64_t reported = -1;  ///< the last report about the prompt
   };
   /// Takes an event; false: stop.
-  using OnEvent = std::function<bool(Running&, AnswerEvent&)>;
+  using OnEvent = std::function<bool(size_t index, AnswerEvent&)>;
+  enum class Pumped { complete, stopped, gone };
 
-  bool pump(const OnEvent& on_event, const std::function<bool()>& on_silence);
+  Pumped pump(const OnEvent& on_event, const std::function<bool()>& on_silence);
   /// Takes a token or the end into the choice and says what is new.
-  std::optional<Delta> advance(Running& running, AnswerEvent& event);
-  void finish(Running& running, AnswerEnd& end, Delta& delta);
-  Delta take(Running& running, std::string_view text, bool last);
-  Json frame(const char* object) const;
-  Json usage() const;
-  void add_figures(Json& json);
-  Json progress_chunk(const PrefillProgress& progress) const;
+  std::optional<Delta> advance(size_t index, AnswerEvent& event);
+  void finish(size_t index, AnswerEnd& end, Delta& delta);
+  Delta take(size_t index, std::string_view text, bool last);
+  void add_tokens(size_t index, Delta& delta, AnswerToken* token);
+  std::string progress(size_t index, const PrefillProgress& event);
+  std::string progress_ended(size_t index);
+  std::string report(size_t index, PromptProgress progress);
   void note_gone_client();
 
   ModelService& service_;
   AnswerJob job_;
   Exchange& exchange_;
-  std::string id_;
-  std::time_t created_;
-  std::chrono::steady_clock::time_point start_;
-  std::vector<Running> running_;
+  AnswerRecord record_;
+  std::vector<Running> running_;  ///< one for each choice of the record
 };
 
 /// Answers the exchange, as a stream if the request asks for one.

@@ -3,39 +3,38 @@
 
 #include <fmt/format.h>
 
-#include <limits>
+#include <algorithm>
+#include <array>
+#include <cctype>
 
 #include "lazyllm/json_constraint.h"
-#include "server/answering.h"
 #include "server/chat_request.h"
+#include "server/openai_writer.h"
+#include "server/parameters.h"
 #include "server/prompt_logprobs.h"
+#include "server/prompt_request.h"
 
 namespace lazyllm::server {
 namespace {
 
 constexpr int64_t kMostTopLogprobs = 20;
-constexpr size_t kMostPrompts = 64;
 constexpr int64_t kDefaultCompletionTokens = 16;  // OpenAI's
 
-GenerationRequest parse_common(const ModelService& service, const Fields& body) {
-  check_model_name(body, service.name);
-  return parse_generation(body, service.defaults, service.info.vocabulary_size);
+/// As a variable of the template, which is where models are told of it.
+void add_reasoning_effort(const Fields& body, ChatRequest& chat) {
+  const auto effort = body.text("reasoning_effort");
+  if (!effort) return;
+  Json variables =
+      chat.options.variables.empty() ? Json::object() : Json::parse(chat.options.variables);
+  if (!variables.contains("reasoning_effort")) variables["reasoning_effort"] = *effort;
+  chat.options.variables = dump(variables);
 }
 
-void check_prompt(const ModelService& service, std::span<const TokenId> tokens) {
-  if (tokens.empty()) throw invalid_request("prompt", "the prompt is empty; give some text");
-  const int64_t context = service.scheduler->options().context;
-  const auto count = static_cast<int64_t>(tokens.size());
-  if (count <= context) return;
-  throw RequestError(
-      400, "invalid_request_error", "context_length_exceeded",
-      fmt::format("the prompt has {} tokens but the context holds {}; shorten the "
-                  "prompt{}",
-                  count, context,
-                  context < service.info.context_length
-                      ? fmt::format(" or start the server with a --ctx-size of up to {}",
-                                    service.info.context_length)
-                      : std::string()));
+bool limits_tokens(const Fields& body) {
+  for (const char* name : {"max_tokens", "max_completion_tokens", "n_predict"}) {
+    if (body.find(name) != nullptr) return true;
+  }
+  return false;
 }
 
 int parse_chat_logprobs(const Fields& body) {
@@ -73,79 +72,61 @@ void choose_tools(const ModelService& service, const Fields& body, const ChatReq
   constrain(service, body, job);
 }
 
-std::vector<TokenId> parse_tokens(const Json& list, int64_t vocabulary) {
-  std::vector<TokenId> tokens;
-  tokens.reserve(list.size());
-  for (const Json& token : list) {
-    tokens.push_back(static_cast<TokenId>(to_integer(token, "prompt", 0, vocabulary - 1)));
-  }
-  return tokens;
+/// Also fills `chat`.
+ChatPrompt parse_chat_prompt(const ModelService& service, const Fields& body, ChatRequest& chat) {
+  chat = parse_chat(body, service.info);
+  add_reasoning_effort(body, chat);
+  return service.model->chat_prompt(chat.messages, chat.options);
 }
 
-std::vector<TokenId> parse_prompt(const ModelService& service, const Json& prompt) {
-  if (prompt.is_array()) return parse_tokens(prompt, service.info.vocabulary_size);
-  return service.model->tokenize(to_text(prompt, "prompt"), /*add_special=*/true,
-                                 /*parse_special=*/true);
-}
-
-/// A string, a list of token ids, or a list of several of either.
-std::vector<Prompt> parse_prompts(const ModelService& service, const Fields& body) {
-  const Json& prompt = body.require("prompt");
-  const bool several = prompt.is_array() && !prompt.empty() && !prompt[0].is_number();
-  std::vector<Prompt> prompts;
-  if (!several) {
-    prompts.push_back({parse_prompt(service, prompt), {}, {}, {}});
-  } else {
-    if (prompt.size() > kMostPrompts) {
-      throw invalid_request("prompt", fmt::format("there are {} prompts; give at most {}",
-                                                  prompt.size(), kMostPrompts));
-    }
-    for (const Json& one : prompt) prompts.push_back({parse_prompt(service, one), {}, {}, {}});
+/// So that nobody believes a field worked that nobody knows.
+void tell_ignored(Exchange& exchange, const std::vector<std::string>& names) {
+  constexpr size_t kMostBytes = 200;
+  std::string list;
+  for (const std::string& name : names) {
+    const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
+    });
+    if (plain && list.size() + name.size() <= kMostBytes) list += (list.empty() ? "" : ", ") + name;
   }
-  for (const Prompt& one : prompts) check_prompt(service, one.tokens);
-  return prompts;
-}
-
-void refuse_unknown_features(const Fields& body) {
-  for (const char* name : {"suffix", "grammar"}) {
-    if (body.find(name) == nullptr) continue;
-    throw RequestError(501, "not_supported_error", "unsupported",
-                       fmt::format("{} is not supported here", name), name);
-  }
+  if (list.empty()) return;
+  exchange.response.set_header("X-Ignored-Parameters", list);
+  exchange.log.add("ignored", list);
 }
 
 }  // namespace
 
-void answer_chat(ModelService& service, Exchange& exchange) {
-  const Json json = parse_body(exchange.body);
-  const Fields body(json);
-  AnswerJob job;
-  job.request = parse_common(service, body);
-  refuse_unknown_features(body);
-  const ChatRequest chat = parse_chat(body, service.info);
-  job.request.answer.top_logprobs = parse_chat_logprobs(body);
-  ChatPrompt prompt = service.model->chat_prompt(chat.messages, chat.options);
-  check_prompt(service, prompt.tokens);
-  job.prompts.push_back({std::move(prompt.tokens), std::move(prompt.protected_ranges), {}, {}});
-  job.shape = std::make_unique<ChatShape>(*service.model, job.request.answer.top_logprobs >= 0);
-  choose_tools(service, body, chat, job);
-  answer(service, exchange, std::move(job));
+GenerationRequest parse_common(const ModelService& service, Exchange& exchange, const Fields& body,
+                               RequestKind kind) {
+  check_model_name(body, service.name, service.strict_model);
+  tell_ignored(exchange, check_parameters(body, kind));
+  return parse_generation(body, service.defaults, service.info.vocabulary_size);
 }
 
-void answer_completion(ModelService& service, Exchange& exchange) {
-  const Json json = parse_body(exchange.body);
+AnswerJob chat_job(ModelService& service, Exchange& exchange, const Json& json) {
   const Fields body(json);
   AnswerJob job;
-  job.request = parse_common(service, body);
-  refuse_unknown_features(body);
+  job.request = parse_common(service, exchange, body, RequestKind::chat);
+  job.request.answer.top_logprobs = parse_chat_logprobs(body);
+  ChatRequest chat;
+  ChatPrompt prompt = parse_chat_prompt(service, body, chat);
+  check_prompt(service, prompt.tokens);
+  job.prompts.push_back({std::move(prompt.tokens), std::move(prompt.protected_ranges)});
+  choose_tools(service, body, chat, job);
+  return job;
+}
+
+AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) {
+  const Fields body(json);
+  AnswerJob job;
+  job.request = parse_common(service, exchange, body, RequestKind::text);
   AnswerRequest& answer_request = job.request.answer;
-  if (body.find("max_tokens") == nullptr && service.defaults.generation.max_tokens < 0) {
+  if (!limits_tokens(body) && service.defaults.generation.max_tokens < 0) {
     answer_request.generation.max_tokens = kDefaultCompletionTokens;
   }
   const auto logprobs = body.integer("logprobs", 0, kMostTopLogprobs);
   answer_request.top_logprobs = logprobs ? static_cast<int>(*logprobs) : -1;
   job.prompts = parse_prompts(service, body);
-  job.shape = std::make_unique<CompletionShape>(*service.model, logprobs.has_value());
   if (body.boolean("echo").value_or(false)) {
     for (Prompt& prompt : job.prompts) {
       prompt.echo = service.model->detokenize(prompt.tokens);
@@ -156,7 +137,50 @@ void answer_completion(ModelService& service, Exchange& exchange) {
     }
   }
   constrain(service, body, job);
+  return job;
+}
+
+int64_t count_tokens_of_chat(const ModelService& service, const Json& json) {
+  const Fields body(json);
+  check_model_name(body, service.name, service.strict_model);
+  ChatRequest chat;
+  return static_cast<int64_t>(parse_chat_prompt(service, body, chat).tokens.size());
+}
+
+namespace {
+
+void answer_chat(ModelService& service, Exchange& exchange) {
+  AnswerJob job = chat_job(service, exchange, parse_body(exchange.body));
+  const bool logprobs = job.request.answer.top_logprobs >= 0;
+  job.writer = std::make_unique<OpenAiWriter>(std::make_unique<ChatShape>(*service.model, logprobs),
+                                              /*names_role=*/true);
   answer(service, exchange, std::move(job));
+}
+
+void count_chat_tokens(ModelService& service, Exchange& exchange) {
+  const int64_t tokens = count_tokens_of_chat(service, parse_body(exchange.body));
+  respond(exchange, {{"object", "response.input_tokens"}, {"input_tokens", tokens}});
+}
+
+void answer_completion(ModelService& service, Exchange& exchange) {
+  AnswerJob job = text_job(service, exchange, parse_body(exchange.body));
+  const bool logprobs = job.request.answer.top_logprobs >= 0;
+  job.writer = std::make_unique<OpenAiWriter>(
+      std::make_unique<CompletionShape>(*service.model, logprobs), /*names_role=*/false);
+  answer(service, exchange, std::move(job));
+}
+
+}  // namespace
+
+std::span<const Endpoint> openai_endpoints() {
+  static constexpr auto kEndpoints = std::to_array<Endpoint>({
+      {"POST", "/v1/chat/completions", answer_chat},
+      {"POST", "/chat/completions", answer_chat},
+      {"POST", "/v1/chat/completions/input_tokens", count_chat_tokens},
+      {"POST", "/chat/completions/input_tokens", count_chat_tokens},
+      {"POST", "/v1/completions", answer_completion},
+  });
+  return kEndpoints;
 }
 
 }  // namespace lazyllm::server

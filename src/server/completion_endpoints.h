@@ -1,14 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "server/http_server.h"
-#include "server/model_service.h"
+#include <span>
+
+#include "server/answering.h"
+#include "server/endpoint.h"
+#include "server/parameters.h"
 
 namespace lazyllm::server {
 
-/// POST /v1/chat/completions
-void answer_chat(ModelService& service, Exchange& exchange);
-/// POST /v1/completions
-void answer_completion(ModelService& service, Exchange& exchange);
+/// OpenAI's chat and plain completions.
+std::span<const Endpoint> openai_endpoints();
+
+/// Reads the body of a chat, in OpenAI's fields; other protocols translate theirs into these. The
+/// job has no writer yet. Errors: RequestError 400.
+AnswerJob chat_job(ModelService& service, Exchange& exchange, const Json& body);
+
+/// The same of a plain completion.
+AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& body);
+
+/// How many tokens a chat has as a prompt. Errors: RequestError 400.
+int64_t count_tokens_of_chat(const ModelService& service, const Json& body);
+
+/// The fields that all requests share, checked.
+GenerationRequest parse_common(const ModelService& service, Exchange& exchange, const Fields& body,
+                               RequestKind kind);
 
 }  // namespace lazyllm::server

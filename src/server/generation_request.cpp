@@ -96,6 +96,7 @@ void parse_sampling(const Fields& body, SamplingOptions& sampling, int64_t vocab
   assign(sampling.top_k, body.integer("top_k", -1, kMostInt));
   if (sampling.top_k < 0) sampling.top_k = 0;  // "off" as vLLM writes it
   assign(sampling.repeat_penalty, body.number("repeat_penalty", 0.01, 100.0));
+  assign(sampling.repeat_penalty, body.number("repetition_penalty", 0.01, 100.0));  // vLLM's name
   assign(sampling.repeat_last_n, body.integer("repeat_last_n", -1, kMostInt));
   assign(sampling.presence_penalty, body.number("presence_penalty", -2.0, 2.0));
   assign(sampling.frequency_penalty, body.number("frequency_penalty", -2.0, 2.0));
@@ -162,16 +163,20 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
     request.random_seed = *seed == -1;  // llama.cpp's way to write "any"
     generation.sampling.seed = static_cast<uint64_t>(*seed);
   }
+  assign(generation.max_tokens, body.integer("n_predict", -2, kMostTokens));
   assign(generation.max_tokens, body.integer("max_tokens", -1, kMostTokens));
   assign(generation.max_tokens, body.integer("max_completion_tokens", -1, kMostTokens));
+  if (generation.max_tokens < 0) generation.max_tokens = -1;  // llama.cpp's -2: all of the context
   if (const Json* stop = body.find("stop")) generation.stop = parse_stop(*stop);
   check_stop(generation.stop);
   assign(generation.ignore_eos, body.boolean("ignore_eos"));
   assign(answer.use_cache, body.boolean("cache_prompt"));
 
+  assign(request.choices, body.integer("n_cmpl", 1, kMostChoices));
   assign(request.choices, body.integer("n", 1, kMostChoices));
   assign(request.stream, body.boolean("stream"));
   assign(request.return_progress, body.boolean("return_progress"));
+  assign(request.timings_per_token, body.boolean("timings_per_token"));
   if (const auto options = body.object("stream_options")) {
     assign(request.include_usage, options->boolean("include_usage"));
   }
@@ -218,9 +223,9 @@ std::shared_ptr<TokenConstraint> parse_response_format(const Fields& body,
           type));
 }
 
-void check_model_name(const Fields& body, const std::string& name) {
+void check_model_name(const Fields& body, const std::string& name, bool strict) {
   const auto wanted = body.text("model");
-  if (!wanted || wanted->empty() || *wanted == name) return;
+  if (!strict || !wanted || wanted->empty() || *wanted == name) return;
   throw RequestError(
       404, "invalid_request_error", "model_not_found",
       fmt::format("the model \"{}\" is not served here; write \"{}\" or leave it out",

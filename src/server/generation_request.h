@@ -24,8 +24,9 @@ struct GenerationRequest {
   int64_t choices = 1;
   bool random_seed = true;  ///< none was given: each choice gets its own
   bool stream = false;
-  bool include_usage = false;    ///< a last chunk with the usage
-  bool return_progress = false;  ///< chunks about the prefill
+  bool include_usage = false;      ///< a last chunk with the usage
+  bool return_progress = false;    ///< chunks about the prefill
+  bool timings_per_token = false;  ///< in every chunk
 };
 
 /// Reads the fields of sampling, stopping, streaming and pruning.
@@ -40,7 +41,8 @@ PruningOptions parse_pruning(const Fields& lazy, PruningOptions defaults);
 std::shared_ptr<TokenConstraint> parse_response_format(const Fields& body,
                                                        const std::shared_ptr<const Model>& model);
 
-/// The request names this model, or none. Errors: RequestError 404.
-void check_model_name(const Fields& body, const std::string& name);
+/// `strict`: the request names this model, or none; otherwise any name is right, so that clients
+/// with a name built in work. Errors: RequestError 404.
+void check_model_name(const Fields& body, const std::string& name, bool strict);
 
 }  // namespace lazyllm::server

@@ -66,6 +66,8 @@ TEST(ParseGeneration, WhatIsNotSaidComesFromTheServer) {
   EXPECT_EQ(parse(R"({"max_tokens": 3, "max_completion_tokens": 9})").answer.generation.max_tokens,
             9);
   EXPECT_TRUE(parse(R"({"seed": -1})").random_seed);
+  EXPECT_EQ(parse(R"({"n_predict": 4})").answer.generation.max_tokens, 4);
+  EXPECT_EQ(parse(R"({"n_predict": -2})").answer.generation.max_tokens, -1);
 }
 
 TEST(ParseGeneration, TheProfileGivesWhatTheRequestLeavesOpen) {
@@ -127,15 +129,20 @@ TEST(ParseGeneration, RefusesWhatCannotBeMeant) {
               StartsWith("400 invalid_value lazy.report"));
 }
 
-TEST(CheckModelName, TakesItsOwnOrNone) {
-  const auto check = [](const char* body) {
+TEST(CheckModelName, TakesAnyUnlessStrict) {
+  const auto check = [](const char* body, bool strict) {
     const Json json = parse_body(body);
-    check_model_name(Fields(json), "small");
+    check_model_name(Fields(json), "small", strict);
   };
-  check("{}");
-  check(R"({"model": "small"})");
-  check(R"({"model": ""})");
-  EXPECT_THAT(refusal_of([&] { check(R"({"model": "large"})"); }),
+  for (const bool strict : {false, true}) {
+    check("{}", strict);
+    check(R"({"model": "small"})", strict);
+    check(R"({"model": ""})", strict);
+  }
+  check(R"({"model": "large"})", false);
+  EXPECT_THAT(refusal_of([&] { check(R"({"model": 4})", false); }),
+              StartsWith("400 invalid_type model"));
+  EXPECT_THAT(refusal_of([&] { check(R"({"model": "large"})", true); }),
               StartsWith("404 model_not_found model: the model \"large\" is not served here"));
 }
 

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <charconv>
 
 namespace lazyllm::server {
 namespace {
@@ -37,6 +38,35 @@ const std::string* HttpFields::find(std::string_view name) const {
 std::string HttpFields::get(std::string_view name) const {
   const std::string* value = find(name);
   return value == nullptr ? std::string() : *value;
+}
+
+std::string HttpRequest::query_value(std::string_view name) const {
+  std::string_view rest = query;
+  while (!rest.empty()) {
+    const std::string_view part = rest.substr(0, rest.find('&'));
+    rest.remove_prefix(std::min(part.size() + 1, rest.size()));
+    const size_t equals = std::min(part.find('='), part.size());
+    if (part.substr(0, equals) != name) continue;
+    return percent_decoded(part.substr(std::min(equals + 1, part.size())), /*plus=*/true);
+  }
+  return {};
+}
+
+std::string percent_decoded(std::string_view text, bool plus) {
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    const std::string_view digits = text.substr(i + 1, 2);
+    const char* end = digits.data() + digits.size();
+    if (text[i] == '%' && digits.size() == 2 &&
+        std::from_chars(digits.data(), end, byte, 16).ptr == end) {
+      decoded += static_cast<char>(byte);
+      i += 2;
+    } else {
+      decoded += plus && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return decoded;
 }
 
 bool HttpRequest::has_body() const {

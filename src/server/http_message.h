@@ -28,11 +28,13 @@ class HttpFields {
 };
 
 struct HttpRequest {
-  std::string method, path, query;
+  std::string method, path, query;  ///< path and query as they came
   bool version_1_0 = false;
   HttpFields fields;
   std::string remote;  ///< address of the client
 
+  /// Of the query, with %XX resolved; nothing where it is not there.
+  std::string query_value(std::string_view name) const;
   bool has_body() const;
   /// Whether the client wants to go on with this connection.
   bool keeps_alive() const;
@@ -75,7 +77,11 @@ struct Exchange {
   HttpResponse response;
   std::string id;
   std::string body;
+  std::string path_rest{};         ///< what stands in the path for the {name} of a route
   LogLine log{"info", "request"};  ///< handlers add what they know
 };
+
+/// With %XX resolved; what is no such sequence stays. `plus`: '+' is a space, as in queries.
+std::string percent_decoded(std::string_view text, bool plus);
 
 }  // namespace lazyllm::server

@@ -54,6 +54,8 @@ bool HttpRules::host_is_allowed(std::string_view host) const {
 bool HttpRules::is_listed(std::string_view origin) const {
   return std::any_of(origins_.begin(), origins_.end(), [&](const std::string& listed) {
     if (listed == "*" || listed == origin) return true;
+    if (listed == "localhost" && (origin.starts_with("http://") || origin.starts_with("https://")))
+      return is_loopback(without_port(authority(origin)));
     const bool any_port = is_loopback(without_port(authority(listed))) &&
                           authority(listed).find(':') == std::string_view::npos;
     return any_port && origin.size() > listed.size() && origin.starts_with(listed) &&

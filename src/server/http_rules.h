@@ -15,7 +15,8 @@ namespace lazyllm::server {
 class HttpRules {
  public:
   /// `bound_host`: where the server listens. `allowed_hosts`: further names, without a port.
-  /// `origins`: whose pages may ask; "*": all; "http://localhost" without a port: all of its ports.
+  /// `origins`: whose pages may ask; "*": all; "http://localhost" without a port: all of its ports;
+  /// "localhost": every page of this machine.
   HttpRules(std::string bound_host, std::vector<std::string> allowed_hosts,
             std::vector<std::string> origins);
 

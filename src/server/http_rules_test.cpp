@@ -42,6 +42,14 @@ TEST(HttpRules, OriginsOfOthersHaveToBeListed) {
   EXPECT_FALSE(some.origin_is_allowed("http://localhost:3000.evil", "localhost:1"));
   EXPECT_FALSE(some.origin_is_allowed("http://localhost.evil:1", "localhost:1"));
   EXPECT_EQ(some.allow_origin("http://localhost:3000"), "http://localhost:3000");
+  const HttpRules local("127.0.0.1", {}, {"localhost"});
+  for (const char* origin :
+       {"http://localhost", "https://localhost:1", "http://127.0.0.1:3000", "http://[::1]:5"}) {
+    EXPECT_TRUE(local.origin_is_allowed(origin, "localhost:8080")) << origin;
+    EXPECT_EQ(local.allow_origin(origin), origin);
+  }
+  for (const char* origin : {"http://localhost.evil", "http://notlocalhost", "null"})
+    EXPECT_FALSE(local.origin_is_allowed(origin, "127.0.0.1:8080")) << origin;
   EXPECT_EQ(HttpRules("127.0.0.1", {}, {"*"}).allow_origin("http://b"), "*");
 }
 

@@ -190,6 +190,10 @@ void HttpServer::stop() {
   self.threads.join();
 }
 
+void HttpServer::set_api_keys(const std::vector<std::string>& keys) {
+  implementation_->service.set_api_keys(keys);
+}
+
 int HttpServer::port() const {
   return implementation_->port;
 }

@@ -21,6 +21,7 @@ class HttpServer {
   void start();
   /// Takes no more connections, lets the requests in work end, then returns.
   void stop();
+  void set_api_keys(const std::vector<std::string>& keys);
   int port() const;
 
  private:

@@ -372,6 +372,50 @@ TEST_F(HttpServerTest, PagesOfOtherOriginsAreTurnedAwayUnlessAllowed) {
               AllOf(StartsWith("HTTP/1.1 204"), HasSubstr("Access-Control-Allow-Headers")));
 }
 
+TEST(HttpService, PathsWithARestAndErrorsInTheirOwnForm) {
+  HttpOptions options;
+  options.api_keys = {"key"};
+  HttpService service(options);
+  const auto handler = [](Exchange&) {};
+  service.route("GET", "/things/{name}", {handler, /*open=*/true});
+  service.route("GET", "/things/list", {handler, /*open=*/true});
+  service.route("POST", "/mine", {handler, false, false, [](const RequestError& error) {
+                                    return "mine: " + std::to_string(error.status());
+                                  }});
+  const auto decide = [&](const char* method, const char* path) {
+    HttpRequest request;
+    request.method = method;
+    request.path = path;
+    return service.decide(request);
+  };
+  EXPECT_EQ(decide("GET", "/things/a%2Fb/c%").path_rest, "a/b/c%");
+  EXPECT_EQ(decide("GET", "/things/a").path, "/things/{name}");
+  EXPECT_EQ(decide("GET", "/things/list").path, "/things/list");
+  EXPECT_EQ(decide("GET", "/things/").refusal->status(), 404);
+  EXPECT_EQ(decide("GET", "/things").refusal->status(), 404);
+  EXPECT_EQ(decide("POST", "/things/a").refusal->status(), 405);
+
+  struct Nobody : Peer {
+    bool gone() const override { return false; }
+  } nobody;
+  Exchange exchange{nobody, {}, {}, "id", {}};
+  service.answer(exchange, decide("POST", "/mine"));
+  EXPECT_EQ(exchange.response.body, "mine: 401");
+}
+
+TEST(HttpRequest, ReadsTheQuery) {
+  HttpRequest request;
+  request.query = "a=1&b=x+y%21&empty=&c";
+  EXPECT_EQ(request.query_value("a"), "1");
+  EXPECT_EQ(request.query_value("b"), "x y!");
+  EXPECT_EQ(request.query_value("empty"), "");
+  EXPECT_EQ(request.query_value("c"), "");
+  EXPECT_EQ(request.query_value("none"), "");
+  EXPECT_EQ(percent_decoded("%", false), "%");
+  EXPECT_EQ(percent_decoded("%4", false), "%4");
+  EXPECT_EQ(percent_decoded("%zz+", false), "%zz+");
+}
+
 TEST_F(HttpServerTest, APortInUseIsASentence) {
   start();
   HttpOptions other;

@@ -24,20 +24,32 @@ bool is_list_of_names(const std::string& text) {
 
 HttpService::HttpService(HttpOptions options)
     : options_(std::move(options)),
-      keys_(options_.api_keys),
+      keys_(std::make_shared<const ApiKeys>(options_.api_keys)),
       rules_(options_.host, options_.allowed_hosts, options_.cors_origins) {}
 
 void HttpService::route(const std::string& method, const std::string& path, Route route) {
   routes_[path][method] = std::move(route);
 }
 
+void HttpService::set_api_keys(const std::vector<std::string>& keys) {
+  std::atomic_store(&keys_, std::make_shared<const ApiKeys>(keys));
+}
+
 HttpService::Decision HttpService::decide(const HttpRequest& request) const {
   Decision decision;
   try {
+    // The route first, because it says how errors look; but the head's errors go before its own.
+    std::optional<RequestError> no_route;
+    try {
+      find_route(request, decision);
+    } catch (const RequestError& error) {
+      no_route = error;
+    }
     check_head(request);
-    decision.route = &find_route(request);
+    if (no_route) throw RequestError(*no_route);
     if (!decision.route->open &&
-        !keys_.admits(request.fields.get("Authorization"), request.fields.get("X-Api-Key"))) {
+        !std::atomic_load(&keys_)->admits(request.fields.get("Authorization"),
+                                          request.fields.get("X-Api-Key"))) {
       throw RequestError(401, "authentication_error", "invalid_api_key",
                          "the API key is missing or wrong; send Authorization: Bearer KEY");
     }
@@ -87,36 +99,58 @@ void HttpService::check_head(const HttpRequest& request) const {
   }
 }
 
-std::string HttpService::methods_of(const std::string& path) const {
-  std::string methods;
-  const auto found = routes_.find(path);
-  if (found == routes_.end()) return methods;
-  for (const auto& [name, route] : found->second) methods += (methods.empty() ? "" : ", ") + name;
-  return methods;
+std::string HttpService::names_of(const Methods& methods) {
+  std::string names;
+  for (const auto& [name, route] : methods) names += (names.empty() ? "" : ", ") + name;
+  return names;
 }
 
-const Route& HttpService::find_route(const HttpRequest& request) const {
+const HttpService::Methods* HttpService::find_path(const std::string& path,
+                                                   Decision& decision) const {
+  if (const auto exact = routes_.find(path); exact != routes_.end()) {
+    decision.path = path;
+    return &exact->second;
+  }
+  for (const auto& [pattern, methods] : routes_) {
+    const size_t begin = pattern.ends_with('}') ? pattern.rfind('{') : std::string::npos;
+    if (begin == std::string::npos || path.size() <= begin) continue;
+    if (path.compare(0, begin, pattern, 0, begin) != 0) continue;
+    decision.path = pattern;
+    decision.path_rest = percent_decoded(path.substr(begin), /*plus=*/false);
+    return &methods;
+  }
+  return nullptr;
+}
+
+void HttpService::find_route(const HttpRequest& request, Decision& decision) const {
   static const Route preflight{[](Exchange& exchange) { exchange.response.status = 204; },
                                /*open=*/true, /*quick=*/true};
-  const auto path = routes_.find(request.path);
-  if (path == routes_.end()) throw error_of_status(404);
-  if (request.method == "OPTIONS") return preflight;
-  const auto method = path->second.find(request.method == "HEAD" ? "GET" : request.method);
-  if (method != path->second.end()) return method->second;
+  const Methods* methods = find_path(request.path, decision);
+  if (methods == nullptr) throw error_of_status(404);
+  if (request.method == "OPTIONS") {
+    decision.route = &preflight;
+    return;
+  }
+  const auto method = methods->find(request.method == "HEAD" ? "GET" : request.method);
+  if (method != methods->end()) {
+    decision.route = &method->second;
+    return;
+  }
   throw RequestError(
       405, "invalid_request_error", "method_not_allowed",
-      fmt::format("{} does not work here; use {}", request.method, methods_of(request.path)));
+      fmt::format("{} does not work here; use {}", request.method, names_of(*methods)));
 }
 
 void HttpService::answer(Exchange& exchange, const Decision& decision) const {
   try {
     if (decision.refusal) throw RequestError(*decision.refusal);
+    exchange.path_rest = decision.path_rest;
     decision.route->handler(exchange);
   } catch (const std::exception& exception) {
-    respond(exchange, to_request_error(exception));
+    respond(exchange, to_request_error(exception), decision.route);
     if (exchange.response.status >= 500) exchange.log.add("why", exception.what());
   } catch (...) {
-    respond(exchange, error_of_status(500));
+    respond(exchange, error_of_status(500), decision.route);
   }
   exchange.response.set_header("X-Request-Id", exchange.id);
   add_cors(exchange);
@@ -128,20 +162,26 @@ void HttpService::add_cors(Exchange& exchange) const {
   HttpResponse& response = exchange.response;
   response.set_header("Access-Control-Allow-Origin", allowed);
   response.set_header("Vary", "Origin");
-  response.set_header("Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+  response.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
+  response.set_header("Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
   const std::string wanted = exchange.request.fields.get("Access-Control-Request-Headers");
   const bool echoes = !wanted.empty() && is_list_of_names(wanted);
   response.set_header("Access-Control-Allow-Headers",
                       echoes ? fmt::format("{}, {}", kAllowedFields, wanted) : kAllowedFields);
 }
 
-void HttpService::respond(Exchange& exchange, const RequestError& error) const {
+void HttpService::respond(Exchange& exchange, const RequestError& error, const Route* route) const {
+  const ErrorText text = route == nullptr ? nullptr : route->error_text;
   HttpResponse response;
   response.status = error.status();
-  response.set_content(error.to_json(), kJson);
+  response.set_content(text == nullptr ? error.to_json() : text(error), kJson);
   if (error.status() == 503) response.set_header("Retry-After", kRetryAfterSeconds);
   if (error.status() == 401) response.set_header("WWW-Authenticate", "Bearer");
-  if (error.status() == 405) response.set_header("Allow", methods_of(exchange.request.path));
+  if (error.status() == 405) {
+    Decision decision;
+    if (const Methods* methods = find_path(exchange.request.path, decision))
+      response.set_header("Allow", names_of(*methods));
+  }
   exchange.response = std::move(response);
   exchange.log.add("error", error.code().empty() ? error.type() : error.code());
 }

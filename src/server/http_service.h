@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,8 +21,9 @@ using Handler = std::function<void(Exchange& exchange)>;
 
 struct Route {
   Handler handler;
-  bool open = false;   ///< needs no key
-  bool quick = false;  ///< never waits, so that it needs no thread of its own
+  bool open = false;               ///< needs no key
+  bool quick = false;              ///< never waits, so that it needs no thread of its own
+  ErrorText error_text = nullptr;  ///< of the route's protocol; null: OpenAI's
 };
 
 struct HttpOptions {
@@ -42,33 +44,41 @@ class HttpService {
  public:
   explicit HttpService(HttpOptions options);
 
+  /// A path may end in "/{name}", which stands for any rest that is not empty; an exact path goes
+  /// before it.
   void route(const std::string& method, const std::string& path, Route route);
 
   struct Decision {
-    const Route* route = nullptr;
+    const Route* route = nullptr;  ///< null: there is none, or the request was not understood
+    std::string path;              ///< as the route has it; empty without one
+    std::string path_rest;
     std::optional<RequestError> refusal;
   };
+  /// Holds from the next request on.
+  void set_api_keys(const std::vector<std::string>& keys);
   /// By the head alone; does not wait.
   Decision decide(const HttpRequest& request) const;
   /// Runs the handler, or refuses. Never throws.
   void answer(Exchange& exchange, const Decision& decision) const;
-  /// Makes an error the response.
-  void respond(Exchange& exchange, const RequestError& error) const;
+  /// Makes an error the response, in the form of the route's protocol.
+  void respond(Exchange& exchange, const RequestError& error, const Route* route = nullptr) const;
   /// Logs and counts a request whose response is sent. `path`: empty for none of our routes.
   void finish(Exchange& exchange, const std::string& path, double seconds) const;
 
   const HttpOptions& options() const { return options_; }
 
  private:
+  using Methods = std::map<std::string, Route>;
   void check_head(const HttpRequest& request) const;
-  const Route& find_route(const HttpRequest& request) const;
-  std::string methods_of(const std::string& path) const;
+  void find_route(const HttpRequest& request, Decision& decision) const;
+  const Methods* find_path(const std::string& path, Decision& decision) const;
+  static std::string names_of(const Methods& methods);
   void add_cors(Exchange& exchange) const;
 
   HttpOptions options_;
-  ApiKeys keys_;
+  std::shared_ptr<const ApiKeys> keys_;  // by atomic access
   HttpRules rules_;
-  std::map<std::string, std::map<std::string, Route>> routes_;  // path -> method
+  std::map<std::string, Methods> routes_;
 };
 
 }  // namespace lazyllm::server

@@ -354,7 +354,7 @@ void HttpSession::send(std::string text, std::function<void(bool sent)> then) {
 
 void HttpSession::finish_request(bool sent) {
   const bool known = decision_.route != nullptr;
-  service_.finish(*exchange_, known ? exchange_->request.path : "",
+  service_.finish(*exchange_, known ? decision_.path : "",
                   std::chrono::duration<double>(Clock::now() - request_begin_).count());
   exchange_.reset();
   if (!sent || state_ == State::closed) return close();

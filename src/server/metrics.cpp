@@ -18,6 +18,31 @@ double ratio(double a, double b) {
   return b > 0.0 ? a / b : 0.0;
 }
 
+/// The names that dashboards for llama-server ask for.
+void write_for_llama_dashboards(std::string& out, const SchedulerMetrics& m, int64_t most_tokens) {
+  const auto write = [&](const char* name, const char* type, const char* help, auto value) {
+    out += fmt::format("# HELP llamacpp:{0} {1}\n# TYPE llamacpp:{0} {2}\nllamacpp:{0} {3}\n", name,
+                       help, type, static_cast<double>(value));
+  };
+  const uint64_t computed = m.prompt_tokens - std::min(m.cached_tokens, m.prompt_tokens);
+  write("prompt_tokens_total", "counter", "Computed tokens of prompts.", computed);
+  write("prompt_tokens_cached_total", "counter", "Tokens of prompts that came from a snapshot.",
+        m.cached_tokens);
+  write("prompt_seconds_total", "counter", "Time spent on prompts.", m.prefill_seconds);
+  write("tokens_predicted_total", "counter", "Tokens written.", m.generated_tokens);
+  write("tokens_predicted_seconds_total", "counter", "Time spent on writing.", m.decode_seconds);
+  write("n_decode_total", "counter", "Decode steps.", m.decode_steps);
+  write("n_tokens_max", "counter", "Most tokens of one answer with its prompt.", most_tokens);
+  write("prompt_tokens_seconds", "gauge", "Computed prompt tokens per second.",
+        ratio(static_cast<double>(computed), m.prefill_seconds));
+  write("predicted_tokens_seconds", "gauge", "Written tokens per second.",
+        ratio(static_cast<double>(m.generated_tokens), m.decode_seconds));
+  write("requests_processing", "gauge", "Answers in work.", m.running);
+  write("requests_deferred", "gauge", "Answers that wait.", m.waiting);
+  write("n_busy_slots_per_decode", "gauge", "Answers that share a decode step.",
+        ratio(static_cast<double>(m.decode_rows), static_cast<double>(m.decode_steps)));
+}
+
 void write_scheduler(std::string& out, const SchedulerMetrics& m) {
   const auto counter = [&](const char* name, const char* help, auto value) {
     write_value(out, name, "counter", help, static_cast<double>(value));
@@ -106,6 +131,7 @@ std::string Metrics::text(const SchedulerMetrics& scheduler) const {
   std::string out;
   write_scheduler(out, scheduler);
   const std::lock_guard lock(mutex_);
+  write_for_llama_dashboards(out, scheduler, most_tokens_);
   write_value(out, "n_tokens_max", "gauge", "Most tokens of one answer with its prompt.",
               static_cast<double>(most_tokens_));
   write_value(out, "clients_gone_total", "counter",

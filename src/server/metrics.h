@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <string>
@@ -31,10 +32,13 @@ class Metrics {
   void count_answer(const AnswerEnd& end);
   void count_gone_client();
 
-  /// Everything in Prometheus' text format.
+  std::time_t start() const { return start_; }
+  /// Everything in Prometheus' text format. What llama-server has too stands there under its names
+  /// as well, with its meaning.
   std::string text(const SchedulerMetrics& scheduler) const;
 
  private:
+  const std::time_t start_ = std::time(nullptr);
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, uint64_t> responses_;  // by path and status
   uint64_t gone_clients_ = 0;

@@ -34,6 +34,8 @@ TEST(Metrics, CountsInPrometheusFormat) {
         "\nlazyllm:time_to_first_token_seconds_bucket{le=\"0.05\"} 1\n",
         "\nlazyllm:time_to_first_token_seconds_bucket{le=\"+Inf\"} 1\n",
         "\nlazyllm:http_request_seconds_bucket{le=\"120\"} 2\n",
+        "\nllamacpp:prompt_tokens_total 60\n", "\nllamacpp:prompt_tokens_cached_total 40\n",
+        "\n# TYPE llamacpp:n_tokens_max counter\nllamacpp:n_tokens_max 102\n",
         "\nlazyllm:http_request_seconds_count 3\n", "\n# TYPE lazyllm:queue_seconds histogram\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }

@@ -10,6 +10,7 @@
 #include "server/cost_model.h"
 #include "server/generation_request.h"
 #include "server/metrics.h"
+#include "server/responses_store.h"
 
 namespace lazyllm::server {
 
@@ -17,13 +18,16 @@ namespace lazyllm::server {
 struct ModelService {
   std::shared_ptr<const Model> model;
   ModelInfo info;
-  std::string name;  ///< as requests write it
+  std::string name;           ///< as answers write it
+  std::string fingerprint;    ///< stands for all that bits of an answer depend on but the request
+  bool strict_model = false;  ///< requests have to write this name, if any
   std::time_t created = 0;
   RequestDefaults defaults;
   std::chrono::milliseconds ping_interval{10000};  ///< of comments in a silent stream
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<CostModel> cost;
   Metrics* metrics = nullptr;
+  std::unique_ptr<ResponsesStore> responses = std::make_unique<ResponsesStore>();
 };
 
 }  // namespace lazyllm::server

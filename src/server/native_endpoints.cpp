@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/native_endpoints.h"
 
+#include <fmt/format.h>
+
+#include <array>
+
 #include "lazyllm/policies.h"
 #include "lazyllm/version.h"
 #include "server/chat_request.h"
+#include "server/native_completion.h"
 #include "text/unicode.h"
 
 namespace lazyllm::server {
 namespace {
-
-void respond(Exchange& exchange, const Json& json) {
-  exchange.response.set_content(dump(json), "application/json; charset=utf-8");
-}
 
 /// As text where it is text, otherwise as bytes.
 Json piece_json(const std::string& piece) {
@@ -24,20 +25,6 @@ Json piece_json(const std::string& piece) {
 template <typename T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
-}
-
-Json generation_json(const GenerationOptions& generation) {
-  const SamplingOptions& s = generation.sampling;
-  return {{"temperature", s.temperature},
-          {"top_k", s.top_k},
-          {"top_p", s.top_p},
-          {"min_p", s.min_p},
-          {"repeat_penalty", s.repeat_penalty},
-          {"repeat_last_n", s.repeat_last_n},
-          {"presence_penalty", s.presence_penalty},
-          {"frequency_penalty", s.frequency_penalty},
-          {"max_tokens", generation.max_tokens},
-          {"stop", generation.stop}};
 }
 
 Json budget_json(const RevivalBudget& budget) {
@@ -81,25 +68,35 @@ Json lazy_choices() {
   return json;
 }
 
-}  // namespace
+Json model_json(const ModelService& service) {
+  const ModelInfo& info = service.info;
+  return {{"id", service.name},
+          {"object", "model"},
+          {"created", static_cast<int64_t>(service.created)},
+          {"owned_by", "lazyllm"},
+          {"meta",
+           {{"architecture", info.architecture},
+            {"n_vocab", info.vocabulary_size},
+            {"n_ctx_train", info.context_length},
+            {"n_ctx", service.scheduler->options().context},
+            {"n_embd", info.hidden_size},
+            {"n_layer", info.layers},
+            {"n_params", info.parameters},
+            {"size", info.file_bytes}}}};
+}
 
 void list_models(ModelService& service, Exchange& exchange) {
-  const ModelInfo& info = service.info;
-  respond(exchange, {{"object", "list"},
-                     {"data",
-                      {{{"id", service.name},
-                        {"object", "model"},
-                        {"created", static_cast<int64_t>(service.created)},
-                        {"owned_by", "lazyllm"},
-                        {"meta",
-                         {{"architecture", info.architecture},
-                          {"n_vocab", info.vocabulary_size},
-                          {"n_ctx_train", info.context_length},
-                          {"n_ctx", service.scheduler->options().context},
-                          {"n_embd", info.hidden_size},
-                          {"n_layer", info.layers},
-                          {"n_params", info.parameters},
-                          {"size", info.file_bytes}}}}}}});
+  respond(exchange, {{"object", "list"}, {"data", {model_json(service)}}});
+}
+
+void show_model(ModelService& service, Exchange& exchange) {
+  if (exchange.path_rest != service.name) {
+    throw RequestError(404, "invalid_request_error", "model_not_found",
+                       fmt::format("the model \"{}\" is not served here; there is \"{}\"",
+                                   exchange.path_rest.substr(0, 200), service.name),
+                       "model");
+  }
+  respond(exchange, model_json(service));
 }
 
 void tokenize(ModelService& service, Exchange& exchange) {
@@ -134,6 +131,18 @@ void apply_template(ModelService& service, Exchange& exchange) {
   respond(exchange, {{"prompt", service.model->render_chat_template(chat.messages, chat.options)}});
 }
 
+/// What holds for requests that say nothing. llama-server puts it under "params".
+Json default_settings(const ModelService& service) {
+  GenerationRequest request;
+  request.answer.generation = service.defaults.generation;
+  Json settings = generation_settings(request, service.defaults.generation.sampling.seed);
+  if (service.defaults.random_seed) settings["seed"] = -1;  // a new one each time
+  return {{"id", 0},
+          {"n_ctx", service.scheduler->options().context},
+          {"is_processing", false},
+          {"params", std::move(settings)}};
+}
+
 void show_properties(ModelService& service, Exchange& exchange) {
   const SchedulerOptions& options = service.scheduler->options();
   const ModelInfo& info = service.info;
@@ -147,7 +156,8 @@ void show_properties(ModelService& service, Exchange& exchange) {
                      {"isa", info.isa},
                      {"chat_template", service.model->chat_template()},
                      {"chat_template_has_tools", info.chat_template_has_tools},
-                     {"default_generation_settings", generation_json(service.defaults.generation)},
+                     {"model_path", info.path},
+                     {"default_generation_settings", default_settings(service)},
                      {"default_lazy", pruning_json(service.defaults)},
                      {"lazy", lazy_choices()},
                      {"cache_bytes", options.cache_bytes},
@@ -169,8 +179,29 @@ void show_slots(ModelService& service, Exchange& exchange) {
 }
 
 void show_metrics(ModelService& service, Exchange& exchange) {
+  exchange.response.set_header("Process-Start-Time-Unix", std::to_string(service.metrics->start()));
   exchange.response.set_content(service.metrics->text(service.scheduler->metrics()),
                                 "text/plain; version=0.0.4; charset=utf-8");
+}
+
+}  // namespace
+
+std::span<const Endpoint> native_endpoints() {
+  static constexpr auto kEndpoints = std::to_array<Endpoint>({
+      {"POST", "/completion", answer_native_completion},
+      {"POST", "/completions", answer_native_completion},
+      {"GET", "/v1/models", list_models},
+      {"GET", "/models", list_models},
+      {"GET", "/v1/models/{model}", show_model},
+      {"GET", "/models/{model}", show_model},
+      {"POST", "/tokenize", tokenize},
+      {"POST", "/detokenize", detokenize},
+      {"POST", "/apply-template", apply_template},
+      {"GET", "/props", show_properties},
+      {"GET", "/slots", show_slots},
+      {"GET", "/metrics", show_metrics},
+  });
+  return kEndpoints;
 }
 
 }  // namespace lazyllm::server

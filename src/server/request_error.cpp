@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/request_error.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 namespace lazyllm::server {
@@ -18,7 +20,7 @@ Kind kind_of(ErrorCode code) {
     case ErrorCode::invalid_input:
       return {400, "invalid_request_error", "invalid_value"};
     case ErrorCode::context_full:
-      return {400, "invalid_request_error", "context_length_exceeded"};
+      return {400, "exceed_context_size_error", "context_length_exceeded"};
     case ErrorCode::unsupported:
       return {501, "not_supported_error", "unsupported"};
     case ErrorCode::overloaded:
@@ -50,17 +52,29 @@ std::string RequestError::to_json() const {
   const auto text_or_null = [](const std::string& text) {
     return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
   };
-  const nlohmann::ordered_json json = {{"error",
-                                        {{"message", what()},
-                                         {"type", type_},
-                                         {"code", text_or_null(code_)},
-                                         {"param", text_or_null(param_)}}}};
+  nlohmann::ordered_json json = {{"error",
+                                  {{"message", what()},
+                                   {"type", type_},
+                                   {"code", text_or_null(code_)},
+                                   {"param", text_or_null(param_)}}}};
+  if (numbers_) {
+    json["error"]["n_prompt_tokens"] = numbers_->prompt_tokens;
+    json["error"]["n_ctx"] = numbers_->context;
+  }
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 RequestError invalid_request(const std::string& param, const std::string& message,
                              const std::string& code) {
   return {400, "invalid_request_error", code, message, param};
+}
+
+RequestError context_exceeded(int64_t prompt_tokens, int64_t context, const std::string& advice) {
+  return RequestError(400, "exceed_context_size_error", "context_length_exceeded",
+                      fmt::format("the request exceeds the available context size: the prompt has "
+                                  "{} tokens but the context holds {}; shorten the prompt{}",
+                                  prompt_tokens, context, advice))
+      .with_numbers({prompt_tokens, context});
 }
 
 RequestError error_of_status(int status) {

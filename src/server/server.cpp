@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lazyllm/server.h"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <atomic>
 #include <ctime>
 
+#include "lazyllm/version.h"
+#include "server/anthropic_protocol.h"
 #include "server/completion_endpoints.h"
 #include "server/http_server.h"
 #include "server/model_service.h"
 #include "server/native_endpoints.h"
+#include "server/ollama_protocol.h"
 #include "server/page.h"
+#include "server/responses_protocol.h"
 
 namespace lazyllm {
 namespace {
@@ -17,6 +24,16 @@ using server::Exchange;
 
 // For requests that only ask, such as /tokenize, beside those being answered.
 constexpr int kSpareThreads = 64;
+
+/// What the server speaks.
+constexpr std::array kProtocols = {server::openai_endpoints, server::native_endpoints,
+                                   server::anthropic_endpoints, server::ollama_endpoints,
+                                   server::responses_endpoints};
+
+/// Begins with "b" as clients of llama-server expect.
+std::string fingerprint(const ModelInfo& info) {
+  return fmt::format("b{}-{}-{}", version(), info.architecture, info.isa);
+}
 
 server::HttpOptions http_options(const ServerOptions& options) {
   server::HttpOptions http;
@@ -38,8 +55,7 @@ server::HttpOptions http_options(const ServerOptions& options) {
 struct Server::Implementation {
   explicit Implementation(const ServerOptions& given);
 
-  using Endpoint = void (*)(server::ModelService&, Exchange&);
-  void route(const char* method, const char* path, Endpoint endpoint);
+  void route(const server::Endpoint& endpoint);
   void show_health(Exchange& exchange);
   /// Errors: RequestError 503 while there is no model.
   std::shared_ptr<server::ModelService> service() const;
@@ -62,24 +78,21 @@ Server::Implementation::Implementation(const ServerOptions& given) : options(giv
                 {[this](Exchange& exchange) { show_health(exchange); }, /*open=*/true,
                  /*quick=*/true});
   }
-  route("POST", "/v1/chat/completions", server::answer_chat);
-  route("POST", "/v1/completions", server::answer_completion);
-  route("GET", "/v1/models", server::list_models);
-  route("POST", "/tokenize", server::tokenize);
-  route("POST", "/detokenize", server::detokenize);
-  route("POST", "/apply-template", server::apply_template);
-  route("GET", "/props", server::show_properties);
-  route("GET", "/slots", server::show_slots);
-  route("GET", "/metrics", server::show_metrics);
+  for (const auto list : kProtocols) {
+    for (const server::Endpoint& endpoint : list()) route(endpoint);
+  }
   if (options.page) server::add_page(*http);
   http->start();
 }
 
-void Server::Implementation::route(const char* method, const char* path, Endpoint endpoint) {
-  http->route(method, path, {[this, endpoint](Exchange& exchange) {
-                const std::shared_ptr<server::ModelService> held = service();
-                endpoint(*held, exchange);
-              }});
+void Server::Implementation::route(const server::Endpoint& endpoint) {
+  server::Route route;
+  route.handler = [this, endpoint](Exchange& exchange) {
+    const std::shared_ptr<server::ModelService> held = service();
+    endpoint.answer(*held, exchange);
+  };
+  route.error_text = endpoint.error_text;
+  http->route(endpoint.method, endpoint.path, route);
 }
 
 std::shared_ptr<server::ModelService> Server::Implementation::service() const {
@@ -96,7 +109,9 @@ void Server::Implementation::show_health(Exchange& exchange) {
 }
 
 Server::Server(const ServerOptions& options)
-    : implementation_(std::make_unique<Implementation>(options)) {}
+    : implementation_(std::make_unique<Implementation>(options)) {
+  open_log();
+}
 
 Server::~Server() {
   stop(std::chrono::milliseconds(0));
@@ -107,6 +122,8 @@ void Server::serve(std::shared_ptr<const Model> model) {
   auto service = std::make_shared<server::ModelService>();
   service->info = model->info();
   service->name = self.options.model_name;
+  service->fingerprint = fingerprint(service->info);
+  service->strict_model = self.options.strict_model;
   service->created = std::time(nullptr);
   SessionOptions probe;
   probe.pruning = self.options.pruning;
@@ -126,6 +143,16 @@ void Server::serve(std::shared_ptr<const Model> model) {
   service->metrics = &self.metrics;
   service->model = std::move(model);
   std::atomic_store(&self.current, service);
+}
+
+void Server::set_api_keys(const std::vector<std::string>& keys) {
+  implementation_->http->set_api_keys(keys);
+}
+
+void Server::open_log() {
+  const ServerOptions& options = implementation_->options;
+  server::set_log(options.log_file,
+                  options.log_format == "json" ? server::LogFormat::json : server::LogFormat::text);
 }
 
 int Server::port() const {

@@ -45,12 +45,17 @@ Json timings_json(const AnswerEnd& end) {
   const double predicted_ms = s.total_ms - s.ttft_ms;
   // The first token comes out of the prefill, so one interval less than tokens.
   const int64_t intervals = std::max<int64_t>(s.generated_tokens - 1, 0);
+  const auto each = [](double milliseconds, int64_t tokens) {
+    return tokens > 0 ? milliseconds / static_cast<double>(tokens) : 0.0;
+  };
   return {{"cache_n", end.cached_tokens},
           {"prompt_n", computed},
           {"prompt_ms", work_ttft_ms(end)},
+          {"prompt_per_token_ms", each(work_ttft_ms(end), computed)},
           {"prompt_per_second", per_second(computed, work_ttft_ms(end))},
           {"predicted_n", s.generated_tokens},
           {"predicted_ms", predicted_ms},
+          {"predicted_per_token_ms", each(predicted_ms, intervals)},
           {"predicted_per_second", per_second(intervals, predicted_ms)},
           {"queue_ms", end.queue_ms}};
 }

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from serving import ServeProcess
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LAZYLLM_BUILD", ROOT / "build" / "release"))
 
@@ -78,3 +80,20 @@ def smollm2() -> pathlib.Path:
     if not path.exists():
         pytest.skip("the default model is absent; ./quickstart fetches it")
     return path
+
+
+@pytest.fixture(scope="module")
+def chat(program, smollm2, root):
+    """The default model, with a template that knows tools."""
+    template = root / "tests" / "chat_template" / "family_tagged_tools.jinja"
+    with ServeProcess(program.path, "-m", smollm2, "--alias", "small", "--temp", 0, "-c", 4096, "--parallel", 4, "--chat-template-file", template) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stories(program, data):
+    """A model of 260,000 parameters without a chat template, behind keys, with short limits."""
+    keys = "--api-key", "first", "--api-key", "second"
+    with ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", *keys, "--parallel", 2, "--max-queue", 2,
+                      "--max-body", 1) as server:
+        yield server

@@ -69,6 +69,16 @@ class ServeProcess:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
+    def exchange(self, path: str, body=None, *, method=None, headers=None, timeout: float = 120):
+        """Status, headers and the body's bytes."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as response:
+                return response.status, response.headers, response.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
     def get(self, path: str, **options) -> tuple[int, dict]:
         return self.ask(path, **options)
 
@@ -139,3 +149,17 @@ class ServeProcess:
         with urllib.request.urlopen(self.url + "/metrics", timeout=30) as response:
             text = response.read().decode()
         return float(re.search(rf"^lazyllm:{name} (\S+)$", text, re.MULTILINE).group(1))
+
+
+# --- requests that many tests make ---
+
+HI = [{"role": "user", "content": "Name three colours."}]
+AUTH = {"Authorization": "Bearer second"}
+
+
+def complete(server, headers=AUTH, **body):
+    return server.ask("/v1/completions", {"prompt": "Once upon a time", "temperature": 0, **body}, headers=headers)
+
+
+def long_chat(words: int = 600) -> list[dict]:
+    return [{"role": "system", "content": "You are \u00e9xact. \U0001f9a5"}, {"role": "user", "content": "The owl sat in the tree. " * (words // 6) + "Who sat?"}]

@@ -10,43 +10,16 @@ import urllib.request
 
 import openai
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
+from serving import AUTH, HI, ServeProcess, complete, long_chat
 
-from serving import ServeProcess
-
-HI = [{"role": "user", "content": "Name three colours."}]
 WEATHER = {"type": "function", "function": {"name": "get_weather", "description": "The weather of a city.", "parameters": {
     "type": "object", "properties": {"city": {"type": "string", "maxLength": 20}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
     "required": ["city", "days"], "additionalProperties": False}}}
 
 
 @pytest.fixture(scope="module")
-def chat(program, smollm2, root):
-    """The default model, with a template that knows tools."""
-    template = root / "tests" / "chat_template" / "family_tagged_tools.jinja"
-    with ServeProcess(program.path, "-m", smollm2, "--alias", "small", "--temp", 0, "-c", 4096, "--parallel", 4, "--chat-template-file", template) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def stories(program, data):
-    """A model of 260,000 parameters without a chat template, behind keys, with short limits."""
-    keys = "--api-key", "first", "--api-key", "second"
-    with ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", *keys, "--parallel", 2, "--max-queue", 2,
-                      "--max-body", 1) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def client(chat):
     return openai.OpenAI(base_url=chat.url + "/v1", api_key="none", max_retries=0)
-
-
-AUTH = {"Authorization": "Bearer second"}
-
-
-def complete(server, headers=AUTH, **body):
-    return server.ask("/v1/completions", {"prompt": "Once upon a time", "temperature": 0, **body}, headers=headers)
 
 
 # --- the real client ---
@@ -73,7 +46,11 @@ def test_stream_gives_the_same_answer(client):
     whole = client.chat.completions.create(model="small", messages=HI, max_tokens=24)
     chunks = list(client.chat.completions.create(model="small", messages=HI, max_tokens=24, stream=True,
                                                  stream_options={"include_usage": True}))
-    assert chunks[0].choices[0].delta.role == "assistant"
+    assert chunks[0].choices[0].delta.role == "assistant" and chunks[0].choices[0].delta.content is None
+    assert not any(chunk.choices[0].delta.role for chunk in chunks[1:-1])
+    assert not chunks[-2].choices[0].delta.content and chunks[-2].choices[0].finish_reason
+    assert all("usage" in chunk.model_fields_set and chunk.usage is None for chunk in chunks[:-1])
+    assert {chunk.system_fingerprint for chunk in chunks} == {whole.system_fingerprint} and whole.system_fingerprint.startswith("b")
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert text == whole.choices[0].message.content
     reasons = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
@@ -175,7 +152,6 @@ def test_a_required_tool_is_called(client):
 
 
 @pytest.mark.parametrize("change, error, code", [
-    ({"model": "gpt-9"}, openai.NotFoundError, "model_not_found"),
     ({"temperature": -1}, openai.BadRequestError, "invalid_value"),
     ({"messages": []}, openai.BadRequestError, "invalid_value"),
     ({"messages": [{"role": "user", "content": "word " * 5000}]}, openai.BadRequestError, "context_length_exceeded"),
@@ -186,8 +162,45 @@ def test_a_required_tool_is_called(client):
 def test_errors_as_the_client_sees_them(client, change, error, code):
     with pytest.raises(error) as refused:
         client.chat.completions.create(**{"model": "small", "messages": HI, "max_tokens": 2, **change})
-    assert refused.value.code == code and refused.value.type == "invalid_request_error"
+    assert refused.value.code == code and refused.value.type in {"invalid_request_error", "exceed_context_size_error"}
     assert client.chat.completions.create(model="small", messages=HI, max_tokens=1).choices
+
+
+def test_any_model_name_is_served_unless_strict(client, program, data):
+    answer = client.chat.completions.create(model="gpt-4o", messages=HI, max_tokens=1)
+    assert answer.model == "small"
+    assert client.models.retrieve("small").id == "small"
+    with pytest.raises(openai.NotFoundError):
+        client.models.retrieve("org/other")
+    with ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", "--strict-model") as server:
+        status, answer = complete(server, model="gpt-4o", max_tokens=1)
+        assert status == 404 and answer["error"]["code"] == "model_not_found"
+        assert complete(server, model="stories260K", max_tokens=1)[0] == complete(server, max_tokens=1)[0] == 200
+
+
+def test_a_prompt_too_long_is_told_as_clients_expect(chat):
+    for path, body in (("/v1/chat/completions", {"messages": [{"role": "user", "content": "word " * 5000}]}), ("/completion", {"prompt": "word " * 5000})):
+        for stream in (False, True):
+            status, answer = chat.ask(path, {**body, "stream": stream})
+            error = answer["error"]
+            assert status == 400 and error["type"] == "exceed_context_size_error" and error["code"] == "context_length_exceeded"
+            assert error["n_ctx"] == 4096 and error["n_prompt_tokens"] > 5000
+            assert "exceeds the available context size" in error["message"]
+
+
+def test_offsets_count_code_points_of_the_text(chat, stories, data):
+    body = json.loads((data / "faults" / "f08_offsets.json").read_text())
+    choice = chat.ask("/v1/completions", body)[1]["choices"][0]
+    offsets = choice["logprobs"]["text_offset"]
+    assert choice["text"].startswith("user\n\u00e9") and offsets[:4] == [0, 0, 4, 5] and offsets == sorted(offsets)
+    assert [choice["text"][offset:offset + 1] for offset in offsets[1:4]] == ["u", "\n", "\u00e9"]
+    events = chat.events("/v1/completions", {**body, "stream": True})[:-1]
+    assert [offset for event in events for offset in (event["choices"][0]["logprobs"] or {"text_offset": []})["text_offset"]] == offsets
+    # A vocabulary that drops the first space.
+    choice = complete(stories, prompt="Once upon", max_tokens=4, logprobs=0, echo=True)[1]["choices"][0]
+    logprobs = choice["logprobs"]
+    for token, begin in list(zip(logprobs["tokens"], logprobs["text_offset"]))[1:]:
+        assert choice["text"][begin:].startswith(token.lstrip() if begin == 0 else token)
 
 
 def test_keys(stories):
@@ -206,10 +219,6 @@ def test_a_model_without_template(stories):
 
 
 # --- lazy ---
-
-
-def long_chat(words: int = 600) -> list[dict]:
-    return [{"role": "system", "content": "You are \u00e9xact. \U0001f9a5"}, {"role": "user", "content": "The owl sat in the tree. " * (words // 6) + "Who sat?"}]
 
 
 def test_the_answer_tells_what_was_computed(chat):
@@ -244,36 +253,46 @@ def test_policies_and_streams_agree(chat):
         events = chat.events("/v1/chat/completions", {**body, "stream": True, "return_progress": True})
         assert events[-1] == "[DONE]"
         assert whole["lazy"]["policy"] == events[-2]["lazy"]["policy"] == policy
-        text = "".join(event["choices"][0]["delta"].get("content", "") for event in events[:-1] if event["choices"])
+        text = "".join(event["choices"][0]["delta"].get("content") or "" for event in events[:-1] if event["choices"])
         assert text == whole["choices"][0]["message"]["content"]
         progress = [event["prompt_progress"] for event in events[:-1] if "prompt_progress" in event]
-        assert all(p["total"] == whole["usage"]["prompt_tokens"] and p["cache"] <= p["processed"] <= p["total"] for p in progress)
+        assert all(p["total"] == whole["usage"]["prompt_tokens"] for p in progress)
+        processed = [p["processed"] for p in progress]
+        assert processed[0] == progress[0]["cache"] and processed[-1] == progress[-1]["total"]
+        assert all(a < b for a, b in zip(processed, processed[1:]))
 
 
-# --- llama-server's endpoints ---
+def test_preflights_of_browser_clients(program, data):
+    origins = "https://a.example,http://localhost,http://127.0.0.1:9"
+    model = data / "models" / "stories260K.gguf"
+    asked = "authorization, content-type, x-request-id, " + ", ".join(f"x-stainless-{name}" for name in (
+        "arch", "lang", "os", "package-version", "retry-count", "runtime", "runtime-version", "timeout"))
+    wanted = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": asked}
+    with ServeProcess(program.path, "-m", model, "--cors-origin", origins, "--api-key", "k") as server:
+        for origin in ("https://a.example", "http://localhost:5173", "http://localhost", "http://127.0.0.1:9"):
+            status, headers, _ = server.exchange("/v1/chat/completions", method="OPTIONS", headers={"Origin": origin, **wanted})
+            assert status == 204 and headers["Access-Control-Allow-Origin"] == origin
+            assert set(asked.split(", ")) <= {name.strip().lower() for name in headers["Access-Control-Allow-Headers"].split(",")}
+        assert server.exchange("/v1/models", method="OPTIONS", headers={"Origin": "http://b.example", **wanted})[0] == 403
+        status, headers, _ = server.exchange("/v1/models", headers={"Origin": "https://a.example", "Authorization": "Bearer k"})
+        assert status == 200 and "X-Request-Id" in headers["Access-Control-Expose-Headers"]
+    with ServeProcess(program.path, "-m", model, "--cors-origin", "localhost") as server:
+        for origin in ("http://localhost:5173", "https://127.0.0.1", "http://[::1]:3000"):
+            status, headers, _ = server.exchange("/v1/models", method="OPTIONS", headers={"Origin": origin, **wanted})
+            assert status == 204 and headers["Access-Control-Allow-Origin"] == origin
+        for origin in ("http://localhost.example", "http://notlocalhost", "null"):
+            assert server.exchange("/v1/models", method="OPTIONS", headers={"Origin": origin, **wanted})[0] == 403
 
 
-def test_tokenize_and_back(chat):
-    text = "Hello w\u00f6rld <|im_end|> \U0001f9a5"
-    tokens = chat.ask("/tokenize", {"content": text, "parse_special": False})[1]["tokens"]
-    assert chat.ask("/detokenize", {"tokens": tokens}) == (200, {"content": text})
-    pieces = chat.ask("/tokenize", {"content": text, "with_pieces": True})[1]["tokens"]
-    assert b"".join(p["piece"].encode() if isinstance(p["piece"], str) else bytes(p["piece"]) for p in pieces).decode() == text
-    assert len(pieces) < len(tokens)  # <|im_end|> became one token
-    assert chat.ask("/detokenize", {"tokens": [10**9]})[0] == 400
-    assert chat.ask("/apply-template", {"messages": HI})[1]["prompt"].endswith("<|im_start|>assistant\n")
-
-
-def test_health_properties_slots_metrics(chat):
-    assert chat.get("/health") == (200, {"status": "ok"}) == chat.get("/v1/health")
-    properties = chat.get("/props")[1]
-    assert properties["total_slots"] == 4 == len(chat.get("/slots")[1]) and properties["n_ctx"] == 4096
-    assert {policy["name"] for policy in properties["lazy"]["policies"]} >= {"dense", "lazy"}
-    with urllib.request.urlopen(chat.url + "/metrics") as response:
-        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-        families = {family.name: family for family in text_string_to_metric_families(response.read().decode())}
-    assert families["lazyllm:tokens_predicted"].samples[0].value > 0
-    assert families["lazyllm:time_to_first_token_seconds"].type == "histogram"
+def test_a_silent_request_is_kept_alive(program, smollm2):
+    """What is not streamed gets white space before its JSON; what is streamed gets comments."""
+    with ServeProcess(program.path, "-m", smollm2, "--keep-alive-seconds", 0.2, "--temp", 0) as server:
+        body = {"messages": long_chat(6000), "max_tokens": 2, "lazy": {"policy": "dense"}, "cache_prompt": False}
+        status, headers, text = server.exchange("/v1/chat/completions", body)
+        assert status == 200 and headers["Transfer-Encoding"] == "chunked" and text.startswith(b"  ")
+        assert json.loads(text)["choices"][0]["finish_reason"] == "length"
+        events = server.events("/v1/chat/completions", {**body, "stream": True})
+        assert events[:2] == [": ping", ": ping"]
 
 
 def test_page(chat):

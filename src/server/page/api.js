@@ -36,7 +36,10 @@ async function errorOf(response) {
     // Not an error object: the status has to do.
   }
   const wait = response.headers.get('Retry-After');
-  if (response.status === 503 && wait) message += ` Try again in ${wait} s.`;
+  if (response.status === 503 && wait) {
+    if (!/[.!?]$/.test(message)) message += '.';
+    message += ` Try again in ${wait} s.`;
+  }
   return new ServerError(message, response.status);
 }
 
