@@ -43,7 +43,6 @@ using ConstraintFactory = std::function<std::shared_ptr<TokenConstraint>()>;
 ConstraintFactory grammar_constraints(std::shared_ptr<const Model> model, std::string_view gbnf);
 
 /// Answers that match a regular expression as a whole, in the subset of "pattern" in a schema.
-ConstraintFactory pattern_constraints(std::shared_ptr<const Model> model,
-                                      std::string_view pattern);
+ConstraintFactory pattern_constraints(std::shared_ptr<const Model> model, std::string_view pattern);
 
 }  // namespace lazyllm

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The whole public API. Three parts have headers of their own: the HTTP
-// server (lazyllm/server.h), evaluation (lazyllm/evaluation/), and what only research needs
-// (lazyllm/research/research.h).
+// The whole public API. Four parts have headers of their own: the HTTP server
+// (lazyllm/server.h), models by name (lazyllm/model_store.h), evaluation (lazyllm/evaluation/),
+// and what only research needs (lazyllm/research/research.h).
 #include "lazyllm/document.h"
 #include "lazyllm/error.h"
 #include "lazyllm/json_constraint.h"

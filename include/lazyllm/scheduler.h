@@ -123,7 +123,7 @@ struct SchedulerOptions {
   /// While nobody waits, carry snapshots on to all layers, so that a later question about them
   /// costs what its own words cost. Needs cache_bytes.
   bool deepen_when_idle = false;
-  int64_t max_queue = 64;                                   ///< requests that may wait
+  int64_t max_queue = 64;  ///< requests that may wait
   /// Most time a prefill may take between two steps of answers under way; 0: 1.5 times such a step.
   double prefill_slice_ms = 0.0;
 };

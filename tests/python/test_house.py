@@ -36,7 +36,7 @@ def test_the_program_is_thin(root):
 def test_one_header_is_the_whole_api(root):
     whole = (root / "include/lazyllm/lazyllm.h").read_text()
     missing = [file.name for file in (root / "include/lazyllm").glob("*.h")
-               if file.name not in {"lazyllm.h", "server.h"} and f'#include "lazyllm/{file.name}"' not in whole]
+               if file.name not in {"lazyllm.h", "server.h", "model_store.h"} and f'#include "lazyllm/{file.name}"' not in whole]
     assert not missing, f"lazyllm.h leaves out {missing}"
     research = (root / "include/lazyllm/research/research.h").read_text()
     assert all(f"research/{file.name}" in research for file in (root / "include/lazyllm/research").glob("*.h") if file.name != "research.h")
