@@ -13,6 +13,7 @@
 #include "lazyllm/model.h"
 #include "lazyllm/options.h"
 #include "lazyllm/policies.h"
+#include "lazyllm/prefill_cost.h"
 #include "lazyllm/profile.h"
 #include "lazyllm/scheduler.h"
 #include "lazyllm/session.h"

@@ -5,7 +5,7 @@
 
 #include "lazy/selection.h"
 
-namespace lazyllm::engine {
+namespace lazyllm {
 namespace {
 constexpr int64_t kFewestRows = 64;
 }  // namespace
@@ -24,6 +24,19 @@ PrefillOperations prefill_operations(const Model& model, std::span<const int64_t
   return {whole.linear() - (saved.linear() - constant.linear()),
           whole.attention - (saved.attention - constant.attention)};
 }
+
+void PrefillRates::note(const PrefillOperations& done, int64_t rows, double linear_ms,
+                        double attention_ms) {
+  if (rows < kFewestRows || done.linear <= 0.0 || done.attention <= 0.0) return;
+  if (linear_ms <= 0.0 || attention_ms <= 0.0) return;
+  linear_ms_ = linear_ms / done.linear;
+  attention_ms_ = attention_ms / done.attention;
+  measured_ = true;
+}
+
+}  // namespace lazyllm
+
+namespace lazyllm::engine {
 
 std::vector<int64_t> expected_set_sizes(const lazy::Policy& policy, int64_t tokens,
                                         int64_t protected_tokens, int layers) {
@@ -45,15 +58,6 @@ int exact_depth(const lazy::Policy& policy, int layers) {
     if (policy.keep_after(layer, lazy::StepKind::prompt)) return layer;
   }
   return layers;
-}
-
-void PrefillRates::note(const PrefillOperations& done, int64_t rows, double linear_ms,
-                        double attention_ms) {
-  if (rows < kFewestRows || done.linear <= 0.0 || done.attention <= 0.0) return;
-  if (linear_ms <= 0.0 || attention_ms <= 0.0) return;
-  linear_ms_ = linear_ms / done.linear;
-  attention_ms_ = attention_ms / done.attention;
-  measured_ = true;
 }
 
 }  // namespace lazyllm::engine

@@ -90,7 +90,7 @@ struct Scheduler::Implementation {
   std::vector<lazy::StepPart*> decode_parts;
   size_t next_prefill = 0;  // whose turn it is
   engine::SliceBudget slice;
-  engine::PrefillRates rates;
+  PrefillRates rates;
   engine::Admission admission{0, 0};
   SchedulerMetrics counters;
 

@@ -7,17 +7,15 @@ namespace lazyllm::server {
 
 CostModel::CostModel(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
 
-engine::PrefillOperations CostModel::work(const Statistics& run,
-                                          engine::CachedPrefix cached) const {
-  return engine::prefill_operations(*model_, run.kept_per_layer, cached);
+PrefillOperations CostModel::work(const Statistics& run, CachedPrefix cached) const {
+  return prefill_operations(*model_, run.kept_per_layer, cached);
 }
 
 std::optional<double> CostModel::dense_ttft_ms(const Statistics& run, double ttft_ms,
-                                               engine::CachedPrefix cached,
-                                               engine::CachedPrefix dense_cached) {
+                                               CachedPrefix cached, CachedPrefix dense_cached) {
   if (run.kept_per_layer.empty()) return std::nullopt;
   const std::vector<int64_t> all(run.kept_per_layer.size(), run.prompt_tokens);
-  const engine::PrefillOperations dense = engine::prefill_operations(*model_, all, dense_cached);
+  const PrefillOperations dense = prefill_operations(*model_, all, dense_cached);
 
   const std::lock_guard lock(mutex_);
   rates_.note(work(run, cached), run.prompt_tokens - cached.tokens, run.linear_ms,

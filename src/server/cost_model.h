@@ -6,8 +6,8 @@
 #include <mutex>
 #include <optional>
 
-#include "engine/prefill_cost.h"
 #include "lazyllm/model.h"
+#include "lazyllm/prefill_cost.h"
 #include "lazyllm/session.h"
 
 namespace lazyllm::server {
@@ -19,19 +19,18 @@ class CostModel {
   explicit CostModel(std::shared_ptr<const Model> model);
 
   /// What the prefill of a run computed, without what came from the cache.
-  engine::PrefillOperations work(const Statistics& run, engine::CachedPrefix cached) const;
+  PrefillOperations work(const Statistics& run, CachedPrefix cached) const;
 
   /// Time to first token of a dense run that finds `dense_cached` in the cache; nothing before a
   /// first measurement. `ttft_ms`: the run's, without its wait in the queue; `cached`: what that
   /// found.
-  std::optional<double> dense_ttft_ms(const Statistics& run, double ttft_ms,
-                                      engine::CachedPrefix cached,
-                                      engine::CachedPrefix dense_cached = {});
+  std::optional<double> dense_ttft_ms(const Statistics& run, double ttft_ms, CachedPrefix cached,
+                                      CachedPrefix dense_cached = {});
 
  private:
   std::shared_ptr<const Model> model_;
   std::mutex mutex_;
-  engine::PrefillRates rates_;
+  PrefillRates rates_;
 };
 
 }  // namespace lazyllm::server

@@ -282,7 +282,10 @@ void HttpSession::dispatch() {
     service_.answer(*exchange_, decision_);
     return send_response();
   }
-  if (threads_.try_run([self = shared_from_this()] { self->run_handler(); })) return;
+  // Between two pieces of an answer nothing waits for the network: the server's thread must not end
+  // for that.
+  auto busy = asio::make_work_guard(socket_.get_executor());
+  if (threads_.try_run([self = shared_from_this(), busy] { self->run_handler(); })) return;
   decision_.refusal = error_of_status(503);
   service_.answer(*exchange_, decision_);
   send_response();

@@ -63,15 +63,15 @@ Json timings_json(const AnswerEnd& end) {
 Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost) {
   const Statistics& s = end.statistics;
   const PrefillPlan& plan = end.plan;
-  const engine::CachedPrefix cached{end.cached_tokens, plan.cached_depth};
-  const auto dense_estimate = [&](engine::CachedPrefix found) {
+  const CachedPrefix cached{end.cached_tokens, plan.cached_depth};
+  const auto dense_estimate = [&](CachedPrefix found) {
     const auto estimate = cost.dense_ttft_ms(s, work_ttft_ms(end), cached, found);
     return estimate ? Json(*estimate) : Json();
   };
   const Json dense_ttft_ms = dense_estimate({});
   const Json dense_cached_ttft_ms =
       dense_estimate({plan.dense_cached_tokens, plan.dense_cached_depth});
-  const engine::PrefillOperations work = cost.work(s, cached);
+  const PrefillOperations work = cost.work(s, cached);
   return {{"policy", s.policy},
           {"schedule", s.schedule},
           {"layers", model.layers},

@@ -313,7 +313,7 @@ def test_page(chat):
     (b"", "invalid_json"), (b"{", "invalid_json"), (b"[]", "invalid_json"), (b'{"prompt": "\xff"}', "invalid_json"),
     (b'{"prompt": "x", "temperature": NaN}', "invalid_json"), (b'{"prompt": "x", "temperature": 1e999}', "invalid_json"),
     (b'{"a":' * 50000, "invalid_json"), (b'{"prompt": ' + b"[" * 100000 + b"}", "invalid_json"),
-    (b'{"prompt": 5}', "invalid_type"), (b'{"prompt": [1, "x"]}', "invalid_type"), (b'{"prompt": [99999999]}', "invalid_value"),
+    (b'{"prompt": 5}', "invalid_type"), (b'{"prompt": [99999999]}', "invalid_value"),
     (b'{"prompt": ""}', None), (b"{}", "missing_required_parameter"), (b'{"prompt": "x", "n": 1e9}', "invalid_value"),
 ])
 def test_bad_bodies(stories, body, code):
