@@ -113,7 +113,7 @@ function(lazyllm_public_library)
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   install(TARGETS lazyllm EXPORT lazyllmTargets COMPONENT dev)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/lazyllm DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-    COMPONENT dev PATTERN server.h EXCLUDE)  # its library stays in the build
+    COMPONENT dev PATTERN server.h EXCLUDE PATTERN model_store.h EXCLUDE)  # stay in the build
   set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lazyllm)
   install(EXPORT lazyllmTargets NAMESPACE lazyllm:: DESTINATION ${package_dir} COMPONENT dev)
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/lazyllmConfig.cmake.in

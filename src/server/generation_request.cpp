@@ -135,7 +135,7 @@ PruningOptions parse_pruning(const Fields& lazy, PruningOptions options) {
 }
 
 /// Who names a way to prune gets it, whatever the cache holds, unless told otherwise.
-Prefill parse_plan(const Fields& lazy) {
+Prefill parse_plan(const Fields& lazy, Prefill otherwise) {
   if (const auto plan = lazy.text("plan")) {
     if (*plan == "auto") return Prefill::soonest;
     if (*plan == "fixed") return Prefill::as_asked;
@@ -146,7 +146,14 @@ Prefill parse_plan(const Fields& lazy) {
   for (const char* name : {"policy", "prune", "score", "keep_mass", "score_pool"}) {
     if (lazy.find(name) != nullptr) return Prefill::as_asked;
   }
-  return Prefill::soonest;
+  return otherwise;
+}
+
+/// So does who names one by the server's flags.
+Prefill default_plan(const PruningOptions& flags) {
+  const bool named =
+      flags.policy != "lazy" || !flags.prune.empty() || flags.score || flags.keep_mass;
+  return named ? Prefill::as_asked : Prefill::soonest;
 }
 
 GenerationRequest parse_generation(const Fields& body, const RequestDefaults& defaults,
@@ -180,10 +187,10 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
   if (const auto options = body.object("stream_options")) {
     assign(request.include_usage, options->boolean("include_usage"));
   }
-  answer.prefill = Prefill::soonest;
+  answer.prefill = default_plan(defaults.pruning);
   if (const auto lazy = body.object("lazy")) {
     answer.pruning = parse_pruning(*lazy, answer.pruning);
-    answer.prefill = parse_plan(*lazy);
+    answer.prefill = parse_plan(*lazy, answer.prefill);
     if (const auto report = lazy->text("report")) {
       if (*report != "tokens") {
         throw invalid_request("lazy.report", "lazy.report can only be \"tokens\"");
