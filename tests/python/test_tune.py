@@ -180,7 +180,7 @@ def test_every_score_answers(program, stories, story, tmp_path):
 def test_what_tune_cannot_use_is_refused(program, stories, tmp_path):
     out = tmp_path / "x.profile.json"
     lines = tmp_path / "records.jsonl"
-    for content, says in [("not json\n", "records.jsonl:1"), ('{"prompt": "a"}\n', '"answer"'), ("", "is empty"), ("\n\n", "holds no prompts")]:
+    for content, says in [("not json\n", "records.jsonl:1"), ('{"prompt": "a"}\n', '"answer"'), ("", "is empty"), ("\n\n", "only blank lines")]:
         lines.write_text(content)
         result = program.run("tune", "-m", stories, "--data", lines, "--no-chat", "--out", out)
         assert result.returncode != 0 and says in result.stderr.decode()
