@@ -244,7 +244,9 @@ def test_reading_view_shows_what_each_layer_read(page, server, document):
     page.set("step", 0)
     assert page.shades() == before and page.all(".token.revived") == []
     assert [item.text for item in page.all("#legend li")][:3] == ["all 30 layers", "left after layer 20", "left after layer 10"]
-    assert "sooner" in page.id("reading-speed").text and "dense" in page.id("reading-speed").text
+    # A schedule of one's own is kept to, also where dense would find the whole document in the cache and be sooner.
+    speed = page.id("reading-speed").text
+    assert "dense" in speed and ("sooner" in speed or "later" in speed)
     assert page.console() == []
 
 
