@@ -83,7 +83,8 @@ struct PrefillPlan {
   int dense_cached_depth = 0;
   int cached_depth = 0;
   /// Of the layers alone. Before a first measurement (`measured`) in a unit that only compares.
-  double dense_ms = 0.0, pruned_ms = 0.0;
+  double dense_ms = 0.0;
+  std::optional<double> pruned_ms;  ///< none for a policy that edits the prompt: not known before
   bool measured = false;
 };
 

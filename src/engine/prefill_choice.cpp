@@ -38,17 +38,15 @@ PrefillPlan choose_prefill(const PrefillQuestion& question, const SnapshotCache&
   if (!prunes) return choice;
 
   const std::unique_ptr<lazy::Policy> pruning = lazy::create_policy(plan);
-  if (pruning->edits_prompt()) {
-    choice.pruned_ms = 0.0;  // not known before it has looked at the prompt
-    return choice;
-  }
+  choice.pruned_ms.reset();
+  if (pruning->edits_prompt()) return choice;
   const CachedPrefix pruned_cache =
       cached(exact_depth(*pruning, layers), std::max(1, pruning->score().window));
   choice.pruned_ms = rates.milliseconds(prefill_operations(
       question.model, expected_set_sizes(*pruning, tokens, question.protected_tokens, layers),
       pruned_cache));
   choice.dense_instead = question.wanted == Prefill::soonest && policy->is_for_speed &&
-                         choice.dense_ms <= choice.pruned_ms;
+                         choice.dense_ms <= *choice.pruned_ms;
   return choice;
 }
 

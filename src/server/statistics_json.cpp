@@ -22,14 +22,17 @@ Json plan_json(const AnswerEnd& end) {
   if (plan.dense_instead) {
     why = fmt::format("dense is as soon and loses nothing: {} of {} tokens are in the cache",
                       plan.dense_cached_tokens, end.statistics.prompt_tokens);
-  } else if (!dense && plan.pruned_ms >= plan.dense_ms) {
+  } else if (!dense && (!plan.pruned_ms || *plan.pruned_ms >= plan.dense_ms)) {
     why = "pruning was asked for";
   }
   Json json = {{"chosen", dense ? "dense" : end.statistics.policy},
                {"why", std::move(why)},
                {"cached_tokens", end.cached_tokens},
                {"cached_depth", plan.cached_depth}};
-  if (plan.measured) json["predicted_ms"] = {{"dense", plan.dense_ms}, {"asked", plan.pruned_ms}};
+  if (plan.measured) {
+    json["predicted_ms"] = {{"dense", plan.dense_ms},
+                            {"asked", plan.pruned_ms ? Json(*plan.pruned_ms) : Json()}};
+  }
   return json;
 }
 

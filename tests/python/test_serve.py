@@ -91,6 +91,17 @@ def test_chat_logprobs(client):
     assert tokens == [token.token for token in content]
 
 
+def test_a_prompt_may_mix_tokens_and_texts(stories):
+    """As llama-server takes it: the same prompt, however it is given."""
+    tokens = stories.ask("/tokenize", {"content": "Once upon", "add_special": True}, headers=AUTH)[1]["tokens"]
+    rest = stories.ask("/tokenize", {"content": " a time", "add_special": False}, headers=AUTH)[1]["tokens"]
+    answers = [stories.ask("/v1/completions", {"prompt": prompt, "max_tokens": 8, "temperature": 0}, headers=AUTH)
+               for prompt in ([*tokens, *rest], [*tokens, " a time"])]
+    assert [status for status, _ in answers] == [200, 200]
+    assert answers[0][1]["choices"][0]["text"] == answers[1][1]["choices"][0]["text"]
+    assert answers[0][1]["usage"] == answers[1][1]["usage"]
+
+
 def test_completion_logprobs_and_echo(stories):
     _, answer = complete(stories, max_tokens=4, logprobs=2)
     logprobs = answer["choices"][0]["logprobs"]
