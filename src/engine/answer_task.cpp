@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log_softmax.h"
 #include "engine/profiles.h"
+#include "engine/sequence_bytes.h"
 #include "engine/token_logprobs.h"
 
 namespace lazyllm::engine {
@@ -45,19 +46,14 @@ int64_t AnswerTask::last_position() const {
 }
 
 uint64_t AnswerTask::most_bytes() const {
-  constexpr int64_t kGranule = kernels::kKvBlockSlots;
-  const model::Hyperparameters& h = generation_.transformer().hyperparameters();
-  const lazy::CacheTypes types = generation_.cache_types();
-  const int64_t tokens = (last_position() + kGranule - 1) / kGranule * kGranule;
-  const auto row = static_cast<uint64_t>(h.hidden_size) * sizeof(float);
   const uint64_t hidden_rows = request_.use_cache ? 2 : 1;  // the Aux Cache's and the snapshot's
-  const kernels::KvLayout layout{h.kv_heads, h.head_dim, types.k, types.v};
-  const uint64_t kv = layout.block_bytes() / kGranule * static_cast<uint64_t>(h.layers);
   const uint64_t scores =
       scores_prompt() ? sizeof(AnswerToken) +
                             sizeof(TokenLogprob) * static_cast<uint64_t>(request_.prompt_logprobs)
                       : 0;
-  return static_cast<uint64_t>(tokens) * (kv + hidden_rows * row + scores);
+  return sequence_bytes(generation_.transformer().hyperparameters(), generation_.cache_types(),
+                        last_position(), hidden_rows) +
+         scores * static_cast<uint64_t>(prompt_tokens());
 }
 
 void AnswerTask::start(SnapshotCache& snapshots, const PrefillRates& rates, lazy::Stepper& editor,

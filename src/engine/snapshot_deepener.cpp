@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "engine/sequence_bytes.h"
+
 namespace lazyllm::engine {
 namespace {
 
@@ -17,12 +19,7 @@ SnapshotDeepener::SnapshotDeepener(const model::Transformer& transformer,
     : transformer_(transformer), cache_types_(cache_types), part_(transformer) {}
 
 uint64_t SnapshotDeepener::bytes_of(int64_t tokens) const {
-  constexpr int64_t kGranule = kernels::kKvBlockSlots;
-  const model::Hyperparameters& h = transformer_.hyperparameters();
-  const kernels::KvLayout layout{h.kv_heads, h.head_dim, cache_types_.k, cache_types_.v};
-  const auto blocks = static_cast<uint64_t>((tokens + kGranule - 1) / kGranule);
-  const uint64_t hidden = static_cast<uint64_t>(h.hidden_size) * sizeof(float) * kGranule;
-  return blocks * (layout.block_bytes() * static_cast<uint64_t>(h.layers) + hidden);
+  return sequence_bytes(transformer_.hyperparameters(), cache_types_, tokens, 1);
 }
 
 bool SnapshotDeepener::has_failed(const lazy::Snapshot& snapshot) const {

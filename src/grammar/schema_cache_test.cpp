@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "grammar/byte_vocabulary_for_tests.h"
 #include "grammar/schema_compiler.h"
 #include "grammar/token_filter.h"
 #include "lazyllm/error.h"
@@ -21,15 +22,7 @@ using text::Vocabulary;
 
 /// All bytes and words of up to three letters with blanks: about 22,000 tokens.
 std::shared_ptr<const TokenTable> table() {
-  Vocabulary v;
-  v.kind = Vocabulary::Kind::spm;
-  v.tokens = {"<unk>", "<s>", "</s>"};
-  v.types = {TokenType::unknown, TokenType::control, TokenType::control};
-  for (int byte = 0; byte < 256; ++byte) {
-    constexpr char kDigits[] = "0123456789ABCDEF";
-    v.tokens.push_back(std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">");
-    v.types.push_back(TokenType::byte);
-  }
+  Vocabulary v = byte_vocabulary();
   const std::string letters = " abcdefghijklmnopqrstuvwxyz";
   for (const char a : letters) {
     for (const char b : letters) {

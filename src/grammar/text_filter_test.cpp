@@ -6,6 +6,7 @@
 #include <random>
 #include <regex>
 
+#include "grammar/byte_vocabulary_for_tests.h"
 #include "lazyllm/error.h"
 #include "text/tokenizer.h"
 
@@ -17,15 +18,7 @@ using text::Vocabulary;
 
 /// All bytes, and some longer tokens.
 std::shared_ptr<const TokenTable> table() {
-  Vocabulary v;
-  v.kind = Vocabulary::Kind::spm;
-  v.tokens = {"<unk>", "<s>", "</s>"};
-  v.types = {TokenType::unknown, TokenType::control, TokenType::control};
-  for (int byte = 0; byte < 256; ++byte) {
-    constexpr char kDigits[] = "0123456789ABCDEF";
-    v.tokens.push_back(std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">");
-    v.types.push_back(TokenType::byte);
-  }
+  Vocabulary v = byte_vocabulary();
   for (const char* token : {"ab", "aba", "yes", "no", "12", "((", "))", "\xC3\xA9x"}) {
     v.tokens.push_back(token);
     v.types.push_back(TokenType::normal);

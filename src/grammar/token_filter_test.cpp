@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "grammar/byte_vocabulary_for_tests.h"
 #include "grammar/schema_compiler.h"
 #include "lazyllm/error.h"
 #include "text/tokenizer.h"
@@ -19,15 +20,7 @@ using text::Vocabulary;
 
 /// Bytes, some longer tokens, and what must never come.
 Vocabulary vocabulary() {
-  Vocabulary v;
-  v.kind = Vocabulary::Kind::spm;
-  v.tokens = {"<unk>", "<s>", "</s>"};
-  v.types = {TokenType::unknown, TokenType::control, TokenType::control};
-  for (int byte = 0; byte < 256; ++byte) {
-    constexpr char kDigits[] = "0123456789ABCDEF";
-    v.tokens.push_back(std::string("<0x") + kDigits[byte >> 4] + kDigits[byte & 15] + ">");
-    v.types.push_back(TokenType::byte);
-  }
+  Vocabulary v = byte_vocabulary();
   for (const char* token : {"{\"",    "\":",       "\":\"",        "\",\"",
                             "\"}",    "},{",       "[[",           "]]",
                             "true",   "null",      "abc",          "a\"b",
