@@ -25,6 +25,9 @@ namespace lazyllm {
 class TokenConstraint {
  public:
   virtual ~TokenConstraint() = default;
+  /// Finds out beforehand what `restrict` needs, which may take long; a scheduler calls it on
+  /// another thread while the model computes the logits. Called once for each token, or not at all.
+  virtual void prepare() {}
   /// Sets the logits [vocabulary] of tokens that may not come next to minus infinity and leaves the
   /// others alone. Where none is left the answer ends with an error.
   virtual void restrict(std::span<float> logits) = 0;

@@ -140,12 +140,12 @@ void AnswerTask::share_prefill(const AnswerTask& other) {
         std::make_unique<lazy::Snapshot>(generation_.transformer(), other.snapshot_->depth());
     snapshot_->inherit(*other.snapshot_, other.snapshot_->size());
   }
-  write_first();
+  note_end_of_prompt();
 }
 
 void AnswerTask::finish_prefill() {
   generation_.end_prompt(part_.report());
-  write_first();
+  note_end_of_prompt();
 }
 
 void AnswerTask::note_speed(PrefillRates& rates) const {
@@ -156,8 +156,8 @@ void AnswerTask::note_speed(PrefillRates& rates) const {
              s.prompt_tokens - cached_tokens(), s.linear_ms, s.attention_ms);
 }
 
-void AnswerTask::write_first() {
-  if (!over()) return write_token();
+void AnswerTask::note_end_of_prompt() {
+  if (!over()) return;
   const double now = milliseconds_since(submitted_);  // no token was asked for
   generation_.set_times(now, now);
 }
@@ -170,10 +170,14 @@ void AnswerTask::begin_decode() {
 
 void AnswerTask::finish_decode() {
   generation_.end_decode(part_.report());
-  write_token();
 }
 
-void AnswerTask::write_token() {
+void AnswerTask::prepare_constraint(ConstraintWorker& worker) {
+  if (request_.constraint && !over()) preparation_ = worker.prepare(request_.constraint);
+}
+
+void AnswerTask::write() {
+  if (preparation_) std::exchange(preparation_, nullptr)->rethrow_failure();
   AnswerToken event;
   double log_sum = 0.0;
   const bool wants_logprobs = request_.top_logprobs >= 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/answer_channel.h"
+#include "engine/constraint_worker.h"
 #include "engine/generation.h"
 #include "engine/prefill_choice.h"
 #include "engine/snapshot_cache.h"
@@ -20,8 +21,8 @@ namespace lazyllm::engine {
 /// steps, begins from a snapshot and leaves one, and tells the reader. The scheduler makes its
 /// steps.
 ///
-///   start() -> prefill steps -> finish_prefill() -> { begin_decode() -> step -> finish_decode() }
-///   -> end()
+///   start() -> prefill steps -> finish_prefill()
+///     -> { write() -> begin_decode() -> step -> finish_decode() } -> end()
 ///
 /// One thread at a time.
 class AnswerTask : private lazy::StepObserver {
@@ -45,12 +46,19 @@ class AnswerTask : private lazy::StepObserver {
   lazy::StepPart& part() { return part_; }
   /// Whether the other's prefill gives this one the bits of its own.
   bool has_same_prefill(const AnswerTask& other) const;
+  /// Begins to find out which token may come next, if the answer has a constraint: beside the step
+  /// whose logits it is for.
+  void prepare_constraint(ConstraintWorker& worker);
+  /// Whether that is known; then write() does not wait.
+  bool may_write() const { return preparation_ == nullptr || preparation_->done(); }
   /// Instead of start() and a prefill: takes what the other computed, which has made its prompt's
   /// step but not yet finish_prefill(). Both share memory until one of them writes.
   void share_prefill(const AnswerTask& other);
   void tell_progress();
-  /// After the prompt's step: the first token.
+  /// After the prompt's step.
   void finish_prefill();
+  /// The next token, out of the last step's logits.
+  void write();
   /// What the prefill showed of the machine's speed.
   void note_speed(PrefillRates& rates) const;
   void begin_decode();
@@ -74,8 +82,7 @@ class AnswerTask : private lazy::StepObserver {
   void on_computed(int depth) override;
   void use_snapshots(SnapshotCache& snapshots);
   void want_prompt_logprobs(lazy::StepRequest& step);
-  void write_first();
-  void write_token();
+  void note_end_of_prompt();
   AnswerEnd last_event(FinishReason reason, std::optional<Error> error);
   bool scores_prompt() const { return request_.prompt_logprobs >= 0; }
   bool reads_ahead() const { return request_.generation.max_tokens == 0 && request_.use_cache; }
@@ -93,6 +100,7 @@ class AnswerTask : private lazy::StepObserver {
   std::vector<int32_t> logit_positions_;      // where logits of the prompt are wanted
   std::vector<AnswerToken> prompt_logprobs_;
   TokenId next_token_ = 0;
+  std::shared_ptr<const ConstraintWorker::Preparation> preparation_;  // null: none is under way
   double queue_ms_ = 0.0;
 };
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "engine/model_implementation.h"
 #include "grammar/schema_cache.h"
@@ -18,9 +19,12 @@ class FilterConstraint final : public TokenConstraint {
   FilterConstraint(std::shared_ptr<const Model> model, Filter filter)
       : model_(std::move(model)), filter_(std::move(filter)) {}
 
+  void prepare() override { allowed_ = filter_.allowed(); }
+
   void restrict(std::span<float> logits) override {
     constexpr float kNever = -std::numeric_limits<float>::infinity();
-    const std::span<const uint64_t> allowed = filter_.allowed();
+    if (allowed_.empty()) prepare();
+    const std::span<const uint64_t> allowed = std::exchange(allowed_, {});
     // A model may have more rows than its vocabulary has tokens.
     for (size_t i = 0; i < logits.size(); i += 64) {
       const uint64_t bits = i / 64 < allowed.size() ? allowed[i / 64] : 0;
@@ -37,6 +41,7 @@ class FilterConstraint final : public TokenConstraint {
  private:
   std::shared_ptr<const Model> model_;
   Filter filter_;
+  std::span<const uint64_t> allowed_;  // one bit for each token; empty: not known yet
 };
 
 ConstraintFactory factory_of(std::shared_ptr<const Model> model, grammar::TextGrammar parsed) {

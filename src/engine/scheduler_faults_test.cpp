@@ -3,6 +3,7 @@
 // the scheduler lives.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <limits>
 #include <stdexcept>
 
@@ -29,20 +30,37 @@ class OnlyTwo : public TokenConstraint {
   void accept(TokenId) override {}
 };
 
-/// Breaks down at its n-th token: before it or after.
+enum class Place { prepare, restrict, accept };
+
+/// Breaks down at its n-th token.
 class Breaking : public TokenConstraint {
  public:
-  Breaking(int tokens, bool in_accept) : left_(tokens), in_accept_(in_accept) {}
-  void restrict(std::span<float>) override {
-    if (!in_accept_ && left_-- == 0) throw std::runtime_error("the constraint broke down");
-  }
-  void accept(TokenId) override {
-    if (in_accept_ && left_-- == 0) throw std::runtime_error("the constraint broke down");
-  }
+  Breaking(int tokens, Place place) : left_(tokens), place_(place) {}
+  void prepare() override { maybe_break(Place::prepare); }
+  void restrict(std::span<float>) override { maybe_break(Place::restrict); }
+  void accept(TokenId) override { maybe_break(Place::accept); }
 
  private:
+  void maybe_break(Place here) {
+    if (here == place_ && left_-- == 0) throw std::runtime_error("the constraint broke down");
+  }
+
   int left_;
-  bool in_accept_;
+  Place place_;
+};
+
+/// Every second token is possible; what is possible is known when `gate` opens.
+class Slow : public TokenConstraint {
+ public:
+  explicit Slow(std::shared_future<void> gate) : gate_(std::move(gate)) {}
+  void prepare() override { gate_.wait(); }
+  void restrict(std::span<float> logits) override {
+    for (size_t i = 0; i < logits.size(); i += 2) logits[i] = kNever;
+  }
+  void accept(TokenId) override {}
+
+ private:
+  std::shared_future<void> gate_;
 };
 
 AnswerRequest good_request(int number) {
@@ -90,12 +108,36 @@ TEST(SchedulerFaults, AConstraintThatThrowsEndsItsAnswer) {
   Scheduler scheduler(sound_model(), {.parallel = 6});
   std::vector<AnswerRequest> trouble;
   for (const int tokens : {0, 1, 5}) {
-    for (const bool in_accept : {false, true}) {
+    for (const Place place : {Place::prepare, Place::restrict, Place::accept}) {
       trouble.push_back(request(random_tokens(70, 9), 10));
-      trouble.back().constraint = std::make_shared<Breaking>(tokens, in_accept);
+      trouble.back().constraint = std::make_shared<Breaking>(tokens, place);
     }
   }
   expect_good_ones_unharmed(scheduler, trouble, ErrorCode::internal);
+}
+
+TEST(SchedulerFaults, AConstraintThatTakesLongKeepsNobodyElseWaiting) {
+  Scheduler scheduler(sound_model(), {.parallel = 3});
+  std::promise<void> gate;
+  AnswerRequest constrained = request(random_tokens(80, 4), 12);
+  constrained.constraint = std::make_shared<Slow>(gate.get_future().share());
+  AnswerRequest cancelled = constrained;
+  auto slow = scheduler.submit(constrained), given_up = scheduler.submit(cancelled);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(read(*scheduler.submit(good_request(i))).tokens.size(), 30u);
+  }
+  given_up->cancel();
+  EXPECT_EQ(read(*given_up).end.reason, FinishReason::cancelled);
+  EXPECT_EQ(scheduler.metrics().running, 1);
+  gate.set_value();
+  const Outcome outcome = read(*slow);
+
+  std::promise<void> open;
+  open.set_value();
+  constrained.constraint = std::make_shared<Slow>(open.get_future().share());
+  Scheduler alone(sound_model(), {.parallel = 1});
+  EXPECT_EQ(outcome.tokens, read(*alone.submit(constrained)).tokens);
+  EXPECT_EQ(outcome.tokens.size(), 12u);
 }
 
 TEST(SchedulerFaults, ADamagedModelEndsAnswersNotTheScheduler) {

@@ -13,6 +13,7 @@
 #include "engine/admission.h"
 #include "engine/answer_channel.h"
 #include "engine/answer_task.h"
+#include "engine/constraint_worker.h"
 #include "engine/slice_budget.h"
 #include "engine/snapshot_cache.h"
 #include "engine/snapshot_deepener.h"
@@ -38,7 +39,8 @@ struct Scheduler::Implementation {
   enum class Stage {
     begins,  // or waits for a like prompt under way, to share its prefill
     prefills,
-    decodes,
+    writes,   // a step is made; maybe waits until it is known which tokens may come next
+    decodes,  // the next step is to be made
   };
   struct Slot {
     std::unique_ptr<engine::AnswerTask> task;  // null: free
@@ -59,6 +61,7 @@ struct Scheduler::Implementation {
   void between_tiles_of(const Slot& slot);
   bool must_stop() const;
   void decode();
+  void write();
   void prefill();
   void advance_prefill(Slot& slot);
   void share_prefill(Slot& from);
@@ -73,6 +76,8 @@ struct Scheduler::Implementation {
   void drop_deepening();
   void publish();
   bool idle() const;
+  /// All answers in work wait for the thread of constraints.
+  bool waits_for_constraints() const;
 
   std::shared_ptr<const Model> model;
   const model::Transformer& transformer;
@@ -88,6 +93,7 @@ struct Scheduler::Implementation {
   std::vector<Slot> slots;
   lazy::StepRun decode_run;
   std::vector<lazy::StepPart*> decode_parts;
+  engine::ConstraintWorker constraints{bell};
   size_t next_prefill = 0;  // whose turn it is
   engine::SliceBudget slice;
   PrefillRates rates;

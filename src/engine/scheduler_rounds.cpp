@@ -53,7 +53,7 @@ void Scheduler::Implementation::work_round() {
   decode();
   prefill();
   publish();
-  if (idle() && !use_idle_time()) bell->wait();
+  if (waits_for_constraints() || (idle() && !use_idle_time())) bell->wait();
 }
 
 bool Scheduler::Implementation::must_stop() const {
@@ -67,6 +67,16 @@ bool Scheduler::Implementation::idle() const {
                                    [](const Slot& slot) { return slot.task != nullptr; });
   const std::lock_guard lock(mutex);
   return !working && queue.empty();
+}
+
+bool Scheduler::Implementation::waits_for_constraints() const {
+  bool waits = false;
+  for (const Slot& slot : slots) {
+    if (slot.task == nullptr) continue;
+    if (!slot.is_in(Stage::writes) || slot.task->may_write()) return false;
+    waits = true;
+  }
+  return waits;
 }
 
 void Scheduler::Implementation::cancel_all() {
@@ -169,6 +179,7 @@ void Scheduler::Implementation::start(Slot& slot) {
     lazy::StepPart* const parts[] = {&slot.task->part()};
     stepper.begin(slot.task->prefill(), parts);
     slot.stage = Stage::prefills;
+    slot.task->prepare_constraint(constraints);
     counters.snapshot_hits += slot.task->cached_tokens() > 0 ? 1 : 0;
     slot.task->tell_progress();
   } catch (...) {

@@ -19,7 +19,24 @@ double seconds_since(Clock::time_point start) {
 
 }  // namespace
 
+void Scheduler::Implementation::write() {
+  for (Slot& slot : slots) {
+    if (!slot.is_in(Stage::writes) || !slot.task->may_write()) continue;
+    try {
+      slot.task->write();
+      ++counters.generated_tokens;
+      slot.task->prepare_constraint(constraints);
+    } catch (...) {
+      finish_failed(slot, std::current_exception());
+      continue;
+    }
+    slot.stage = Stage::decodes;
+    if (slot.task->over()) finish(slot, slot.task->finish_reason());
+  }
+}
+
 void Scheduler::Implementation::decode() {
+  write();
   decode_parts.clear();
   const Clock::time_point begin = Clock::now();
   for (Slot& slot : slots) {
@@ -49,21 +66,21 @@ void Scheduler::Implementation::decode() {
     try {
       if (slot.task->part().failed()) std::rethrow_exception(slot.task->part().failure());
       slot.task->finish_decode();
-      ++counters.generated_tokens;
+      slot.stage = Stage::writes;
     } catch (...) {
       finish_failed(slot, std::current_exception());
-      continue;
     }
-    if (slot.task->over()) finish(slot, slot.task->finish_reason());
   }
+  write();
   slice.note_step(seconds_since(begin));
   counters.decode_seconds += seconds_since(begin);
 }
 
 /// One slice: the prefills take turns, tile by tile. With nobody decoding a tile is a slice.
 void Scheduler::Implementation::prefill() {
-  const bool others_decode = std::any_of(
-      slots.begin(), slots.end(), [](const Slot& slot) { return slot.is_in(Stage::decodes); });
+  const bool others_decode = std::any_of(slots.begin(), slots.end(), [](const Slot& slot) {
+    return slot.is_in(Stage::decodes) || slot.is_in(Stage::writes);
+  });
   const Clock::time_point begin = Clock::now();
   bool first = true;
   for (size_t tried = 0; tried < slots.size();) {
@@ -142,6 +159,7 @@ void Scheduler::Implementation::share_prefill(Slot& from) {
     if (!slot.is_in(Stage::begins) || !slot.task->has_same_prefill(*from.task)) continue;
     try {
       slot.task->share_prefill(*from.task);
+      slot.task->prepare_constraint(constraints);
     } catch (...) {
       finish_failed(slot, std::current_exception());
       continue;
@@ -150,13 +168,12 @@ void Scheduler::Implementation::share_prefill(Slot& from) {
   }
 }
 
-/// The prompt is computed, the first token written.
+/// The prompt is computed.
 void Scheduler::Implementation::to_decode(Slot& slot) {
   AnswerTask& task = *slot.task;
-  slot.stage = Stage::decodes;
+  slot.stage = Stage::writes;
   counters.prompt_tokens += static_cast<uint64_t>(task.prompt_tokens());
   counters.cached_tokens += static_cast<uint64_t>(task.cached_tokens());
-  counters.generated_tokens += static_cast<uint64_t>(task.statistics().generated_tokens);
   if (task.over()) finish(slot, task.finish_reason());
 }
 
