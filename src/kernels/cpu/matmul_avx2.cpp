@@ -4,17 +4,18 @@
 // bits depends on the bits of the quants; 8-bit quants are multiplied as 16-bit numbers.
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_kernels.h"
-#include "kernels/cpu/matmul_parts_avx2.h"
+#include "kernels/cpu/matmul_vectors_avx2.h"
+#define LAZYLLM_ISA avx2
+#include "kernels/cpu/matmul_parts_inl.h"
 #include "kernels/cpu/quant_product_avx2.h"
 
-namespace lazyllm::kernels::cpu {
+namespace lazyllm::kernels::cpu::avx2 {
 namespace {
 
 /// narrow += pair sums of a step.
 template <typename K, int kRows, int kStep>
-LAZYLLM_INLINE void add_narrow_step(__m256i (&narrow)[kRows][kHalves], const uint8_t* weights,
-                                    const int8_t* quants) {
+LAZYLLM_SIMD_INLINE void add_narrow_step(__m256i (&narrow)[kRows][kHalves], const uint8_t* weights,
+                                         const int8_t* quants) {
   __m256i w[kHalves];
   LAZYLLM_UNROLL
   for (int h = 0; h < kHalves; ++h) {
@@ -32,8 +33,8 @@ LAZYLLM_INLINE void add_narrow_step(__m256i (&narrow)[kRows][kHalves], const uin
 
 /// dots += the steps [kFirst, kFirst + kCount), at most K::kNarrowSteps of them.
 template <typename K, int kRows, int kFirst, int kCount>
-LAZYLLM_INLINE void add_narrow(__m256i (&dots)[kRows][kHalves], const uint8_t* weights,
-                               const int8_t* quants) {
+LAZYLLM_SIMD_INLINE void add_narrow(__m256i (&dots)[kRows][kHalves], const uint8_t* weights,
+                                    const int8_t* quants) {
   __m256i narrow[kRows][kHalves];
   LAZYLLM_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -64,8 +65,8 @@ LAZYLLM_INLINE void add_narrow(__m256i (&dots)[kRows][kHalves], const uint8_t* w
 
 /// dots += one step of 8-bit quants: even and odd columns as 16-bit numbers.
 template <typename K, int kRows, int kStep>
-LAZYLLM_INLINE void add_wide_step(__m256i (&dots)[kRows][kHalves], const uint8_t* weights,
-                                  const int8_t* quants) {
+LAZYLLM_SIMD_INLINE void add_wide_step(__m256i (&dots)[kRows][kHalves], const uint8_t* weights,
+                                       const int8_t* quants) {
   __m256i even[kHalves];
   __m256i odd[kHalves];
   LAZYLLM_UNROLL
@@ -103,8 +104,8 @@ struct Kind {
   static constexpr int kRows = kQuantBits == 8 ? 2 : 3;
 
   template <int kTaken, int kFirst, int kCount>
-  LAZYLLM_INLINE static void add_steps(__m256i (&dots)[kTaken][kHalves], const uint8_t* weights,
-                                       const int8_t* quants) {
+  LAZYLLM_SIMD_INLINE static void add_steps(__m256i (&dots)[kTaken][kHalves],
+                                            const uint8_t* weights, const int8_t* quants) {
     if constexpr (kQuantBits != 8 && kCount <= kNarrowSteps) {
       add_narrow<Kind, kTaken, kFirst, kCount>(dots, weights, quants);
     } else if constexpr (kQuantBits == 8 && kCount == 1) {
@@ -116,26 +117,14 @@ struct Kind {
   }
 };
 
-QuantKernel panel_kernel(const PackedFormat& f, int, int) {
-  return kernel<Kind, false>(f);
-}
-QuantKernel direct_kernel(const PackedFormat& f, int) {
-  return kernel<Kind, true>(f);
-}
-
 }  // namespace
+}  // namespace lazyllm::kernels::cpu::avx2
+
+namespace lazyllm::kernels::cpu {
 
 const MatmulKernels& avx2_matmul_kernels() {
-  static constexpr MatmulKernels kKernels = {avx2::quantize_panel,
-                                             avx2::decode_scales,
-                                             avx2::unpack_quants,
-                                             avx2::unpack_floats,
-                                             panel_kernel,
-                                             direct_kernel,
-                                             avx2::float_panel_kernel,
-                                             avx2::float_direct_kernel,
-                                             kGroupValues,
-                                             "int8 AVX2"};
+  static constexpr MatmulKernels kKernels = avx2::with_integer_products(
+      avx2::panel_kernel<avx2::Kind>, avx2::direct_kernel<avx2::Kind>, "int8 AVX2");
   return kKernels;
 }
 

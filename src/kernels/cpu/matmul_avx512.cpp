@@ -4,15 +4,16 @@
 // 12 integer and 12 float accumulators in registers.
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_kernels.h"
-#include "kernels/cpu/matmul_parts_avx512.h"
-#include "kernels/cpu/quant_planes_avx512.h"
+#include "kernels/cpu/matmul_vectors_avx512.h"
+#define LAZYLLM_ISA avx512
+#include "kernels/cpu/matmul_parts_inl.h"
+#include "kernels/cpu/quant_planes_inl.h"
 
-namespace lazyllm::kernels::cpu {
+namespace lazyllm::kernels::cpu::avx512 {
 namespace {
 
 /// dots += weights * the four quants at `quants`, broadcast inside the instruction.
-LAZYLLM_INLINE void add_broadcast(__m512i& dots, __m512i weights, const int8_t* quants) {
+LAZYLLM_SIMD_INLINE void add_broadcast(__m512i& dots, __m512i weights, const int8_t* quants) {
   struct Four {
     int8_t values[4];
   };
@@ -21,7 +22,7 @@ LAZYLLM_INLINE void add_broadcast(__m512i& dots, __m512i weights, const int8_t* 
       : "v"(weights), "m"(*reinterpret_cast<const Four*>(quants)));
 }
 
-LAZYLLM_INLINE __m512i broadcast(const int8_t* four) {
+LAZYLLM_SIMD_INLINE __m512i broadcast(const int8_t* four) {
   int32_t bits;
   __builtin_memcpy(&bits, four, 4);
   return _mm512_set1_epi32(bits);
@@ -32,8 +33,8 @@ LAZYLLM_INLINE __m512i broadcast(const int8_t* four) {
 constexpr int kBroadcastRows = 3;
 
 template <int kBits, bool kCodebook, int kRows, int kTiles, int kStep>
-LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights,
-                             const int8_t* quants) {
+LAZYLLM_SIMD_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weights,
+                                  const int8_t* quants) {
   __m512i w[kTiles];
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
@@ -55,8 +56,8 @@ LAZYLLM_INLINE void add_step(__m512i (&dots)[kRows][kTiles], const uint8_t* weig
 
 /// The k-steps [kFirst, kFirst + 4).
 template <int kBits, bool kCodebook, int kRows, int kTiles, int kFirst>
-LAZYLLM_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights,
-                                   const int8_t* quants) {
+LAZYLLM_SIMD_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t* weights,
+                                        const int8_t* quants) {
   add_step<kBits, kCodebook, kRows, kTiles, kFirst>(dots, weights, quants);
   add_step<kBits, kCodebook, kRows, kTiles, kFirst + 1>(dots, weights, quants);
   add_step<kBits, kCodebook, kRows, kTiles, kFirst + 2>(dots, weights, quants);
@@ -64,7 +65,7 @@ LAZYLLM_INLINE void add_four_steps(__m512i (&dots)[kRows][kTiles], const uint8_t
 }
 
 template <int kRows, int kTiles, bool kMinimum>
-LAZYLLM_INLINE void start_dots(__m512i (&dots)[kRows][kTiles], const void* extras) {
+LAZYLLM_SIMD_INLINE void start_dots(__m512i (&dots)[kRows][kTiles], const void* extras) {
   LAZYLLM_UNROLL
   for (int r = 0; r < kRows; ++r) {
     LAZYLLM_UNROLL
@@ -76,9 +77,9 @@ LAZYLLM_INLINE void start_dots(__m512i (&dots)[kRows][kTiles], const void* extra
 }
 
 template <int kRows, int kTiles, bool kMinimum>
-LAZYLLM_INLINE void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales,
-                               const void* extras, const float* weight_scales,
-                               const float* minimums, __m512 (&sums)[kRows][kTiles]) {
+LAZYLLM_SIMD_INLINE void scale_dots(const __m512i (&dots)[kRows][kTiles], const float* scales,
+                                    const void* extras, const float* weight_scales,
+                                    const float* minimums, __m512 (&sums)[kRows][kTiles]) {
   LAZYLLM_UNROLL
   for (int t = 0; t < kTiles; ++t) {
     const __m512 weight_scale = _mm512_loadu_ps(weight_scales + t * kTileOutputs);
@@ -197,33 +198,19 @@ QuantKernel direct_kernel(const PackedFormat& f, int rows) {
 }
 
 }  // namespace
+}  // namespace lazyllm::kernels::cpu::avx512
+
+namespace lazyllm::kernels::cpu {
 
 const MatmulKernels& avx512_matmul_kernels() {
-  static constexpr MatmulKernels kKernels = {avx512::quantize_panel,
-                                             avx512::decode_scales,
-                                             avx512::unpack_quants,
-                                             avx512::unpack_floats,
-                                             panel_kernel,
-                                             direct_kernel,
-                                             avx512::float_panel_kernel,
-                                             avx512::float_direct_kernel,
-                                             kGroupValues,
-                                             "int8 VNNI"};
+  static constexpr MatmulKernels kKernels =
+      avx512::with_integer_products(avx512::panel_kernel, avx512::direct_kernel, "int8 VNNI");
   return kKernels;
 }
 
 const MatmulKernels& avx512_bf16_matmul_kernels() {
-  static constexpr MatmulKernels kKernels = {avx512::quantize_panel,
-                                             avx512::decode_scales,
-                                             avx512::unpack_quants,
-                                             avx512::unpack_floats,
-                                             panel_kernel,
-                                             direct_kernel,
-                                             avx512::float_panel_kernel,
-                                             avx512::float_direct_kernel,
-                                             kGroupValues,
-                                             "int8 VNNI",
-                                             &avx512::kBf16Kernels};
+  static constexpr MatmulKernels kKernels = avx512::with_integer_products(
+      avx512::panel_kernel, avx512::direct_kernel, "int8 VNNI", &avx512::kBf16Kernels);
   return kKernels;
 }
 

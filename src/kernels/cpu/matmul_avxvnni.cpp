@@ -3,11 +3,12 @@
 // AVX-512. Everything else is AVX2's.
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_kernels.h"
-#include "kernels/cpu/matmul_parts_avx2.h"
+#include "kernels/cpu/matmul_vectors_avx2.h"
+#define LAZYLLM_ISA avx2
+#include "kernels/cpu/matmul_parts_inl.h"
 #include "kernels/cpu/quant_product_avx2.h"
 
-namespace lazyllm::kernels::cpu {
+namespace lazyllm::kernels::cpu::avx2 {
 namespace {
 
 /// kPacked: the weights stand in planes, not one quant per byte.
@@ -20,8 +21,8 @@ struct Kind {
   static constexpr int kRows = 3;
 
   template <int kTaken, int kFirst, int kCount>
-  LAZYLLM_INLINE static void add_steps(__m256i (&dots)[kTaken][kHalves], const uint8_t* weights,
-                                       const int8_t* quants) {
+  LAZYLLM_SIMD_INLINE static void add_steps(__m256i (&dots)[kTaken][kHalves],
+                                            const uint8_t* weights, const int8_t* quants) {
     __m256i w[kHalves];
     LAZYLLM_UNROLL
     for (int h = 0; h < kHalves; ++h) {
@@ -37,26 +38,14 @@ struct Kind {
   }
 };
 
-QuantKernel panel_kernel(const PackedFormat& f, int, int) {
-  return kernel<Kind, false>(f);
-}
-QuantKernel direct_kernel(const PackedFormat& f, int) {
-  return kernel<Kind, true>(f);
-}
-
 }  // namespace
+}  // namespace lazyllm::kernels::cpu::avx2
+
+namespace lazyllm::kernels::cpu {
 
 const MatmulKernels& avx_vnni_matmul_kernels() {
-  static constexpr MatmulKernels kKernels = {avx2::quantize_panel,
-                                             avx2::decode_scales,
-                                             avx2::unpack_quants,
-                                             avx2::unpack_floats,
-                                             panel_kernel,
-                                             direct_kernel,
-                                             avx2::float_panel_kernel,
-                                             avx2::float_direct_kernel,
-                                             kGroupValues,
-                                             "int8 AVX-VNNI"};
+  static constexpr MatmulKernels kKernels = avx2::with_integer_products(
+      avx2::panel_kernel<avx2::Kind>, avx2::direct_kernel<avx2::Kind>, "int8 AVX-VNNI");
   return kKernels;
 }
 

@@ -3,14 +3,9 @@
 // multiplies the two columns of a pair for each of 16 outputs and adds both to the sum.
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_parts_avx512.h"
-
-#define LAZYLLM_INLINE inline __attribute__((always_inline))
-#if defined(__clang__)
-#define LAZYLLM_UNROLL _Pragma("unroll")
-#else
-#define LAZYLLM_UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "kernels/cpu/matmul_vectors_avx512.h"
+#define LAZYLLM_ISA avx512
+#include "kernels/cpu/matmul_parts_inl.h"
 
 namespace lazyllm::kernels::cpu::avx512 {
 namespace {
@@ -18,7 +13,7 @@ namespace {
 constexpr int kPairBytes = kTileOutputs * 4;  // two columns of a tile
 
 /// Two columns of a tile, [2][16], as [16][2].
-LAZYLLM_INLINE __m512i interleave(__m512i columns) {
+LAZYLLM_SIMD_INLINE __m512i interleave(__m512i columns) {
   alignas(64) static constexpr uint16_t kOrder[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
                                                       21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
                                                       11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
@@ -26,7 +21,7 @@ LAZYLLM_INLINE __m512i interleave(__m512i columns) {
 }
 
 /// The columns 2 * pair and 2 * pair + 1 of a packed tile; a column that is not there is 0.
-LAZYLLM_INLINE __m512i load_pair(const std::byte* values, int64_t pair, int64_t columns) {
+LAZYLLM_SIMD_INLINE __m512i load_pair(const std::byte* values, int64_t pair, int64_t columns) {
   const std::byte* at = values + pair * kPairBytes;
   if (2 * pair + 1 < columns) return interleave(_mm512_loadu_si512(at));
   return interleave(
@@ -34,11 +29,11 @@ LAZYLLM_INLINE __m512i load_pair(const std::byte* values, int64_t pair, int64_t 
 }
 
 /// Rounds to nearest even as a vector, so that NaN stays NaN and infinity stays infinity.
-LAZYLLM_INLINE __m256i round_values(__m512 values) {
+LAZYLLM_SIMD_INLINE __m256i round_values(__m512 values) {
   return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(values));
 }
 
-LAZYLLM_INLINE void add_pair(__m512& sum, __m512i weights, const uint16_t* in) {
+LAZYLLM_SIMD_INLINE void add_pair(__m512& sum, __m512i weights, const uint16_t* in) {
   int32_t bits;
   __builtin_memcpy(&bits, in, sizeof bits);
   sum = _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(weights),

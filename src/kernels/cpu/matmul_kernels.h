@@ -127,6 +127,10 @@ struct MatmulKernels {
   }
 };
 
+namespace avx512 {
+extern const Bf16Kernels kBf16Kernels;  ///< of AVX-512 BF16
+}
+
 // Constants: a set is described on processors that cannot run it.
 const MatmulKernels& generic_matmul_kernels();
 const MatmulKernels& avx2_matmul_kernels();

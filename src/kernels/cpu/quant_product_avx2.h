@@ -9,19 +9,22 @@
 // registers), kScaleColumns, kMinimum, kStoredBits (of a quant where the weights stand) and
 //   add_steps<kRows, kFirst, kCount>(dots, weights, quants): the steps [kFirst, kFirst + kCount).
 #include "kernels/cpu/matmul_kernels.h"
-#include "kernels/cpu/quant_planes_avx2.h"
+#include "kernels/cpu/quant_planes_inl.h"
 
-namespace lazyllm::kernels::cpu {
+namespace lazyllm::kernels::cpu::avx2 {
 namespace {
 
-LAZYLLM_INLINE __m256i broadcast(const int8_t* four) {
+constexpr int kHalves = 2;      // a tile of 16 outputs is two vectors of 8
+constexpr int kHalfBytes = 32;  // of a step
+
+LAZYLLM_SIMD_INLINE __m256i broadcast(const int8_t* four) {
   int32_t bits;
   __builtin_memcpy(&bits, four, 4);
   return _mm256_set1_epi32(bits);
 }
 
 template <typename K, int kRows>
-LAZYLLM_INLINE void start_dots(__m256i (&dots)[kRows][kHalves], const int32_t* extras) {
+LAZYLLM_SIMD_INLINE void start_dots(__m256i (&dots)[kRows][kHalves], const int32_t* extras) {
   LAZYLLM_UNROLL
   for (int r = 0; r < kRows; ++r) {
     LAZYLLM_UNROLL
@@ -32,9 +35,9 @@ LAZYLLM_INLINE void start_dots(__m256i (&dots)[kRows][kHalves], const int32_t* e
 }
 
 template <typename K, int kRows>
-LAZYLLM_INLINE void scale_dots(const __m256i (&dots)[kRows][kHalves], const float* scales,
-                               const int32_t* extras, const float* weight_scales,
-                               const float* minimums, __m256 (&sums)[kRows][kHalves]) {
+LAZYLLM_SIMD_INLINE void scale_dots(const __m256i (&dots)[kRows][kHalves], const float* scales,
+                                    const int32_t* extras, const float* weight_scales,
+                                    const float* minimums, __m256 (&sums)[kRows][kHalves]) {
   LAZYLLM_UNROLL
   for (int h = 0; h < kHalves; ++h) {
     const __m256 weight_scale = _mm256_loadu_ps(weight_scales + 8 * h);
@@ -133,5 +136,14 @@ QuantKernel kernel(const PackedFormat& f) {
                    : multiply<Kind<4, false, 32, false, kPacked>>;
 }
 
+template <template <int, bool, int, bool, bool> typename Kind>
+QuantKernel panel_kernel(const PackedFormat& f, int, int) {
+  return kernel<Kind, false>(f);
+}
+template <template <int, bool, int, bool, bool> typename Kind>
+QuantKernel direct_kernel(const PackedFormat& f, int) {
+  return kernel<Kind, true>(f);
+}
+
 }  // namespace
-}  // namespace lazyllm::kernels::cpu
+}  // namespace lazyllm::kernels::cpu::avx2
