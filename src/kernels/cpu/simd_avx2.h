@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/half_f16c.h"
 #include "kernels/cpu/unroll.h"
 
 // simd_generic.h with AVX2, FMA and F16C. For *_avx2.cpp alone.
@@ -96,13 +97,6 @@ LAZYLLM_SIMD_INLINE Vec load_f16(const uint16_t* p) {
 LAZYLLM_SIMD_INLINE void store_f16(uint16_t* p, Vec v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                    _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
-}
-LAZYLLM_SIMD_INLINE float f16_to_float(uint16_t half) {
-  return _cvtsh_ss(half);
-}
-LAZYLLM_SIMD_INLINE uint16_t float_to_f16(float x) {
-  return static_cast<uint16_t>(_mm_extract_epi16(
-      _mm_cvtps_ph(_mm_set_ss(x), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), 0));
 }
 LAZYLLM_SIMD_INLINE Vec load_i8(const int8_t* p) {
   const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
