@@ -3,19 +3,16 @@
 
 import json
 import re
-import shutil
 import urllib.request
 
 import pytest
 from serving import ServeProcess
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-QUESTION = "What is this document about?"
+from browsing import Page, QUESTION, chromium  # noqa: E402, F401
+
 HOSTILE = "A line about <b id='injected'>bold</b> tags & <img src=x onerror=\"document.title='injected'\"> entities.\n\n"
 
 
@@ -23,89 +20,6 @@ HOSTILE = "A line about <b id='injected'>bold</b> tags & <img src=x onerror=\"do
 def server(program, smollm2):
     with ServeProcess(program.path, "-m", smollm2, "-c", 4096, "--parallel", 2) as process:
         yield process
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    if shutil.which("chromium") is None or shutil.which("chromedriver") is None:
-        pytest.skip("chromium and chromium-driver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium")
-    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1400,900"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
-    yield browser
-    browser.quit()
-
-
-class Page:
-    """What a user does with the page."""
-
-    def __init__(self, browser, server: ServeProcess):
-        self.browser = browser
-        self.server = server
-
-    def open(self, width=1400, height=900, dark=False):
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1,
-                                                                            "mobile": width < 500})
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self.browser.get(self.server.url + "/")
-        self.script("localStorage.clear(); sessionStorage.clear()")
-        self.browser.get_log("browser")  # what earlier tests left
-        self.browser.refresh()
-        self.until(lambda: "tokens" in self.id("model").get_property("textContent"))
-        return self
-
-    def script(self, code: str, *arguments):
-        return self.browser.execute_script(code, *arguments)
-
-    def until(self, condition, seconds=60):
-        # What was found may be drawn anew before it is read.
-        wait = WebDriverWait(self.browser, seconds, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
-        return wait.until(lambda _: condition())
-
-    def id(self, name: str):
-        return self.browser.find_element(By.ID, name)
-
-    def all(self, selector: str):
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
-
-    def add(self, *files):
-        before = len(self.all("#documents .chip"))
-        self.id("files").send_keys("\n".join(map(str, files)))
-        self.until(lambda: len(self.all("#documents .chip")) == before + len(files) and
-                   all("counting" not in chip.text for chip in self.all("#documents .chip")))
-
-    def set(self, name: str, value):
-        self.script("const field = document.getElementById(arguments[0]); field.value = arguments[1];"
-                    "field.dispatchEvent(new Event('input', {bubbles: true}))", name, str(value))
-
-    def ask(self, question: str = QUESTION):
-        self.id("question").send_keys(question, Keys.ENTER)
-
-    def answered(self, turns=1):
-        self.until(lambda: len(self.all(".turn .figures")) == turns)
-        return self.all(".turn .answer")[-1].text
-
-    def console(self):
-        return [entry["message"] for entry in self.browser.get_log("browser")]
-
-    def shades(self):
-        """How often each background colour occurs among the tokens of the reading view."""
-        return self.script("""
-            const counts = {};
-            for (const token of document.querySelectorAll('.token')) {
-              const shade = getComputedStyle(token).backgroundColor;
-              counts[shade] = (counts[shade] ?? 0) + 1;
-            }
-            return counts;""")
-
-    def fits(self):
-        return self.script("return document.documentElement.scrollWidth <= innerWidth && "
-                           "[...document.querySelectorAll('main, aside, .conversation, .composer')].every("
-                           "(part) => part.scrollWidth <= part.clientWidth + 1)")
 
 
 @pytest.fixture
@@ -144,12 +58,12 @@ def test_answers_as_a_stream_and_reads_the_document_once(page, document):
     text = page.answered()
     assert len(text) > 10 and page.script("return window.texts.size") > 8
     figures = page.all(".turn .figures")[0].text
-    for name in ("First token", "Dense, estimated", "Computed", "Then"):
+    for name in ("First word after", "Without skipping, about", "Work done", "Writing"):
         assert name in figures
 
     page.ask("Name one animal.")
     page.answered(turns=2)
-    assert "Cached" in page.all(".turn .figures")[1].text
+    assert "Known already" in page.all(".turn .figures")[1].text
     assert page.script("return document.getElementById('injected') === null && document.title === 'lazyllm'")
     assert page.console() == []
 
@@ -162,7 +76,7 @@ def test_reads_ahead_while_the_question_is_typed(page, document):
     page.ask()
     page.answered()
     figures = page.all(".turn .figures")[-1].text
-    assert "Cached" in figures, figures
+    assert "Known already" in figures, figures
     assert page.id("ahead").text == ""
     assert page.console() == []
 
@@ -218,7 +132,9 @@ def test_reading_view_shows_what_each_layer_read(page, server, document):
     page.set("max-tokens", 8)
     page.ask()
     page.answered()
-    page.until(lambda: page.id("reading").is_displayed())  # opens by itself where there is room
+    assert not page.id("reading").is_displayed()  # only when asked
+    page.all(".show-reading")[0].click()
+    assert page.id("layer").get_attribute("value") == "30"
 
     prompt = document.read_text().rstrip("\n") + "\n\n" + QUESTION  # as run -f composes it
     _, answer = server.ask("/v1/chat/completions", {
@@ -244,7 +160,7 @@ def test_reading_view_shows_what_each_layer_read(page, server, document):
     assert len(revived) > 0 and len(page.all(".token.revived")) == len(revived) and page.shades() != before
     page.set("step", 0)
     assert page.shades() == before and page.all(".token.revived") == []
-    assert [item.text for item in page.all("#legend li")][:3] == ["all 30 layers", "left after layer 20", "left after layer 10"]
+    assert [item.text for item in page.all("#legend li")][:3] == ["all 30 layers", "skipped after layer 20", "skipped after layer 10"]
     # A schedule of one's own is kept to, also where dense would find the whole document in the cache and be sooner.
     speed = page.id("reading-speed").text
     own, dense = (float(time) * {"ms": 1, "s": 1000}[unit] for time, unit in re.findall(r"^([\d.]+) (ms|s)$", speed, re.MULTILINE))
@@ -290,19 +206,21 @@ def test_works_by_keyboard_alone(page, chromium, document):
 
     press("What is a token?", Keys.ENTER)
     page.answered()
-    for name in ("files", "send", "new-chat", "show-reading"):
+    for name in ("files", "send", "chats", "new-chat", "show-reading"):
         tab_to(name)
     press(Keys.ENTER)
     assert focused() == "reading-title"
     tab_to("layer")
-    press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    press(Keys.HOME, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert page.id("layer-text").text.startswith("3 of 30")
     tab_to("prompt-text")
+    first = page.script("return Number(document.querySelector('.token.current').dataset.token)")
+    assert first > 0 and page.script("return document.querySelector('.token.current').textContent").strip() == "A"  # past the template
     press(Keys.ARROW_RIGHT)
-    assert "token 2 of" in page.id("token-detail").text and len(page.all(".token.current")) == 1
+    assert f"token {first + 2} of" in page.id("token-detail").text and len(page.all(".token.current")) == 1
     webdriver.ActionChains(chromium).key_down(Keys.SHIFT).send_keys(Keys.ARROW_RIGHT).key_up(Keys.SHIFT).perform()
     detail = page.id("token-detail").text
-    assert "token 2 of" not in detail and "layer" in detail
+    assert f"token {first + 2} of" not in detail and "layer" in detail
     press(Keys.ESCAPE)
     assert not page.id("reading").is_displayed() and "show-reading" in focused()
 
@@ -343,7 +261,7 @@ def test_contrast_in_light_and_dark(page, document, dark):
     page.script("document.getElementById('settings').open = true")
     page.ask()
     page.answered()
-    page.until(lambda: page.id("reading").is_displayed())
+    page.all(".show-reading")[0].click()
     page.set("step", 4)
     for layer in (1, 30):
         page.set("layer", layer)

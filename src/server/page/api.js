@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server's endpoints. Errors are ServerErrors with a sentence for people.
 
+import * as format from './format.js';
+
 const KEY_STORE = 'lazyllm.key';
 
+/** `status`: of HTTP; 0 if no server was reached or the connection broke off. `code`: the server's word for the error. */
 export class ServerError extends Error {
-  constructor(message, status = 0) {
-    super(message);
+  constructor(message, status = 0, code = '') {
+    super(format.sentence(message));
     this.status = status;
+    this.code = code;
+  }
+
+  get isAway() {
+    return this.status === 0;
+  }
+
+  get isLoading() {
+    return this.code === 'loading_model';
   }
 }
 
@@ -29,18 +41,16 @@ function headers(body) {
 }
 
 async function errorOf(response) {
-  let message = `The server answered ${response.status} ${response.statusText}`.trim() + '.';
+  let message = `The server answered ${response.status} ${response.statusText}`.trim(), code = '';
   try {
-    message = (await response.json()).error.message;
+    ({message, code} = (await response.json()).error);
   } catch {
     // Not an error object: the status has to do.
   }
+  if (!/[.!?]$/.test(message)) message += '.';
   const wait = response.headers.get('Retry-After');
-  if (response.status === 503 && wait) {
-    if (!/[.!?]$/.test(message)) message += '.';
-    message += ` Try again in ${wait} s.`;
-  }
-  return new ServerError(message, response.status);
+  if (response.status === 503 && wait && !/try again/i.test(message)) message += ` Try again in ${wait} s.`;
+  return new ServerError(message, response.status, code);
 }
 
 async function request(path, {body, signal} = {}) {
@@ -100,7 +110,7 @@ export async function* streamChat(body, signal) {
     for await (const data of serverSentEvents(response.body)) {
       if (data === '[DONE]') return;
       const chunk = JSON.parse(data);
-      if (chunk.error) throw new ServerError(chunk.error.message);
+      if (chunk.error) throw new ServerError(chunk.error.message, chunk.error.status ?? 500, chunk.error.code);
       yield chunk;
     }
   } catch (error) {

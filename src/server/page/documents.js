@@ -22,7 +22,9 @@ async function readText(file) {
   try {
     text = new TextDecoder('utf-8', {fatal: true}).decode(bytes);
   } catch {
-    throw new Error(`${file.name} is not text in UTF-8. Save it as plain text first.`);
+    const pdf = new TextDecoder('latin1').decode(bytes.slice(0, 5)) === '%PDF-';
+    throw new Error(pdf ? `${file.name} is a PDF. Convert it first: pdftotext "${file.name}" text.txt` :
+      `${file.name} is not text in UTF-8. Save it as plain text first.`);
   }
   if (text.includes('\0')) throw new Error(`${file.name} is a binary file, not text. Save it as plain text first.`);
   if (text.trim() === '') throw new Error(`${file.name} is empty.`);
@@ -32,7 +34,7 @@ async function readText(file) {
 /** A chip with the document's name and size; with `remove`, a button for that. */
 export function chip(document, remove) {
   const made = element('li', {className: 'chip'}, element('span', {className: 'name', textContent: document.name}),
-    element('span', {className: 'size', textContent: document.tokens === null ? 'counting …' : format.tokens(document.tokens)}));
+    element('span', {className: 'size', textContent: document.tokens !== null ? format.tokens(document.tokens) : remove ? 'counting …' : ''}));
   if (remove) {
     made.append(element('button', {type: 'button', className: 'remove', textContent: '×', title: `Remove ${document.name}`,
       ariaLabel: `Remove ${document.name}`, onclick: remove}));
@@ -96,9 +98,9 @@ export class Documents {
     try {
       document.tokens = await countTokens(document.text);
       this.show();
-    } catch (error) {
-      this.remove(document);
-      this.refused(`${document.name} could not be counted. ${error.message}`);
+    } catch {
+      document.tokens = Math.ceil(document.text.length / 4);  // the server says the rest when the question is sent
+      this.show();
     }
   }
 
@@ -118,6 +120,13 @@ export class Documents {
   giveBack(documents) {
     this.list = [...documents, ...this.list];
     this.show();
+    documents.filter(({tokens}) => tokens === null).forEach((document) => this.count(document));
+  }
+
+  /** Instead of those that are here. */
+  replace(documents) {
+    this.list = [];
+    this.giveBack(documents);
   }
 
   show() {

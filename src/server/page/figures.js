@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an answer cost, beside what dense would have cost.
+// What an answer cost, beside what it would have cost without skipping.
 
 import {element} from './dom.js';
 import * as format from './format.js';
@@ -8,18 +8,32 @@ function figure(name, value, title = '') {
   return element('div', {title}, element('dt', {textContent: name}), element('dd', {textContent: value}));
 }
 
+const speed = (perSecond) => `${perSecond.toFixed(1)} tokens/s`;
+
 /** The figures of an answer in one line. `end`: the last chunk of the stream. */
 export function figureList({lazy, timings}) {
   const list = element('dl', {className: 'figures'});
   const dense = lazy.dense_cached_ttft_ms_estimate;
-  list.append(figure('First token', format.seconds(lazy.ttft_ms)));
+  list.append(figure('First word after', format.seconds(lazy.ttft_ms)));
   if (lazy.policy !== 'dense' && dense > 0) {
-    list.append(figure('Dense, estimated', format.seconds(dense)), figure('Speed-up', `${(dense / lazy.ttft_ms).toFixed(1)}×`));
+    list.append(figure('Without skipping, about', format.seconds(dense)), figure('Speed-up', `${(dense / lazy.ttft_ms).toFixed(1)}×`));
   }
-  list.append(figure('Computed', format.percent(lazy.computed_fraction),
-    'share of the (token, layer) pairs of the prompt, before the first word'));
-  if (lazy.cached_tokens > 0) list.append(figure('Cached', format.tokens(lazy.cached_tokens)));
-  if (timings?.predicted_per_second > 0) list.append(figure('Then', `${timings.predicted_per_second.toFixed(1)} tokens/s`));
+  list.append(figure('Work done', format.percent(lazy.computed_fraction), 'of the usual work, before the first word'));
+  if (lazy.cached_tokens > 0) list.append(figure('Known already', format.tokens(lazy.cached_tokens), 'read for an earlier question'));
+  if (timings?.predicted_per_second > 0) list.append(figure('Writing', speed(timings.predicted_per_second)));
+  return list;
+}
+
+/** The figures of an answer that was cut off: what came before the end, or null. */
+export function partialFigures({text, timings, firstWord_ms}) {
+  if (text === '') return null;
+  const list = element('dl', {className: 'figures'});
+  list.append(figure('First word after', format.seconds(firstWord_ms)));
+  if (timings) {
+    list.append(figure('Written', format.tokens(timings.predicted_n)));
+    if (timings.cache_n > 0) list.append(figure('Known already', format.tokens(timings.cache_n), 'read for an earlier question'));
+    if (timings.predicted_per_second > 0) list.append(figure('Writing', speed(timings.predicted_per_second)));
+  }
   return list;
 }
 
@@ -35,16 +49,17 @@ export function speedComparison({lazy}) {
   const dense = lazy.dense_cached_ttft_ms_estimate;
   const shown = document.createDocumentFragment();
   if (lazy.policy === 'dense' || !(dense > 0)) {
-    const cached = lazy.cached_tokens > 0 ? ` ${format.tokens(lazy.cached_tokens)} were in the cache.` : '';
-    shown.append(element('p', {textContent: `First token after ${format.seconds(lazy.ttft_ms)}. Nothing was skipped.${cached}`}));
+    const cached = lazy.cached_tokens > 0 ? ` ${format.tokens(lazy.cached_tokens)} were known already.` : '';
+    const skipped = lazy.policy === 'dense' ? ' Nothing was skipped.' : '';
+    shown.append(element('p', {textContent: `First word after ${format.seconds(lazy.ttft_ms)}.${skipped}${cached}`}));
     return shown;
   }
   const longest = Math.max(lazy.ttft_ms, dense);
-  const computed = `${format.percent(lazy.computed_fraction)} of the work computed before the first word, ` +
+  const done = `${format.percent(lazy.computed_fraction)} of the usual work before the first word, ` +
     `${format.percent(lazy.computed_fraction_end)} at the end.`;
-  const cached = lazy.cached_tokens > 0 ? ` ${format.tokens(lazy.cached_tokens)} came from the cache.` : '';
+  const cached = lazy.cached_tokens > 0 ? ` ${format.tokens(lazy.cached_tokens)} were known already.` : '';
   shown.append(
-    race(`${lazy.policy} ${lazy.schedule}`, lazy.ttft_ms, longest, 'lazy'), race('dense, estimated', dense, longest, 'dense'),
-    element('p', {}, element('strong', {textContent: `First token ${format.sooner(lazy.ttft_ms, dense)}. `}), computed + cached));
+    race(`${lazy.policy} ${lazy.schedule}`, lazy.ttft_ms, longest, 'lazy'), race('without skipping, about', dense, longest, 'dense'),
+    element('p', {}, element('strong', {textContent: `First word ${format.sooner(lazy.ttft_ms, dense)}. `}), done + cached));
   return shown;
 }

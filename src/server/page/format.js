@@ -25,3 +25,15 @@ export function sooner(time, other) {
   if (ratio >= 1.05) return `${ratio.toFixed(ratio < 10 ? 1 : 0)}× sooner`;
   return ratio > 0.95 ? 'as soon' : `${(1 / ratio).toFixed(1)}× later`;
 }
+
+/** A time that is only guessed: no fractions. */
+export function roughly(milliseconds) {
+  const all = Math.round(milliseconds / 1000);
+  if (all < 100) return `${all} s`;
+  return all < 6000 ? `${Math.round(all / 60)} min` : `${Math.round(all / 3600)} h`;
+}
+
+/** The first letter of a sentence that begins with a plain word; a file's name stays as it is. */
+export function sentence(text) {
+  return /^\p{Ll}+(?=[\s,;:])/u.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
+}

@@ -27,10 +27,12 @@ export class PromptText {
     host.addEventListener('keydown', (event) => this.key(event));
   }
 
-  show(depths) {
+  /** `template`: a flag for each token that the chat template gave. */
+  show(depths, template) {
     this.depths = depths;
+    this.template = template;
     this.cursor = -1;
-    this.remembered = 0;  // the cursor when the text had the focus
+    this.remembered = Math.max(template.indexOf(0), 0);  // the cursor when the text had the focus
     this.spans = depths.pieces.map((piece, index) => {
       const span = element('span', {textContent: piece, className: this.classOf(index)});
       span.dataset.token = index;
@@ -58,7 +60,7 @@ export class PromptText {
   classOf(index) {
     const step = this.depths.revivedAt.get(index);
     const revived = step === undefined ? '' : step === this.depths.step ? ' revived now' : ' revived';
-    return `token depth-${this.depths.depths[index]}${revived}${index === this.cursor ? ' current' : ''}`;
+    return `token depth-${this.depths.depths[index]}${revived}${index === this.cursor ? ' current' : ''}${this.template[index] ? ' template' : ''}`;
   }
 
   /** Classes of the tokens that a step changed. */
@@ -74,6 +76,19 @@ export class PromptText {
       return `.prompt-text .depth-${depth} { --share: ${share.toFixed(1)}%; --alive: ${alive ? 100 : 0}%; color: var(--${alive ? 'ink' : 'unread'}); }`;
     });
     this.sheet.replaceSync(rules.join('\n'));
+  }
+
+  foldTemplate(folded) {
+    this.folded = folded;
+    this.host.classList.toggle('folded', folded);
+  }
+
+  /** Puts the cursor on a token and its line into the middle. */
+  goTo(index) {
+    this.remembered = index;
+    this.host.focus({preventScroll: true});
+    this.moveTo(index, false);
+    this.spans[index].scrollIntoView({block: 'center'});
   }
 
   point(event) {
@@ -95,11 +110,14 @@ export class PromptText {
     if (by === undefined || event.altKey || event.ctrlKey || event.metaKey || this.depths === undefined) return;
     event.preventDefault();
     const {depths, size} = this.depths;
-    let index = this.cursor + by;
-    if (event.shiftKey) {
-      while (index > 0 && index < size - 1 && depths[index] === depths[this.cursor]) index += by;
+    const isHidden = (token) => this.folded && this.template[token] === 1;
+    let to = this.cursor;  // the last one in sight on the way
+    for (let index = this.cursor + by; index >= 0 && index < size; index += by) {
+      if (isHidden(index)) continue;
+      to = index;
+      if (!event.shiftKey || depths[index] !== depths[this.cursor]) break;
     }
-    this.moveTo(Math.min(Math.max(index, 0), size - 1));
+    this.moveTo(to);
   }
 
   /** Where tokens lie on the sheet, for the overview: [{begin, end, top, height}]. */

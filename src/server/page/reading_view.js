@@ -5,6 +5,7 @@ import {byId, element} from './dom.js';
 import {speedComparison} from './figures.js';
 import * as format from './format.js';
 import {Minimap} from './minimap.js';
+import {templateTokens} from './prompt_parts.js';
 import {PromptText} from './prompt_text.js';
 import {TokenDepths} from './token_depths.js';
 
@@ -30,6 +31,10 @@ export class ReadingView {
     byId('layer').addEventListener('input', () => this.showLayer());
     byId('step').addEventListener('input', () => this.showStep());
     byId('reading-close').addEventListener('click', () => this.close());
+    byId('show-template').addEventListener('change', (event) => {
+      this.text.foldTemplate(!event.target.checked);
+      this.minimap.draw();
+    });
     this.panel.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.close();
     });
@@ -39,16 +44,21 @@ export class ReadingView {
     return !this.panel.hidden;
   }
 
-  /** `question` with the last chunk of its answer, {lazy, usage}. */
-  open(question, end) {
+  /** `question` with the last chunk of its answer, {lazy, usage}; `messages`: texts of the prompt that are not the template's;
+   *  `token`: where to begin. */
+  open(question, end, messages, token = null) {
     const {lazy, usage} = end;
     this.depths = new TokenDepths(lazy.tokens, lazy.layers, usage.completion_tokens);
     this.panel.hidden = false;
     document.body.classList.add('reads');
     byId('reading-of').textContent = question;
     byId('reading-speed').replaceChildren(speedComparison(end));
-    this.text.show(this.depths);
-    this.setDial('layer', 1, lazy.layers, 1);
+    const template = templateTokens(lazy.tokens.pieces, messages);
+    this.text.show(this.depths, template);
+    this.text.foldTemplate(true);
+    byId('show-template').checked = false;
+    byId('template-field').hidden = !template.includes(1);
+    this.setDial('layer', 1, lazy.layers, lazy.layers);
     this.setDial('step', 0, this.depths.steps, 0);
     byId('step-dial').hidden = this.depths.events.length === 0;
     const revived = this.depths.revivedPerStep();
@@ -58,6 +68,7 @@ export class ReadingView {
     this.showStep();
     this.showLayer();
     this.showToken(-1);
+    if (token !== null) this.text.goTo(token);
   }
 
   close() {
@@ -95,7 +106,7 @@ export class ReadingView {
     byId('layer').ariaValueText = `layer ${layerText}`;
     const revived = depths.revivedAt.size;
     const stepText = depths.step === 0 ? 'before the first word' :
-      `${depths.step} of ${depths.steps}: ${format.tokens(revived)} revived`;
+      `${depths.step} of ${depths.steps}: ${format.tokens(revived)} brought back`;
     byId('step-text').textContent = stepText;
     byId('step').ariaValueText = stepText;
     const shares = Array.from({length: depths.layers}, (_, i) => depths.alive(i + 1) / depths.size);
@@ -107,10 +118,10 @@ export class ReadingView {
     const items = levels.toReversed().map((depth) => {
       const sample = element('span', {className: 'sample', ariaHidden: 'true'});
       sample.style.setProperty('--share', `${100 * this.depths.strength(depth)}%`);
-      return legendItem(sample, depth === layers ? `all ${layers} layers` : depth === 0 ? 'left out before the model' : `left after layer ${depth}`);
+      return legendItem(sample, depth === layers ? `all ${layers} layers` : depth === 0 ? 'skipped from the start' : `skipped after layer ${depth}`);
     });
-    if (events.length > 0) items.push(legendItem(element('span', {className: 'sample revived', ariaHidden: 'true'}), 'revived by the answer'));
-    items.push(legendItem(element('span', {className: 'sample unread', ariaHidden: 'true', textContent: 'a'}), 'no longer in this layer'));
+    if (events.length > 0) items.push(legendItem(element('span', {className: 'sample revived', ariaHidden: 'true'}), 'brought back while answering'));
+    items.push(legendItem(element('span', {className: 'sample unread', ariaHidden: 'true', textContent: 'a'}), 'not read this deep'));
     byId('legend').replaceChildren(...items);
   }
 
@@ -122,9 +133,9 @@ export class ReadingView {
     }
     const {pieces, depths, layers, size, revivedAt} = this.depths;
     const depth = depths[index];
-    const way = depth === layers ? `carried through all ${layers} layers` : depth === 0 ? 'left out before the model' :
-      `left after layer ${depth} of ${layers}`;
-    const revival = revivedAt.has(index) ? `; revived at step ${revivedAt.get(index)}` : '';
+    const way = depth === layers ? `read by all ${layers} layers` : depth === 0 ? 'skipped from the start' :
+      `skipped after layer ${depth} of ${layers}`;
+    const revival = revivedAt.has(index) ? `; brought back at step ${revivedAt.get(index)}` : '';
     const piece = pieces[index].replaceAll('\n', '↵').replaceAll('\t', '⇥');
     shown.replaceChildren(element('q', {textContent: piece}), ` token ${format.count(index + 1)} of ${format.count(size)}: ${way}${revival}`);
   }

@@ -1,38 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
-// One question with its answer, on the page.
+// One question with its answer, and beside it perhaps the answer without skipping.
 
-import {announceStream, endStream} from './announcer.js';
+import {Answer} from './answer.js';
+import {copyButton} from './copying.js';
 import {chip} from './documents.js';
 import {element} from './dom.js';
-import {figureList} from './figures.js';
-import * as format from './format.js';
+import {sourceList} from './sources.js';
+
+/** The message that a question and its documents make, as `lazyllm run -f` does. */
+export const contentOf = (question, documents) => [...documents.map(({text}) => text.replace(/\n+$/, '')), question].join('\n\n');
+
+function button(className, textContent, onclick, title = '') {
+  return element('button', {type: 'button', className: `button quiet ${className}`, textContent, onclick, title});
+}
 
 export class Turn {
-  /** `openReading(turn)` when the user wants to see what was read. */
-  constructor(question, documents, openReading) {
+  /** `actions`: {read(turn, token), retry(turn), edit(turn), compare(turn), goOn()}, called by the turn's buttons. */
+  constructor(question, documents, actions) {
     this.question = question;
     this.documents = documents;
-    this.openReading = openReading;
-    this.answer = '';
-    this.end = null;  // the last chunk of the stream
-    this.text = element('div', {className: 'answer'});
-    this.progress = element('progress', {max: 1, value: 0, ariaLabel: 'Prompt read'});
-    this.progressText = element('span', {textContent: 'Waiting for the server …'});
-    this.wait = element('div', {className: 'wait'}, this.progress, this.progressText);
-    this.foot = element('div', {className: 'foot'});
-    this.element = element('li', {className: 'turn'}, this.makeQuestion(), this.text, this.wait, this.foot);
-    this.started = performance.now();
-    this.clock = setInterval(() => this.showWait(), 100);
+    this.actions = actions;
+    this.answer = new Answer();
+    this.dense = null;
+    this.parts = element('div', {className: 'parts'}, this.answer.element);
+    this.buttons = element('div', {className: 'turn-actions'});
+    this.element = element('li', {className: 'turn'}, this.makeQuestion(), this.parts, this.buttons);
+  }
+
+  static restored({question, documents, answer, dense}, actions) {
+    const turn = new Turn(question, documents, actions);
+    turn.answer = Answer.restored(answer);
+    turn.parts.replaceChildren(turn.answer.element);
+    if (dense?.text) turn.showBeside(Answer.restored(dense));
+    turn.showActions();
+    return turn;
+  }
+
+  /** What is kept of it. */
+  get record() {
+    return {question: this.question, documents: this.documents, answer: this.answer.record, dense: this.dense?.record ?? null};
+  }
+
+  get content() {
+    return contentOf(this.question, this.documents);
   }
 
   /** Tokens of the conversation up to the end of this answer; undefined for one that was stopped. */
   get totalTokens() {
-    return this.end?.usage.total_tokens;
+    return this.answer.record.end?.usage.total_tokens;
   }
 
   /** What this turn added to the conversation, about. */
   get roughTokens() {
-    return this.documents.reduce((sum, {tokens}) => sum + tokens, Math.ceil((this.question.length + this.answer.length) / 4));
+    const written = this.question.length + this.answer.record.text.length;
+    return this.documents.reduce((sum, {tokens}) => sum + (tokens ?? 0), Math.ceil(written / 4));
   }
 
   makeQuestion() {
@@ -44,63 +65,39 @@ export class Turn {
     return made;
   }
 
-  showWait() {
-    const time = format.seconds(performance.now() - this.started);
-    if (!this.read) {
-      this.progressText.textContent = `Waiting for the server, ${time}`;
-      this.progress.removeAttribute('value');
-      return;
-    }
-    const {total, cache, processed} = this.read;
-    const cached = cache > 0 ? `, ${format.count(cache)} of them from the cache` : '';
-    this.progress.value = total > cache ? (processed - cache) / (total - cache) : 0;
-    this.progressText.textContent = `Reading ${format.tokens(total)}${cached}: ${format.percent(this.progress.value)}, ${time}`;
+  /** The answer is there: what can be done with it. */
+  showActions() {
+    const {end, text, note} = this.answer.record;
+    this.sources ??= end ? sourceList(end, this.documents, (token) => this.actions.read(this, token)) : null;
+    if (this.sources) this.buttons.before(this.sources);
+    this.buttons.replaceChildren(...[
+      end?.lazy.tokens && button('show-reading', 'What was read', () => this.actions.read(this)),
+      text !== '' && copyButton(() => text, 'Copy the answer'),
+      button('retry', 'Retry', () => this.actions.retry(this), 'Ask this question again; what follows it goes'),
+      button('edit', 'Edit', () => this.actions.edit(this), 'Change this question; what follows it goes'),
+      note.startsWith('Stopped at the limit') && button('go-on', 'Go on', () => this.actions.goOn(), 'Ask for the rest'),
+      end && end.lazy.policy !== 'dense' && this.dense === null &&
+        button('compare', 'Ask without skipping', () => this.actions.compare(this), 'The answer of the ordinary model, beside this one'),
+    ].filter(Boolean));
   }
 
-  /** A chunk of the stream. */
-  take(chunk) {
-    if (chunk.prompt_progress) {
-      this.read = chunk.prompt_progress;
-      this.showWait();
-    }
-    const delta = chunk.choices?.[0]?.delta?.content;
-    if (delta) this.append(delta);
-    const reason = chunk.choices?.[0]?.finish_reason;
-    if (reason) this.finishReason = reason;
-    if (chunk.usage && chunk.lazy) this.end = chunk;
+  /** Puts the answer without skipping beside the other; both get a heading. */
+  showBeside(answer) {
+    this.dense = answer;
+    const headed = (text, part) => element('section', {className: 'column', ariaLabel: text}, element('h3', {textContent: text}), part);
+    this.parts.classList.add('beside');
+    this.parts.replaceChildren(headed('With skipping', this.answer.element), headed('Without skipping', answer.element));
   }
 
-  append(delta) {
-    this.stopWaiting();
-    this.answer += delta;
-    this.text.append(delta);
-    announceStream(delta);
-  }
-
-  stopWaiting() {
-    clearInterval(this.clock);
-    this.wait.remove();
-  }
-
-  /** `note`: why the answer ended other than by itself. */
-  finish(note = '') {
-    this.stopWaiting();
-    this.text.normalize();
-    if (this.finishReason === 'length') note = 'Cut at its longest.';
-    if (note) this.foot.append(element('p', {className: 'note', textContent: note}));
-    if (this.end) {
-      this.foot.append(figureList(this.end));
-      if (this.end.lazy.tokens) {
-        this.foot.append(element('button', {type: 'button', className: 'button quiet show-reading', textContent: 'What was read',
-          onclick: () => this.openReading(this)}));
-      }
-    }
-    endStream(note || 'End of the answer.');
+  /** It came to nothing: the first answer stands alone again. */
+  removeBeside() {
+    this.dense = null;
+    this.parts.classList.remove('beside');
+    this.parts.replaceChildren(this.answer.element);
   }
 
   fail(sentence) {
-    this.stopWaiting();
     this.element.classList.add('failed');
-    this.foot.append(element('p', {className: 'error', role: 'alert', textContent: sentence}));
+    this.answer.fail(sentence);
   }
 }
