@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What docs/extending.md shows is this file's: it compiles, runs, and stays what it is.
+// What docs/guides/add-a-policy.md shows is this file's: it compiles, runs, and stays what it is.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -138,7 +138,7 @@ TEST(Extending, AScoreAndAPolicyOfOnesOwnRun) {
 
 TEST(Extending, TheDocumentShowsThisFile) {
   const fs::path root = LAZYLLM_SOURCE_DIR;
-  const std::string document = text_of(root / "docs/extending.md");
+  const std::string document = text_of(root / "docs/guides/add-a-policy.md");
   const std::string source = text_of(root / "src/lazy/extending_test.cpp");
   int shown = 0;
   for (size_t at = document.find("```cpp\n"); at != std::string::npos; ++shown) {

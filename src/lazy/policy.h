@@ -104,8 +104,8 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
 /// Errors: Error(internal) for a plan whose policy is in no list.
 std::unique_ptr<Policy> create_policy(const PruningPlan& plan);
 
-/// All there is to say of a policy, in its file in policies/; docs/extending.md shows how to add
-/// one.
+/// All there is to say of a policy, in its file in policies/; docs/guides/add-a-policy.md shows how
+/// to add one.
 struct PolicyDescription {
   enum class Cuts {
     none,              ///< no schedule

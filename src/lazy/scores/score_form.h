@@ -48,8 +48,8 @@ enum class Pooling {
 };
 
 /// One way to say how important tokens are: how it is written, what it reads of the attention and
-/// what it makes of it. An object without state, one file each in scores/; docs/extending.md
-/// shows how to add one.
+/// what it makes of it. An object without state, one file each in scores/;
+/// docs/guides/add-a-policy.md shows how to add one.
 class ScoreForm {
  public:
   virtual ~ScoreForm() = default;

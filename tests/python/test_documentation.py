@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents: a site without a broken link, made pages that are up to date, paths that exist, and spelling."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+# A path in the tree, named in backticks.
+NAMED = re.compile(r"`((?:apps|bench|cmake|docs|examples|include|packaging|profiles|python|src|tests|tools)/[\w./-]*)`")
+EXAMPLES = {"src/lazy/scores/newest.cpp", "src/lazy/policies/once.cpp"}  # what a reader would write
+
+
+def documents(root):
+    return [*sorted((root / "docs").rglob("*.md")), *sorted(root.glob("*.md")), root / "python" / "README.md"]
+
+
+def anchors(text):
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_the_site_is_built_without_a_warning(root, tmp_path):
+    pytest.importorskip("material", reason="mkdocs-material is not installed")
+    result = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path / "site"], cwd=root,
+                            capture_output=True, text=True, check=False, env={"PATH": "/usr/bin:/bin", "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"})
+    assert result.returncode == 0, result.stdout + result.stderr
+    pages = list((tmp_path / "site").rglob("*.html"))
+    assert len(pages) > 20
+    # The site fetches nothing from elsewhere.
+    for page in pages:
+        fetched = re.findall(r'<(?:script|img|iframe)[^>]*\ssrc="(https?:[^"]*)"|<link[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="(https?:[^"]*)"', page.read_text())
+        assert fetched == [], page
+
+
+def test_no_link_is_broken(root):
+    broken, seen = [], 0
+    for file in documents(root):
+        for target in LINK.findall(FENCE.sub("", file.read_text())):
+            if re.match(r"[a-z]+:", target):
+                continue
+            path, _, anchor = target.partition("#")
+            found = (file.parent / path).resolve() if path else file
+            seen += 1
+            if not found.exists() or (anchor and found.suffix == ".md" and anchor not in anchors(found.read_text())):
+                broken.append(f"{file.relative_to(root)}: {target}")
+    assert seen > 60 and not broken, broken
+
+
+def test_paths_that_are_named_exist(root):
+    missing = []
+    for file in [*documents(root), *(root / "src").rglob("*.h")]:
+        for name in NAMED.findall(file.read_text()):
+            pattern = re.sub(r"\b[A-Z]{4,}\b", "*", name.rstrip("./"))  # TARGET: any
+            if name not in EXAMPLES and not any(root.glob(pattern)) and not any(root.glob(pattern + ".*")):
+                missing.append(f"{file.relative_to(root)}: {name}")
+    for file in [*(root / "src").rglob("*.h"), *(root / "src").rglob("*.cpp"), *(root / "apps").rglob("*.cpp"), *(root / "include").rglob("*.h")]:
+        missing += [f"{file.relative_to(root)}: {name}" for name in re.findall(r"docs/[\w/-]+\.md", file.read_text()) if not (root / name).exists()]
+    assert not missing, missing
+
+
+def test_spelling(root):
+    """Words that codespell takes for others: names of the code, and British spelling is right."""
+    checker = shutil.which("codespell", path=f"{pathlib.Path(sys.executable).parent}:/usr/bin")
+    if checker is None:
+        pytest.skip("codespell is not installed")
+    tracked = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md", "*.h", "*.cpp", "*.py", "*.js", "*.html", "*.sh", "quickstart", "test"], cwd=root,
+                             capture_output=True, text=True, check=True).stdout.split()
+    wanted = [name for name in tracked if not re.search(r"(unicode|_tables?)\b|golden|words_|stemmer|/seeds/", name) and (root / name).is_file()]
+    assert len(wanted) > 300
+    result = subprocess.run([checker, "--ignore-words", root / "tests" / "python" / "spelling.txt", *wanted], cwd=root, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
