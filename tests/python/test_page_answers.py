@@ -175,6 +175,26 @@ def test_the_passages_that_counted_are_listed(page, server, story):
     assert "<|user|>" in page.id("prompt-text").text
 
 
+def test_the_arrow_keys_pass_over_the_template(page, server, story):
+    for deep, ends in ((lambda piece: piece.strip() == "sell", "sell"), (lambda piece: False, "decided?")):
+        server.answer = lambda body, deep=deep: [chunk("Yes."), last(body, deep)]
+        page.add(story)
+        page.ask("What was decided?")
+        page.until(lambda: page.all(".show-reading"))
+        page.all(".show-reading")[-1].click()
+        current = "return document.querySelector('.token.current')?.textContent.trim()"
+        page.id("prompt-text").send_keys(Keys.ARROW_RIGHT)
+        assert page.script(current) == "committee"  # the first word is "The"
+        page.id("prompt-text").send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+        assert page.script(current) == "The"  # nothing in sight before it
+        webdriver.ActionChains(page.browser).key_down(Keys.SHIFT).send_keys(Keys.ARROW_RIGHT).key_up(Keys.SHIFT).perform()
+        assert page.script(current) == ends  # where the depth changes, or the last one in sight
+        page.id("reading-close").click()
+        page.id("new-chat").click()
+        page.until(lambda: page.all(".turn") == [])
+        page.all("#documents .remove")[0].click()
+
+
 def test_an_answer_in_circles_is_stopped(page, server):
     server.answer = lambda body: [*[item for _ in range(60) for item in (chunk("The boat is blue and the boat is old. ", timings={"predicted_n": 9, "predicted_per_second": 30.5, "cache_n": 0}), 0.01)], last(body)]
     page.ask("What is it?")
