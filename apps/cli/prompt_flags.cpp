@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "prompt_flags.h"
 
+#include <cstdio>
+
 namespace lazyllm::cli {
 
 void add_prompt_flags(CLI::App& command, PromptFlags& flags) {
-  command.add_option("-f,--file", flags.files,
-                     "document to ask about, - for the standard input; may be repeated");
+  command.add_option(
+      "-f,--file", flags.files,
+      "document to ask about: a text, PDF, docx, odt, epub, HTML or a folder of code; - for the "
+      "standard input; may be repeated");
   command.add_option("--system-prompt", flags.system_prompt,
                      "how the model should behave, its system prompt (also -sys)");
+}
+
+std::string read_document_file(const std::string& path) {
+  const Document document = read_any_document(path);
+  for (const std::string& note : document.notes) std::fprintf(stderr, "%s.\n", note.c_str());
+  return document.text;
 }
 
 std::string compose_prompt(const PromptFlags& flags) {
@@ -20,7 +30,7 @@ std::string compose_prompt(const PromptFlags& flags) {
     text += part;
   };
   for (const std::string& path : flags.files) {
-    append(read_document(path));
+    append(read_document_file(path));
   }
   append(decode_document(flags.prompt, "the prompt given with -p"));
   if (text.empty()) {

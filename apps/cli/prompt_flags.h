@@ -20,9 +20,12 @@ struct PromptFlags {
 /// -f and --system-prompt.
 void add_prompt_flags(CLI::App& command, PromptFlags& flags);
 
-/// Content of the files, as read_document() gives it, and of -p. A pipe gives its text once: call
-/// it once. Chat: blank lines between them; otherwise the bytes one after the other. Errors: as
-/// read_document().
+/// Text of a document; what is to be noted about it goes to stderr. Errors: as read_any_document().
+std::string read_document_file(const std::string& path);
+
+/// Content of the files, as read_any_document() gives it, and of -p. A pipe gives its text once:
+/// call it once. Chat: blank lines between them; otherwise the bytes one after the other. Errors:
+/// as read_any_document().
 std::string compose_prompt(const PromptFlags& flags);
 
 /// The text as the user's turn behind the system's, or bare with --no-chat. Errors: as

@@ -112,7 +112,7 @@ void add_run_command(CLI::App& app) {
   command->footer(
       "Examples:\n"
       "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" -n 64\n"
-      "  pdftotext report.pdf - | lazyllm run -m model.gguf -f - -p \"What was decided?\"\n"
+      "  lazyllm run -m model.gguf -f report.pdf -p \"What was decided?\"\n"
       "  lazyllm run -m model.gguf -f report.txt -p \"What was decided?\" --prune off\n"
       "  lazyllm run -m model.gguf -f novel.txt -p \"Who is Anna?\" --prune 19:0.1 --stats-json "
       "run.json\n"

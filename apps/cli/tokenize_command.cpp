@@ -42,7 +42,7 @@ std::string printable(const std::string& piece) {
 
 void tokenize(const TokenizeOptions& options, bool has_file, bool has_text) {
   if (has_file == has_text) throw Error(ErrorCode::usage, "give either -f FILE or -p TEXT");
-  const std::string text = has_file ? read_document(options.file) : options.text;
+  const std::string text = has_file ? read_document_file(options.file) : options.text;
   const auto model = Model::load_without_weights(find_model(options.model));
   const auto tokens = model->tokenize(text, !options.no_bos, !options.no_parse_special);
   std::string out;

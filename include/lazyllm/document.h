@@ -16,8 +16,19 @@ namespace lazyllm {
 /// file and the program that converts it.
 std::string read_document(const std::filesystem::path& path);
 
-/// The same for bytes at hand; `name` stands for them in messages. Empty text stays empty.
+/// The bytes as they are, read whole and once. Errors: as read_document() for what cannot be read,
+/// is empty or too large.
+std::string read_document_bytes(const std::filesystem::path& path);
+
+/// The same as read_document() for bytes at hand; `name` stands for them in messages. Empty text
+/// stays empty.
 std::string decode_document(std::string bytes, std::string_view name);
+
+/// Refuses a text of blank lines only. Errors: Error(invalid_input) with `name`.
+void refuse_blank_document(std::string_view text, std::string_view name);
+
+/// How messages call it: "the standard input" for "-".
+std::string document_name(const std::filesystem::path& path);
 
 /// Whether `path` is where the standard input comes from: "-", /dev/stdin, the file behind "<".
 bool is_standard_input(const std::filesystem::path& path);

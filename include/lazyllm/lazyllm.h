@@ -5,6 +5,7 @@
 // (lazyllm/server.h), models by name (lazyllm/model_store.h), evaluation (lazyllm/evaluation/),
 // and what only research needs (lazyllm/research/research.h).
 #include "lazyllm/document.h"
+#include "lazyllm/document_reader.h"
 #include "lazyllm/error.h"
 #include "lazyllm/json_constraint.h"
 #include "lazyllm/kept_view.h"

@@ -81,9 +81,21 @@ std::string decode_document(std::string bytes, std::string_view name) {
   return bytes;
 }
 
-std::string read_document(const std::filesystem::path& path) {
+void refuse_blank_document(std::string_view text, std::string_view name) {
+  if (text.find_first_not_of(" \t\r\n\f\v") != std::string_view::npos) return;
+  fail(ErrorCode::invalid_input,
+       "{} has only blank lines; there is no text to read in it. If it was made from a scanned "
+       "PDF, it needs text recognition first (ocrmypdf).",
+       name);
+}
+
+std::string document_name(const std::filesystem::path& path) {
+  return path == "-" ? "the standard input" : path.string();
+}
+
+std::string read_document_bytes(const std::filesystem::path& path) {
   const bool standard_input = path == "-";
-  const std::string name = standard_input ? "the standard input" : path.string();
+  const std::string name = document_name(path);
   const Descriptor file(
       standard_input ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY),
       !standard_input);
@@ -95,13 +107,13 @@ std::string read_document(const std::filesystem::path& path) {
   if (bytes.empty()) {
     fail(ErrorCode::invalid_input, "{} is empty; there is no text to read in it.", name);
   }
-  std::string text = decode_document(std::move(bytes), name);
-  if (text.find_first_not_of(" \t\r\n\f\v") == std::string::npos) {
-    fail(ErrorCode::invalid_input,
-         "{} has only blank lines; there is no text to read in it. If it was made from a scanned "
-         "PDF, it needs text recognition first (ocrmypdf).",
-         name);
-  }
+  return bytes;
+}
+
+std::string read_document(const std::filesystem::path& path) {
+  const std::string name = document_name(path);
+  std::string text = decode_document(read_document_bytes(path), name);
+  refuse_blank_document(text, name);
   return text;
 }
 

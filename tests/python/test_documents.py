@@ -2,8 +2,11 @@
 """Documents as people hand them over: pipes, other encodings, files that are no text."""
 
 import os
+import pathlib
+import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -82,9 +85,7 @@ def test_marks_and_line_ends_do_not_reach_the_model(program, stories, tmp_path):
 @pytest.mark.parametrize("content, words", [
     (b"", "is empty"),
     (b"\xef\xbb\xbf\r\n", "only blank lines"),
-    (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", "is a PDF. Convert it: pdftotext"),
-    ("caf\xe9".encode("latin-1"), "iconv -f WINDOWS-1252 -t UTF-8"),
-    ("no mark".encode("utf-16-le"), "iconv -f UTF-16LE -t UTF-8"),
+    (b"\x89PNG\r\n\x1a\n\0", "is a picture (PNG)"),
 ])
 def test_what_is_no_text_is_named(program, stories, tmp_path, content, words):
     file = tmp_path / "report.x"
@@ -98,3 +99,80 @@ def test_what_is_no_text_is_named(program, stories, tmp_path, content, words):
         assert result.stdout == b""
     result = program.run("run", "-m", stories, "--no-chat", "-p", "x", "-f", "-", stdin=content)
     assert result.returncode == 1 and b"the standard input" in result.stderr
+
+
+def test_texts_in_old_encodings_are_read(program, stories, tmp_path):
+    plain = tmp_path / "plain.txt"
+    plain.write_text("un café\n", encoding="utf-8")
+    ids = program.ok("tokenize", "-m", stories, "--ids", "-f", plain)
+    for name, content in {"latin1": "un café\n".encode("latin-1"), "utf16": "un café\n".encode("utf-16-le")}.items():
+        file = tmp_path / name
+        file.write_bytes(content)
+        assert program.ok("tokenize", "-m", stories, "--ids", "-f", file) == ids, name
+    note = program.run("tokenize", "-m", stories, "--ids", "-f", tmp_path / "latin1").stderr
+    assert b"was read as Windows-1252" in note
+    # A list of texts to be measured must not be guessed at.
+    result = program.run("eval", "-m", stories, "--suite", "text", "--out", tmp_path / "out", "--data", tmp_path / "latin1")
+    assert result.returncode == 1 and b"iconv -f WINDOWS-1252" in result.stderr
+
+
+def make_pdf(line: str) -> bytes:
+    """One page with one line of text."""
+    page = f"BT /F1 12 Tf 72 720 Td ({line}) Tj ET\n" if line else ""
+    objects = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>",
+               "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+               f"<</Length {len(page)}>>stream\n{page}endstream", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
+    pdf, places = "%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(pdf))
+        pdf += f"{number} 0 obj\n{body}\nendobj\n"
+    table = "".join(f"{place:010} 00000 n \n" for place in places)
+    return (pdf + f"xref\n0 6\n0000000000 65535 f \n{table}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{len(pdf)}\n%%EOF\n").encode()
+
+
+def test_a_pdf_is_read_where_pdftotext_is(program, stories, tmp_path):
+    if not shutil.which("pdftotext"):
+        pytest.skip("pdftotext (poppler-utils) is not installed")
+    pdf = tmp_path / "report.pdf"
+    pdf.write_bytes(make_pdf("The secret code is 4711."))
+    text = "The secret code is 4711.\n\n"  # as pdftotext gives it
+    ids = program.ok("tokenize", "-m", stories, "--ids", "-f", "-", stdin=text)
+    assert program.ok("tokenize", "-m", stories, "--ids", "-f", pdf) == ids
+    assert program.ok("tokenize", "-m", stories, "--ids", "-f", "-", stdin=pdf.read_bytes()) == ids
+    pdf.write_bytes(make_pdf(""))
+    result = program.run("run", "-m", stories, "--no-chat", "-f", pdf, "-p", "x")
+    assert result.returncode == 1 and b"is a PDF without text" in result.stderr and result.stdout == b""
+
+
+def test_a_missing_or_hanging_converter_is_told(program, stories, tmp_path):
+    pdf = tmp_path / "report.pdf"
+    pdf.write_bytes(make_pdf("x"))
+    arguments = [program.path, "tokenize", "-m", stories, "-f", pdf]
+    result = subprocess.run(arguments, env={"PATH": str(tmp_path)}, capture_output=True, timeout=60, check=False)
+    assert result.returncode == 1 and b"apt install poppler-utils" in result.stderr
+    fake = tmp_path / "pdftotext"
+    fake.write_text("#!/bin/sh\necho begun > \"$0.began\"\nexec /bin/sleep 300\n")
+    fake.chmod(0o700)
+    with subprocess.Popen(arguments, env={"PATH": str(tmp_path), "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL) as process:
+        while not (tmp_path / "pdftotext.began").exists():
+            time.sleep(0.01)
+        process.kill()
+    for _ in range(500):  # it goes with the program that started it
+        names = [link.read_bytes() for link in pathlib.Path("/proc").glob("[0-9]*/cmdline") if link.exists()]
+        if b"/bin/sleep\x00300\x00" not in names:
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("the converter outlived the program")
+
+
+def test_a_folder_of_code_is_a_document(program, stories, tmp_path):
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    code = tmp_path / "code"
+    (code / "build").mkdir(parents=True)
+    (code / "a.c").write_text("int a;\n")
+    (code / "build" / "b.c").write_text("int b;\n")
+    (code / ".gitignore").write_text("build\n")
+    text = "## .gitignore\n\nbuild\n\n## a.c\n\nint a;\n"
+    assert program.ok("tokenize", "-m", stories, "-f", code) == program.ok("tokenize", "-m", stories, "-f", "-", stdin=text)

@@ -5,6 +5,7 @@ import re
 
 BELOW = {
     "base": set(),
+    "documents": {"base"},
     "formats": {"base"},
     "jinja": {"base"},
     "text": {"base", "jinja"},
