@@ -287,7 +287,7 @@ def intervals(times: list[float]) -> list[float]:
 
 def milliseconds(seconds: list[float]) -> dict[str, float]:
     ordered = sorted(1e3 * s for s in seconds)
-    at = {"median": 0.5, "p95": 0.95, "p99": 0.99, "worst": 1.0}
+    at = {"median": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999, "worst": 1.0}
     return {name: round(ordered[min(int(share * len(ordered)), len(ordered) - 1)], 2) for name, share in at.items()}
 
 
@@ -313,7 +313,7 @@ def run_beside(target: Target, options) -> int:
     before, beside = milliseconds(quiet), milliseconds(during)
     print(json.dumps({"prompt_tokens": options.prompt, "quiet_ms": before, "during_prefill_ms": beside, "tokens_during_prefill": len(during),
                       "prefill_s": round(window["end"] - window["begin"], 2),
-                      "ratio": {name: round(beside[name] / before[name], 2) for name in ("median", "p95", "p99")}}))
+                      "ratio": {name: round(beside[name] / before[name], 2) for name in ("median", "p95", "p99", "p99.9")}}))
     return 0
 
 
