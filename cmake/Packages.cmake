@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Debian packages: cpack --config build/release/CPackConfig.cmake -G DEB
-# lazyllm: the program, what `lazyllm report` needs, a unit for systemd. lazyllm-dev: library and headers.
+# lazyllm: the program, what `lazyllm report` needs, a unit for systemd. liblazyllm0: the shared library of the
+# C interface. lazyllm-dev: libraries and headers.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME lazyllm)
 set(CPACK_PACKAGE_VENDOR "The lazyllm authors")
@@ -11,19 +12,25 @@ the parts of a long prompt that the model is not looking at (LazyLLM, arXiv 2407
 set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
-set(CPACK_COMPONENTS_ALL program dev)
+set(CPACK_COMPONENTS_ALL program library dev)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME lazyllm)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "python3-numpy, python3-matplotlib, poppler-utils, pandoc, git")
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME liblazyllm0)
+set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
+set(CPACK_COMPONENT_LIBRARY_DESCRIPTION "The C interface of lazyllm, for programs in other languages.")
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME lazyllm-dev)
+set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "liblazyllm0 (= ${PROJECT_VERSION})")
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_COMPONENT_DEV_DESCRIPTION "Library and headers of lazyllm for C++ programs.")
 find_program(DPKG_SHLIBDEPS dpkg-shlibdeps)
 if(DPKG_SHLIBDEPS)
   set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
+  set(CPACK_DEBIAN_LIBRARY_PACKAGE_SHLIBDEPS ON)
 else()
   set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS "libc6 (>= 2.36), libgcc-s1, libstdc++6 (>= 12)")
+  set(CPACK_DEBIAN_LIBRARY_PACKAGE_DEPENDS "${CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS}")
 endif()
 include(CPack)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ./quickstart and ./test share: packages, build, default model. Sourced, not run.
 
-BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libboost-dev libcurl4-openssl-dev libfmt-dev libutf8proc-dev libxxhash-dev
+BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libboost-dev libcurl4-openssl-dev libedit-dev libfmt-dev libutf8proc-dev libxxhash-dev
   nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
 # `lazyllm report`
 REPORT_PACKAGES=(python3 python3-matplotlib python3-numpy)
-TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev libgmock-dev libgtest-dev mold pandoc poppler-utils
-  python3-dev)
+TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev libgmock-dev libgtest-dev mold pandoc pkg-config
+  poppler-utils python3-dev)
 
 # Models by name; apps/cli/known_models.cpp has the same table. Each is the files MEMBER of the
 # packages, put together in order.

@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <iostream>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 
 #include "commands.h"
 #include "common_options.h"
+#include "line_reader.h"
 #include "stats_json.h"
 #include "terminal.h"
 
@@ -22,8 +24,19 @@ void interrupt(int) {
 }
 
 constexpr const char* kHelp =
-    "/exit ends, /reset forgets the conversation (the document stays), /stats shows figures, "
-    "/help this, Ctrl-C stops an answer.\n";
+    "/file NAME  adds a document to the next question\n"
+    "/save NAME  writes the conversation to a file, as Markdown\n"
+    "/reset      forgets the conversation; the document that chat began with stays\n"
+    "/stats      shows the figures of the last answer\n"
+    "/help       shows this\n"
+    "/exit       ends, as Ctrl-D does. Ctrl-C stops an answer\n"
+    "A line that ends in \\ goes on in the next one. The up key brings earlier lines back.\n";
+
+std::string trimmed(const std::string& text) {
+  const size_t begin = text.find_first_not_of(' ');
+  if (begin == std::string::npos) return {};
+  return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
+}
 
 /// Several turns in a terminal. The document goes into the first user turn, and the
 /// session keeps everything computed for it.
@@ -35,40 +48,79 @@ class Chat {
         options_(options),
         session_(model_, session_options(options)),
         load_ms_(load_ms),
-        interactive_(isatty(STDIN_FILENO) != 0),
         document_(std::move(document)) {
     start();
   }
 
   void loop() {
-    if (interactive_) {
-      std::fputs(kHelp, stderr);
-    }
+    if (lines_.interactive()) std::fputs("/help lists what you can do here.\n", stderr);
     for (std::string line; read_line(line);) {
       if (line == "/exit") break;
-      if (line == "/help") {
-        std::fputs(kHelp, stderr);
-        continue;
-      }
-      if (line == "/reset") {
-        start();
-        continue;
-      }
-      if (line == "/stats") {
-        show_figures(/*all=*/true);
-        continue;
-      }
       if (line.empty()) continue;
       if (line[0] == '/') {
-        std::fprintf(stderr, "unknown command %s; there are /help, /exit, /reset, /stats\n",
-                     line.c_str());
-        continue;
+        const size_t space = std::min(line.find(' '), line.size());
+        command(line.substr(0, space), trimmed(line.substr(space)));
+      } else {
+        answer(line);
       }
-      answer(line);
     }
+    show_summary();
   }
 
  private:
+  void command(const std::string& name, const std::string& argument) {
+    if (name == "/help") {
+      std::fputs(kHelp, stderr);
+    } else if (name == "/reset") {
+      start();
+    } else if (name == "/stats") {
+      show_figures(/*all=*/true);
+    } else if (name == "/file" || name == "/save") {
+      if (argument.empty()) {
+        std::fprintf(stderr, "%s needs the name of a file\n", name.c_str());
+      } else {
+        name == "/file" ? add_file(argument) : save(argument);
+      }
+    } else {
+      std::fprintf(stderr,
+                   "unknown command %s; there are /file, /save, /reset, /stats, /help, /exit\n",
+                   name.c_str());
+    }
+  }
+
+  void add_file(const std::string& file) {
+    try {
+      if (is_standard_input(file)) throw Error(ErrorCode::usage, "/file needs the name of a file");
+      std::string text = read_document_file(file);
+      while (text.ends_with('\n')) text.pop_back();
+      added_ += text + "\n\n";
+      std::fprintf(stderr, "%s (%zu characters) goes before your next question.\n", file.c_str(),
+                   text.size());
+    } catch (const Error& error) {
+      std::fprintf(stderr, "lazyllm: %s\n", error.what());
+    }
+  }
+
+  /// Questions and answers, without the documents.
+  void save(const std::string& file) const {
+    if (std::filesystem::exists(file)) {
+      std::fprintf(stderr, "%s exists already; choose another name\n", file.c_str());
+      return;
+    }
+    std::ofstream out(file);
+    for (const auto& [question, text] : spoken_)
+      out << "## " << question << "\n\n" << text << "\n\n";
+    out.close();
+    std::fprintf(stderr, out ? "Saved as %s.\n" : "%s cannot be written\n", file.c_str());
+  }
+
+  void show_summary() const {
+    if (!lines_.interactive() || answers_ == 0) return;
+    std::fprintf(stderr, "%d answer%s, %lld tokens read, %lld written, %.1f s in all.\n", answers_,
+                 answers_ == 1 ? "" : "s", static_cast<long long>(read_),
+                 static_cast<long long>(written_), total_ms_ / 1000.0);
+  }
+
   void show_figures(bool all) const {
     std::string figures = summary(session_.statistics(), wanted_policy(options_));
     if (all) figures += details(session_.statistics(), load_ms_);
@@ -77,22 +129,16 @@ class Chat {
 
   void start() {
     messages_.clear();
+    spoken_.clear();
+    added_.clear();
     session_.reset();
     if (!options_.system_prompt.empty()) messages_.push_back({"system", options_.system_prompt});
     first_turn_ = true;
   }
 
   bool read_line(std::string& line) {
-    if (interactive_) {
-      std::fputs(use_color(options_.color, 2) ? "\033[1m> \033[0m" : "> ", stderr);
-      std::fflush(stderr);
-    }
     const InterruptHandler handler(interrupt);  // Ctrl-C between answers does not end the program
-    if (!std::getline(std::cin, line)) return false;
-    if (line.ends_with('\r')) line.pop_back();
-    if (first_line_ && line.starts_with("\xef\xbb\xbf")) line.erase(0, 3);  // a byte-order mark
-    first_line_ = false;
-    return true;
+    return lines_.read(line, use_color(options_.color, 2));
   }
 
   void answer(const std::string& line) {
@@ -100,18 +146,21 @@ class Chat {
       std::fputs("the line is not valid UTF-8; nothing was sent\n", stderr);
       return;
     }
-    messages_.push_back(
-        {"user", first_turn_ && !document_.empty() ? document_ + "\n\n" + line : line});
+    const std::string before = first_turn_ && !document_.empty() ? document_ + "\n\n" : "";
+    messages_.push_back({"user", before + added_ + line});
     try {
       const GenerationResult result = generate();
       messages_.push_back({"assistant", result.text});
       first_turn_ = false;
+      added_.clear();
+      spoken_.emplace_back(line, result.text);
+      count(session_.statistics());
       if (in_circles_) {
         std::fputs("Stopped: the answer went round in circles (--allow-loops).\n", stderr);
       } else if (result.finish_reason == FinishReason::cancelled) {
         std::fputs("[stopped]\n", stderr);
       }
-      if (interactive_ || options_.verbose) show_figures(options_.verbose);
+      if (lines_.interactive() || options_.verbose) show_figures(options_.verbose);
     } catch (const Error& error) {
       // The turn is taken back; the conversation goes on without it.
       messages_.pop_back();
@@ -119,6 +168,13 @@ class Chat {
       std::fprintf(stderr, "lazyllm: %s%s\n", error.what(),
                    error.code() == ErrorCode::context_full ? "; /reset starts again" : "");
     }
+  }
+
+  void count(const Statistics& s) {
+    ++answers_;
+    read_ = s.prompt_tokens;  // a turn's prompt holds the turns before
+    written_ += s.generated_tokens;
+    total_ms_ += s.total_ms;
   }
 
   GenerationResult generate() {
@@ -159,12 +215,16 @@ class Chat {
   const CommonOptions& options_;
   Session session_;
   double load_ms_;
-  bool interactive_;
+  LineReader lines_;
   std::string document_;
+  std::string added_;  // documents of /file for the next question
   std::vector<ChatMessage> messages_;
   bool first_turn_ = true;
   bool in_circles_ = false;
-  bool first_line_ = true;
+  std::vector<std::pair<std::string, std::string>> spoken_;  // question, answer
+  int answers_ = 0;
+  int64_t read_ = 0, written_ = 0;  // tokens
+  double total_ms_ = 0.0;
 };
 
 /// Questions come from the standard input; where the document came from there, from the terminal.

@@ -15,7 +15,7 @@ class EvalProgress {
   void clear() { line_.clear(); }
 
  private:
-  ProgressLine line_;
+  ProgressLine line_{ProgressLine::Elsewhere::kEachMinute};
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 

@@ -11,21 +11,6 @@ bool expert_flags_shown = false;
 
 constexpr size_t kColumns = 100, kNameColumns = 30;
 
-/// CLI11's words for kinds of values, and plain ones.
-std::string kind_of_value(const std::string& type) {
-  static const std::map<std::string, std::string> kKinds = {
-      {"INT", "N"}, {"UINT", "N"}, {"FLOAT", "X"}, {"TEXT", "TEXT"}, {"", ""}};
-  // Checks append what they want: "INT:NONNEGATIVE", "TEXT:{auto,on,off}".
-  const size_t colon = type.find(':');
-  if (colon != std::string::npos && type.compare(colon, 2, ":{") == 0) {
-    std::string choices = type.substr(colon + 2, type.size() - colon - 3);
-    std::replace(choices.begin(), choices.end(), ',', '|');
-    return choices;
-  }
-  const auto found = kKinds.find(type.substr(0, colon));
-  return found == kKinds.end() ? type.substr(0, colon) : found->second;
-}
-
 /// Broken between words; further lines are indented.
 std::string wrap(const std::string& text, size_t first_column, size_t indent) {
   std::string out;
@@ -94,6 +79,20 @@ void style(CLI::App& command) {
 }
 
 }  // namespace
+
+std::string kind_of_value(const std::string& type) {
+  static const std::map<std::string, std::string> kKinds = {
+      {"INT", "N"}, {"UINT", "N"}, {"FLOAT", "X"}, {"TEXT", "TEXT"}, {"", ""}};
+  // Checks append what they want: "INT:NONNEGATIVE", "TEXT:{auto,on,off}".
+  const size_t colon = type.find(':');
+  if (colon != std::string::npos && type.compare(colon, 2, ":{") == 0) {
+    std::string choices = type.substr(colon + 2, type.size() - colon - 3);
+    std::replace(choices.begin(), choices.end(), ',', '|');
+    return choices;
+  }
+  const auto found = kKinds.find(type.substr(0, colon));
+  return found == kKinds.end() ? type.substr(0, colon) : found->second;
+}
 
 void show_expert_flags() {
   expert_flags_shown = true;

@@ -9,9 +9,11 @@
 
 #include "arguments.h"
 #include "commands.h"
+#include "description.h"
 #include "help.h"
 #include "lazyllm/lazyllm.h"
 #include "option_sources.h"
+#include "terminal.h"
 
 namespace {
 
@@ -65,11 +67,17 @@ int main(int argc, char** argv) {
       "lazyllm help COMMAND explains a command. Each flag of a command has an environment "
       "variable\n"
       "too (LAZYLLM_CTX_SIZE for --ctx-size), and may stand in a file: --config FILE.");
-  if (std::count(given.begin(), given.end(), "--help-all") > 0) lazyllm::cli::show_expert_flags();
+  const bool describes = given == std::vector<std::string>{"help", "--json"};
+  if (describes || std::count(given.begin(), given.end(), "--help-all") > 0)
+    lazyllm::cli::show_expert_flags();
   add_commands(app);
   lazyllm::cli::add_variables_and_file(app, given);
   lazyllm::cli::style_help(app);
   try {
+    if (describes) {
+      lazyllm::cli::write_out(lazyllm::cli::description_json(app));
+      return 0;
+    }
     parse_and_run(app, given);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);

@@ -16,13 +16,18 @@
 
 namespace lazyllm::cli {
 
-ProgressLine::ProgressLine() : terminal_(isatty(STDERR_FILENO) != 0) {}
+ProgressLine::ProgressLine(Elsewhere elsewhere) : terminal_(isatty(STDERR_FILENO) != 0) {
+  if (elsewhere == Elsewhere::kSilent) return;
+  const char* given = std::getenv("LAZYLLM_PROGRESS_SECONDS");
+  const double seconds = given == nullptr ? 0.0 : std::strtod(given, nullptr);
+  pause_ = std::chrono::duration<double>(seconds > 0.0 ? seconds : 60.0);
+}
 ProgressLine::~ProgressLine() {
   clear();
 }
 
 void ProgressLine::show(std::string_view what, double share, std::string_view detail) {
-  if (!terminal_) return;
+  if (!terminal_) return show_line(what, share, detail);
   const auto now = std::chrono::steady_clock::now();
   if (shown_ && now - last_ < std::chrono::milliseconds(80)) return;
   last_ = now;
@@ -34,6 +39,13 @@ void ProgressLine::show(std::string_view what, double share, std::string_view de
       std::string(static_cast<size_t>(kWidth - filled), '.'), share * 100.0, detail);
   std::fputs(line.c_str(), stderr);
   std::fflush(stderr);
+}
+
+void ProgressLine::show_line(std::string_view what, double share, std::string_view detail) {
+  const auto now = std::chrono::steady_clock::now();
+  if (pause_.count() <= 0.0 || now - last_ < pause_) return;
+  last_ = now;
+  std::fputs(fmt::format("{}: {:.0f} %, {}\n", what, share * 100.0, detail).c_str(), stderr);
 }
 
 void ProgressLine::clear() {

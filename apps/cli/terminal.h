@@ -8,19 +8,24 @@
 
 namespace lazyllm::cli {
 
-/// One line on stderr that is written over again; silent where stderr is no terminal.
+/// One line on stderr that is written over again. Where stderr is no terminal it is silent, or,
+/// with kEachMinute, writes a line a minute (LAZYLLM_PROGRESS_SECONDS says another time).
 class ProgressLine {
  public:
-  ProgressLine();
+  enum class Elsewhere { kSilent, kEachMinute };
+  explicit ProgressLine(Elsewhere elsewhere = Elsewhere::kSilent);
   ~ProgressLine();
   /// At most some ten times a second.
   void show(std::string_view what, double share, std::string_view detail);
   void clear();
 
  private:
+  void show_line(std::string_view what, double share, std::string_view detail);
+
   bool terminal_;
+  std::chrono::duration<double> pause_{};  // between lines; 0: no lines
   bool shown_ = false;
-  std::chrono::steady_clock::time_point last_{};
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
 /// Whether to colour stdout/stderr: "auto" asks the terminal and NO_COLOR.

@@ -75,7 +75,7 @@ void tune(const Options& options) {
   tuning_options.time_limit_minutes = options.time_limit_minutes;
   const std::shared_ptr<const Model> model = load_model(options.common);
 
-  ProgressLine line;
+  ProgressLine line(ProgressLine::Elsewhere::kEachMinute);
   const double limit = options.time_limit_minutes;
   const auto show = [&](const tuning::TuneProgress& progress) {
     const double share = limit > 0.0 ? progress.minutes / limit : 0.0;

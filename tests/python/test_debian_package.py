@@ -23,7 +23,7 @@ def packages(build, tmp_path_factory):
     folder = tmp_path_factory.mktemp("packages")
     run("cpack", "--config", build / "CPackConfig.cmake", "-G", "DEB", "-B", folder)
     found = {run("dpkg-deb", "-f", file, "Package").strip(): file for file in folder.glob("*.deb")}
-    assert set(found) == {"lazyllm", "lazyllm-dev"}
+    assert set(found) == {"lazyllm", "liblazyllm0", "lazyllm-dev"}
     return found
 
 
@@ -31,11 +31,15 @@ def test_they_say_what_they_need(packages):
     fields = run("dpkg-deb", "-f", packages["lazyllm"])
     assert "Depends:" in fields and "libc6" in fields and "Version: 0.1.0" in fields
     files = run("dpkg-deb", "-c", packages["lazyllm"])
-    for path in ("./usr/bin/lazyllm\n", "./usr/share/lazyllm/report/report.py\n", "./usr/share/lazyllm/lazyllm.service\n", "./usr/share/doc/lazyllm/LICENSE\n"):
+    for path in ("./usr/bin/lazyllm\n", "./usr/share/lazyllm/report/report.py\n", "./usr/share/lazyllm/lazyllm.service\n", "./usr/share/doc/lazyllm/LICENSE\n",
+                 "./usr/share/man/man1/lazyllm-run.1", "./usr/share/bash-completion/completions/lazyllm\n"):
         assert path in files, path
     assert ".h\n" not in files
+    library = run("dpkg-deb", "-c", packages["liblazyllm0"])
+    assert "liblazyllm_c.so.0" in library and ".h\n" not in library and "/bin/" not in library
+    assert "liblazyllm0" in run("dpkg-deb", "-f", packages["lazyllm-dev"], "Depends")
     dev = run("dpkg-deb", "-c", packages["lazyllm-dev"])
-    assert "./usr/include/lazyllm/lazyllm.h\n" in dev and "liblazyllm.a\n" in dev and "lazyllmConfig.cmake\n" in dev and "/bin/" not in dev
+    assert "./usr/include/lazyllm/lazyllm.h\n" in dev and "./usr/include/lazyllm/c/lazyllm_c.h\n" in dev and "lazyllm_c.pc\n" in dev and "liblazyllm.a\n" in dev and "lazyllmConfig.cmake\n" in dev and "/bin/" not in dev
 
 
 def test_the_program_in_it_runs(packages, smollm2, tmp_path):

@@ -64,6 +64,37 @@ def test_paths_that_are_named_exist(root):
     assert not missing, missing
 
 
+def test_flags_are_those_of_the_program(root, program, tmp_path):
+    description = program.ok("help", "--json")
+    subprocess.run([sys.executable, root / "tools" / "cli_documents.py", "--markdown", tmp_path / "flags.md"], input=description, text=True, check=True)
+    assert (tmp_path / "flags.md").read_text() == (root / "docs" / "reference" / "flags.md").read_text(), \
+        "lazyllm help --json | tools/cli_documents.py --markdown docs/reference/flags.md"
+
+
+def test_man_pages_and_completions_are_well_formed(root, program, tmp_path):
+    description = program.ok("help", "--json")
+    subprocess.run([sys.executable, root / "tools" / "cli_documents.py", "--out", tmp_path, "--version", "1"], input=description, text=True, check=True)
+    pages = sorted((tmp_path / "man1").glob("*.1"))
+    assert len(pages) > 10 and "--ctx-size" in (tmp_path / "man1" / "lazyllm-run.1").read_text().replace("\\", "")
+    if shutil.which("groff"):
+        for page in pages:
+            told = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", page], capture_output=True, text=True, check=True).stderr
+            assert told == "", told
+
+    def complete(*words):
+        script = (f"source {tmp_path / 'bash' / 'lazyllm'}; COMP_WORDS=({' '.join(words)} ''); COMP_CWORD={len(words)}; "
+                  f"COMP_WORDS[{len(words)}]=\"$LAST\"; _lazyllm; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+        return lambda last: subprocess.run(["bash", "-c", script], env={"LAST": last, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True,
+                                           check=True, cwd=root).stdout.split()
+
+    assert complete("lazyllm")("to") == ["tokenize"] and "run" in complete("lazyllm")("")
+    assert "--ctx-size" in complete("lazyllm", "run")("--ctx") and complete("lazyllm", "run", "-m")("READ") == ["README.md"]
+    assert complete("lazyllm", "run", "--color")("o") == ["on", "off"]
+    for shell, file in (("zsh", "zsh/_lazyllm"), ("fish", "fish/lazyllm.fish")):
+        if shutil.which(shell):
+            subprocess.run([shell, "-n", tmp_path / file], check=True)
+
+
 def test_spelling(root):
     """Words that codespell takes for others: names of the code, and British spelling is right."""
     checker = shutil.which("codespell", path=f"{pathlib.Path(sys.executable).parent}:/usr/bin")

@@ -18,6 +18,7 @@ BELOW = {
     "tuning": {"base", "engine", "evaluation"},
     "server": {"base", "text"},
     "store": {"base"},
+    "c_api": set(),
 }
 
 

@@ -21,5 +21,11 @@ def test_example_against_the_installed_package(build, root, smollm2, tmp_path):
     run("cmake", "--build", tmp_path / "build")
     document = tmp_path / "document.txt"
     document.write_text("The keeper of the lighthouse is called Mira. She has a grey cat.")
-    answer = run(tmp_path / "build/answer", smollm2, document, "What is the keeper of the lighthouse called?")
-    assert "Mira" in answer and "100.0 % of the work" in answer
+    for example in ("answer", "answer_c"):
+        answer = run(tmp_path / "build" / example, smollm2, document, "What is the keeper of the lighthouse called?")
+        assert "Mira" in answer and "100.0 % of the work" in answer
+    missing = subprocess.run([tmp_path / "build/answer_c", "absent.gguf", document, "?"], capture_output=True, text=True, check=False)
+    assert missing.returncode == 1 and "absent.gguf" in missing.stderr
+    library = tmp_path / "prefix/lib"
+    (versioned,) = library.rglob("liblazyllm_c.so.0")
+    assert "liblazyllm_c.so.0" in run("readelf", "-d", versioned)
