@@ -13,9 +13,11 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "lazyllm/lazyllm.h"
+#include "lazyllm/research/attention.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -198,6 +200,44 @@ nb::ndarray<nb::numpy, float> logits(lazyllm::Session& session, const Model& mod
   return to_array(std::move(rows), {positions.size(), vocabulary});
 }
 
+/// Layers (1-based) and the last token's attention there, float32 [layers][tokens].
+nb::tuple attention(const Model& model, const std::vector<TokenId>& tokens) {
+  std::vector<int> layers;
+  std::vector<float> rows;
+  {
+    nb::gil_scoped_release unlocked;
+    lazyllm::last_token_attention(model, tokens, [&](int layer, std::span<const float> scores) {
+      layers.push_back(layer);
+      rows.insert(rows.end(), scores.begin(), scores.end());
+    });
+  }
+  const size_t count = layers.size();
+  return nb::make_tuple(std::move(layers), to_array(std::move(rows), {count, tokens.size()}));
+}
+
+/// Of each token of the continuation: the natural logarithm of its probability, and the token that
+/// was the most likely one.
+nb::tuple forced(lazyllm::Session& session, const std::vector<TokenId>& prompt,
+                 const std::vector<TokenId>& continuation, const Ranges& ranges) {
+  std::vector<double> logarithms;
+  std::vector<TokenId> likeliest;
+  {
+    nb::gil_scoped_release unlocked;
+    session.forced_logits(
+        prompt, continuation,
+        [&](int64_t index, std::span<const float> row) {
+          const auto highest = std::max_element(row.begin(), row.end());
+          double sum = 0.0;
+          for (const float value : row) sum += std::exp(static_cast<double>(value) - *highest);
+          const float own = row[static_cast<size_t>(continuation[static_cast<size_t>(index)])];
+          logarithms.push_back(static_cast<double>(own) - *highest - std::log(sum));
+          likeliest.push_back(static_cast<TokenId>(highest - row.begin()));
+        },
+        to_ranges(ranges));
+  }
+  return nb::make_tuple(std::move(logarithms), std::move(likeliest));
+}
+
 }  // namespace
 
 NB_MODULE(_core, m) {
@@ -239,6 +279,7 @@ NB_MODULE(_core, m) {
            })
       .def("has_chat_template", &Model::has_chat_template)
       .def("chat_prompt", &chat_prompt)
+      .def("attention", &attention)
       .def("profile",
            [](const Model& model, const nb::dict& pruning) -> std::optional<std::string> {
              const auto profile = lazyllm::applied_profile(pruning_options(pruning), model);
@@ -258,6 +299,7 @@ NB_MODULE(_core, m) {
            })
       .def("generate", &generate)
       .def("logits", &logits)
+      .def("forced", &forced)
       .def("cancel", &lazyllm::Session::cancel)
       .def("reset", &lazyllm::Session::reset)
       .def("truncate", &lazyllm::Session::truncate)

@@ -7,6 +7,7 @@ The import name is ``lazyllm_engine``, since another project has ``lazyllm`` on 
 from ._core import version as __version__
 from ._errors import ContextFullError, Error, FileError, InvalidFileError, InvalidInputError, UnsupportedError, UsageError
 from ._model import Answer, Model, Session, Statistics, Stream
+from ._server import Server
 
-__all__ = ["Answer", "ContextFullError", "Error", "FileError", "InvalidFileError", "InvalidInputError", "Model", "Session", "Statistics", "Stream",
+__all__ = ["Answer", "ContextFullError", "Error", "FileError", "InvalidFileError", "InvalidInputError", "Model", "Server", "Session", "Statistics", "Stream",
            "UnsupportedError", "UsageError", "__version__"]

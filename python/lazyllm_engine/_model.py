@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._errors import Error, InvalidInputError
+from ._score import OwnScore
 
 Message = Mapping[str, str]
 Prompt = Union[str, Sequence[int]]
@@ -147,6 +148,9 @@ class Session:
         if unknown:
             raise TypeError(f"unknown options: {', '.join(sorted(unknown))}; there are {', '.join(sorted(_PRUNING))}")
         self.model = model
+        self._own_score: OwnScore | None = None
+        if callable(pruning.get("score")):
+            self._own_score, pruning = OwnScore.take(pruning)
         self._core = _core.Session(model._core, context, cache_type, {"profile": "auto", **{k: v for k, v in pruning.items() if v is not None}})
         self._busy = threading.Lock()
 
@@ -177,6 +181,12 @@ class Session:
         if not self._busy.acquire(blocking=False):
             raise Error("the session is still writing an answer; end its stream first, or take another session")
         stops = [stop] if isinstance(stop, str) else list(stop)
+        if self._own_score is not None:
+            try:
+                ranges = self._own_score.choose(self.model._core, tokens, ranges)
+            except BaseException:
+                self._busy.release()
+                raise
 
         def run(on_text: Callable[[str], None], progress: Callable[[float], None]) -> tuple[str, list[int], str, dict[str, Any]]:
             return self._core.generate(tokens, ranges, max_tokens, stops, ignore_eos, temperature, top_k, top_p, min_p, repeat_penalty, seed, on_text, progress)
@@ -205,6 +215,15 @@ class Session:
         with self._busy:
             return self._core.log_likelihood(first, second, [])
 
+    def forced(self, prompt: Prompt, continuation: Prompt) -> tuple[npt.NDArray[np.float64], list[int]]:
+        """Of each token of the continuation, as if the model had written it: the natural logarithm of its probability, and the token that was the most
+        likely one."""
+        first = self.model.tokenize(prompt, parse_special=True) if isinstance(prompt, str) else list(prompt)
+        second = self.model.tokenize(continuation, add_special=False) if isinstance(continuation, str) else list(continuation)
+        with self._busy:
+            logarithms, likeliest = self._core.forced(first, second, [])
+        return np.asarray(logarithms), likeliest
+
     def reset(self) -> None:
         """Forgets everything."""
         self._core.reset()
@@ -224,6 +243,8 @@ class Model:
     ``prune`` says how much is skipped: ``"careful"``, ``"balanced"``, ``"fast"``, ``"off"``, ``"paper"`` or ``"19:0.1"``; unsaid, the settings measured for this model
     hold (``profile="auto"``), or ``careful``. Further options: ``policy``, ``profile``, ``score``, ``score_pool``, ``keep_mass``, ``protect_first``, ``protect_last``,
     ``revive_budget`` (-1: all), ``min_prompt``, ``seed``, and ``context`` and ``cache_type`` of a session.
+
+    ``score`` may be a function of your own: attention ``[tokens]`` in, importance ``[tokens]`` out, both NumPy arrays; then ``prune`` is one cut, ``"LAYER:KEEP"``.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int = 0, isa: str = "", chat_template: str = "", **session: Any):
@@ -265,6 +286,12 @@ class Model:
     def logits(self, prompt: Prompt, positions: Sequence[int] | None = None) -> npt.NDArray[np.float32]:
         """Logits of a full pass, ``[positions, vocabulary]``; see :meth:`Session.logits`."""
         return self.session().logits(prompt, positions)
+
+    def attention(self, prompt: Prompt) -> tuple[list[int], npt.NDArray[np.float32]]:
+        """Where the last token looks: layers (from 1) and its attention over all tokens there, mean over the heads, ``[layers, tokens]``. The paper's score, of
+        a dense pass; layers with a sliding window and the last one are left out."""
+        tokens = self.tokenize(prompt, parse_special=True) if isinstance(prompt, str) else list(prompt)
+        return self._core.attention(tokens)
 
     @property
     def info(self) -> dict[str, Any]:

@@ -139,3 +139,111 @@ def test_ctrl_c_ends_an_answer(python, smollm2):
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[0] == "stopped length\n" and process.returncode == 0
+
+
+OWN_SCORE = """
+import sys
+import numpy as np
+import lazyllm_engine as le
+path = sys.argv[1]
+model = le.Model(path, threads=2)
+tokens = model.tokenize("The cat sat on the mat. " * 60)
+layers, attention = model.attention(tokens)
+assert attention.shape == (len(layers), len(tokens)) and abs(attention.sum(axis=1) - 1).max() < 1e-3
+seen = []
+def every_third(scores):
+    seen.append(scores)
+    return np.arange(len(scores)) % 3 == 0
+settings = dict(prune="15:0.25", min_prompt=0, protect_first=1, protect_last=2)
+answer = model.session(score=every_third, **settings).generate(tokens, max_tokens=3)
+assert (seen[0] == attention[layers.index(15)]).all()
+stay = answer.depths == 30
+size = len(tokens)
+assert stay.sum() == -(-size // 4) and stay[0] and stay[-2:].all() and set(answer.depths) == {15, 30}
+chosen = [i for i in np.flatnonzero(stay) if 0 < i < size - 2]
+assert all(i % 3 == 0 for i in chosen) and chosen == sorted(range(3, size - 2, 3), reverse=True)[:len(chosen)][::-1]  # of equals the later ones
+# the paper's score by way of Python is the paper's score
+own = model.session(score=lambda scores: scores, **settings).generate(tokens, max_tokens=1)
+engine = model.session(score="last", score_pool=1, revive_budget=0, **settings).generate(tokens, max_tokens=1)
+assert (own.depths == engine.depths).all() and own.tokens == engine.tokens
+for options, kind in [(dict(prune="balanced"), le.UsageError), (dict(prune="15:0.3,20:0.5"), le.UsageError), (dict(prune="15:0"), le.UsageError), (dict(prune="15:0.3", policy="tsp"), le.UsageError),
+                      (dict(prune="15:0.3", score_pool=7), le.UsageError), (dict(prune="99:0.3"), le.UsageError)]:
+    try:
+        model.session(score=every_third, **options)
+    except kind as error:
+        assert str(error)
+    else:
+        raise AssertionError(options)
+session = model.session(prune="15:0.3", min_prompt=0, score=lambda scores: scores[:-1])
+for _ in range(2):  # the session can be used again
+    try:
+        session.generate(tokens, max_tokens=1)
+    except le.InvalidInputError as error:
+        assert "one number a token" in str(error)
+    else:
+        raise AssertionError("a wrong shape was taken")
+print("good")
+"""
+
+
+def test_a_score_in_python(python, smollm2):
+    assert run(python, "-c", OWN_SCORE, smollm2) == "good\n"
+
+
+HARNESS = """
+import sys, types
+def module(name, **members):
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name]).update(members)
+registered = {}
+def register_model(name):
+    return lambda kind: registered.setdefault(name, kind)
+class LM: pass
+for name, members in (("lm_eval", {}), ("lm_eval.api", {}), ("lm_eval.api.model", {"LM": LM}), ("lm_eval.api.registry", {"register_model": register_model})):
+    module(name, **members)
+import lazyllm_engine.lm_eval
+from types import SimpleNamespace as Request
+model = registered["lazyllm"](path=sys.argv[1], prune="off", batch_size=1, device=None)
+paris, london = model.loglikelihood([Request(args=("The capital of France is", place)) for place in (" Paris", " London")])
+assert paris[0] > london[0] and paris[0] < 0 and not london[1]
+session = model.model.session()
+assert abs(session.log_likelihood("The capital of France is", " Paris") - paris[0]) < 1e-3
+(rolling,) = model.loglikelihood_rolling([Request(args=("The capital of France is Paris.",))])
+assert rolling < paris[0]
+(text,) = model.generate_until([Request(args=("1, 2, 3, 4,", {"until": [","], "max_gen_toks": 8}))])
+assert text.strip() == "5", text
+print("good")
+"""
+
+
+def test_the_harness_model(python, smollm2):
+    """With a stand-in for the harness, which brings much with it; test_lm_eval.py has the real one."""
+    assert run(python, "-c", HARNESS, smollm2) == "good\n"
+
+
+def test_the_server_ends_with_its_block_and_says_what_is_wrong(python, smollm2):
+    code = ("import lazyllm_engine as le, urllib.request, sys\n"
+            "with le.Server(sys.argv[1], ctx_size=512, parallel=1, api_key='sesame') as server:\n"
+            "    assert server.is_running and urllib.request.urlopen(server.url + '/health').status == 200\n"
+            "    try:\n        urllib.request.urlopen(server.base_url + '/models')\n    except urllib.error.HTTPError as error:\n        assert error.code == 401\n    else:\n        raise AssertionError\n"
+            "assert not server.is_running and server.stop() == 0\n"
+            "for arguments in ({'model': '/absent.gguf'}, {'model': sys.argv[1], 'prune': 'a lot'}):\n"
+            "    try:\n        le.Server(**arguments)\n    except le.Error as error:\n        print(type(error).__name__, error)\n")
+    told = run(python, "-c", code, smollm2).splitlines()
+    assert told[0].startswith("Error") and "/absent.gguf" in told[0] and told[1].startswith("UsageError") and "careful" in told[1]
+
+
+def test_the_package_is_typed(python, root):
+    mypy = subprocess.run([sys.executable, "-m", "mypy", "--version"], capture_output=True, check=False)
+    if mypy.returncode != 0:
+        pytest.skip("mypy is not installed")
+    run(sys.executable, "-m", "mypy", "--strict", "--python-executable", python, root / "python" / "lazyllm_engine")
+
+
+def test_the_extension_needs_only_what_manylinux_allows(python):
+    """The extension module runs on any Linux with a C library as new as the one it was built with (docs/lab/release.md says why the whole wheel is not tagged so)."""
+    allowed = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libstdc++.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2",
+               "ld-linux-aarch64.so.1"}
+    where = run(python, "-c", "import lazyllm_engine._core as core; print(core.__file__)").strip()
+    needed = {line.split("[")[1].rstrip("]") for line in run("readelf", "-d", where).splitlines() if "(NEEDED)" in line}
+    assert needed and needed <= allowed, needed
