@@ -263,6 +263,7 @@ void add_chat_command(CLI::App& app) {
   add_prompt_flags(*command, *options);
   add_session_flags(*command, *options);
   add_warmup_flag(*command, *options);
+  add_template_flags(*command, *options);
   add_pruning_flags(*command, *options);
   add_profile_flag(*command, *options);
   add_sampling_flags(*command, *options);

@@ -98,6 +98,7 @@ void add_run_command(CLI::App& app) {
   add_prompt_flags(*command, *options);
   add_session_flags(*command, *options);
   add_warmup_flag(*command, *options);
+  add_template_flags(*command, *options);
   command->add_flag("--no-chat", options->no_chat,
                     "give the text to the model as it is, without its chat template");
   add_pruning_flags(*command, *options);

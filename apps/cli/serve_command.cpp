@@ -138,6 +138,15 @@ void reload(Server& server, const ServeOptions& given) {
   }
 }
 
+void warn_of_template(const Model& model) {
+  if (!model.has_tokenizer() || model.has_chat_template()) return;
+  say(model.chat_template().empty()
+          ? "warning: the model has no chat template; conversations take ChatML's form. "
+            "--chat-template gives another"
+          : "warning: the model's chat template cannot be read; chats are refused. Give another "
+            "with --chat-template");
+}
+
 void serve(const ServeOptions& given) {
   require_known_policy(given.common.policy);
   const ServerOptions options = server_options(given);
@@ -150,6 +159,7 @@ void serve(const ServeOptions& given) {
   }
   const std::shared_ptr<const Model> model = load_model(given.common);
   announce_settings(session_options(given.common), *model);
+  warn_of_template(*model);
   server.serve(model);
   catch_signals();  // only now: loading cannot be broken off, so a signal ends the program then
   const std::string host =
@@ -269,8 +279,7 @@ void add_serve_command(CLI::App& app) {
                    "time for running answers when the server stops")
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
-  command->add_option("--chat-template-file", common.chat_template_file,
-                      "Jinja template of conversations, instead of the model's own");
+  add_template_flags(*command, common);
   command->add_flag("--no-warmup", common.no_warmup,
                     "do not run a token through the model after loading");
   add_pruning_flags(*command, common);

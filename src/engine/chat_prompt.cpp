@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 #include "engine/model_implementation.h"
+#include "lazyllm/conversation.h"
+#include "text/named_templates.h"
 #include "text/plain_conversation.h"
 
 namespace lazyllm {
@@ -35,8 +37,11 @@ bool mentions(std::string_view source, std::string_view word) {
 }
 
 /// `source`: of the template. A role "developer" that it does not know is the system's.
-ordered_json to_json(std::span<const ChatMessage> messages, std::string_view source) {
+ordered_json to_json(std::span<const ChatMessage> messages,
+                     const std::vector<std::string>& reasoning, std::string_view source) {
   const bool knows_developer = mentions(source, "'developer'") || mentions(source, "\"developer\"");
+  const char* const thought =
+      mentions(source, "reasoning_content") ? "reasoning_content" : "thinking";
   auto array = ordered_json::array();
   for (const ChatMessage& message : messages) {
     const bool renamed = message.role == "developer" && !knows_developer;
@@ -44,6 +49,9 @@ ordered_json to_json(std::span<const ChatMessage> messages, std::string_view sou
     for (const ToolCall& call : message.tool_calls) json["tool_calls"].push_back(to_json(call));
     if (!message.tool_call_id.empty()) json["tool_call_id"] = message.tool_call_id;
     if (!message.name.empty()) json["name"] = message.name;
+    if (array.size() < reasoning.size() && !reasoning[array.size()].empty()) {
+      json[thought] = reasoning[array.size()];
+    }
     array.push_back(std::move(json));
   }
   return array;
@@ -102,22 +110,60 @@ void follow(text::PlainConversation& conversation, text::PlainConversation next)
   conversation = std::move(next);
 }
 
+/// The template with its source.
+struct UsedTemplate {
+  const text::ChatTemplate& parsed;
+  std::string_view source;
+};
+
+UsedTemplate template_for(const Model::Implementation& implementation,
+                          const ConversationOptions& chat) {
+  const bool with_tools = !chat.tools.empty();
+  const std::string_view source = implementation.chat_source(with_tools);
+  if (!source.empty() || !chat.chatml_without_template) {
+    return {implementation.require_chat_template(with_tools), source};
+  }
+  static const text::ChatTemplate chatml{std::string(text::named_template("chatml"))};
+  return {chatml, text::named_template("chatml")};
+}
+
+/// Takes away what the template writes behind the last turn's text.
+void leave_last_turn_open(std::vector<text::TextSegment>& segments, int last) {
+  size_t end = segments.size();
+  const auto is_text = [&](const text::TextSegment& segment) {
+    return segment.message == last && !segment.is_role && !segment.text.empty();
+  };
+  while (end > 0 && !is_text(segments[end - 1])) --end;
+  if (end == 0) {
+    fail(ErrorCode::invalid_input,
+         "the chat template leaves out the assistant's last turn, so it cannot be continued");
+  }
+  segments.resize(end);
+}
+
 std::vector<text::TextSegment> render(const Model::Implementation& implementation,
                                       std::span<const ChatMessage> messages,
-                                      const ChatOptions& chat) {
+                                      const ConversationOptions& chat) {
   const text::Tokenizer& tokenizer = implementation.require_tokenizer();
-  const bool with_tools = !chat.tools.empty();
-  const text::ChatTemplate& chat_template = implementation.require_chat_template(with_tools);
-  const std::string_view source = implementation.chat_source(with_tools);
+  const auto [chat_template, source] = template_for(implementation, chat);
   text::ChatTemplateOptions options;
-  options.add_generation_prompt = chat.add_generation_prompt;
+  bool open = chat.continue_final_message;
+  if (open && (messages.empty() || messages.back().role != "assistant")) {
+    fail(ErrorCode::invalid_input, "only a last turn of the assistant can be continued");
+  }
+  if (open && messages.back().content.empty()) {  // nothing to continue: a turn that begins
+    messages = messages.first(messages.size() - 1);
+    open = false;
+  }
+  options.add_generation_prompt = chat.continue_final_message ? !open : chat.add_generation_prompt;
   options.bos_token = spelling(tokenizer, tokenizer.vocabulary().bos);
   options.eos_token = spelling(tokenizer, tokenizer.vocabulary().eos);
   if (!chat.variables.empty()) options.extra = parse(chat.variables, "the template variables");
   add_time(source, options.extra);
-  text::PlainConversation conversation{to_json(messages, source), {}};
+  text::PlainConversation conversation{to_json(messages, chat.reasoning, source), {}};
   conversation.made_of.resize(messages.size());
   std::iota(conversation.made_of.begin(), conversation.made_of.end(), 0);
+  const bool with_tools = !chat.tools.empty();
   const ordered_json tools = with_tools ? parse(chat.tools, "the tools") : ordered_json::array();
   if (mentions(source, "tools") || mentions(source, "tool_calls")) {
     if (with_tools) options.extra["tools"] = tools;
@@ -132,6 +178,7 @@ std::vector<text::TextSegment> render(const Model::Implementation& implementatio
     if (segment.message < 0) continue;
     segment.message = conversation.made_of[static_cast<size_t>(segment.message)];
   }
+  if (open) leave_last_turn_open(segments, static_cast<int>(messages.size()) - 1);
   return segments;
 }
 
@@ -200,22 +247,32 @@ const std::string& Model::chat_template() const {
 
 std::vector<TokenId> Model::apply_chat_template(std::span<const ChatMessage> messages,
                                                 const ChatOptions& options) const {
-  const auto segments = render(*implementation_, messages, options);
+  const auto segments = render(*implementation_, messages, {options});
   return implementation_->require_tokenizer().encode(segments, /*add_special=*/true);
 }
 
 std::string Model::render_chat_template(std::span<const ChatMessage> messages,
                                         const ChatOptions& options) const {
-  return text::concatenate(render(*implementation_, messages, options));
+  return conversation_text(*this, messages, {options});
 }
 
 ChatPrompt Model::chat_prompt(std::span<const ChatMessage> messages,
                               const ChatOptions& options) const {
-  const auto segments = render(*implementation_, messages, options);
+  return conversation_prompt(*this, messages, {options});
+}
+
+std::string conversation_text(const Model& model, std::span<const ChatMessage> messages,
+                              const ConversationOptions& options) {
+  return text::concatenate(render(model.implementation(), messages, options));
+}
+
+ChatPrompt conversation_prompt(const Model& model, std::span<const ChatMessage> messages,
+                               const ConversationOptions& options) {
+  const auto segments = render(model.implementation(), messages, options);
   std::vector<size_t> ends;
   ChatPrompt prompt;
   prompt.tokens =
-      implementation_->require_tokenizer().encode(segments, /*add_special=*/true, &ends);
+      model.implementation().require_tokenizer().encode(segments, /*add_special=*/true, &ends);
   Protection protection(segments, messages);
   for (size_t i = 0; i < ends.size(); ++i) {
     if (!protection.covers_next(ends[i])) continue;

@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "formats/gguf_writer.h"
-#include "lazyllm/model.h"
+#include "lazyllm/conversation.h"
 #include "text/byte_alphabet.h"
 
 namespace lazyllm {
@@ -180,6 +180,45 @@ TEST(ChatPrompt, TemplatesThatAskForTheDateGetIt) {
   const std::string text =
       rendered(*byte_model("{{ date_string }}|{{ datetime }}"), {{"user", "hi"}});
   EXPECT_THAT(text, testing::MatchesRegex("[0-9]+ [A-Z][a-z]+ [0-9]+.[A-Z][a-z]+ .*GMT"));
+}
+
+std::string text_of(const Model& model, const std::vector<ChatMessage>& messages,
+                    const ConversationOptions& options) {
+  return conversation_text(model, messages, options);
+}
+
+TEST(ChatPrompt, ALastTurnCanBeLeftOpen) {
+  const auto model = byte_model();
+  ConversationOptions options;
+  options.continue_final_message = true;
+  const std::vector<ChatMessage> messages = {{"user", "hi"}, {"assistant", "so it"}};
+  EXPECT_EQ(text_of(*model, messages, options), "<user>HI\n<assistant>SO IT");
+  EXPECT_EQ(text_of(*model, {{"user", "hi"}, {"assistant", ""}}, options), "<user>HI\n<assistant>");
+  EXPECT_THROW(text_of(*model, {{"user", "hi"}}, options), Error);
+  const auto silent = byte_model("{% for m in messages %}{{ m.role }}{% endfor %}");
+  EXPECT_THROW(text_of(*silent, messages, options), Error);
+}
+
+TEST(ChatPrompt, WhatWasThoughtIsRenderedWhereTheTemplateHasIt) {
+  ConversationOptions options;
+  options.reasoning = {"", "because"};
+  for (const char* name : {"reasoning_content", "thinking"}) {
+    const std::string source =
+        std::string("{% for m in messages %}{{ m.content }}({{ m.") + name + " }}){% endfor %}";
+    EXPECT_EQ(text_of(*byte_model(source.c_str()), {{"user", "hi"}, {"assistant", "a"}}, options),
+              "hi()a(because)");
+  }
+}
+
+TEST(ChatPrompt, AModelWithoutATemplateChatsInChatMlIfAskedTo) {
+  const auto model = byte_model(nullptr);
+  EXPECT_THROW(text_of(*model, {{"user", "hi"}}, {}), Error);
+  ConversationOptions options;
+  options.chatml_without_template = true;
+  EXPECT_EQ(text_of(*model, {{"user", "hi"}}, options),
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
+  // A template that cannot be read is not one that is absent.
+  EXPECT_THROW(text_of(*byte_model("{% if %}"), {{"user", "hi"}}, options), Error);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ std::string describe_tokenizer(const text::Tokenizer* tokenizer) {
 /// A Jinja source, or the name of a template that is known.
 std::string given_template(const std::string& given) {
   if (const auto named = text::named_template(given); !named.empty()) return std::string(named);
-  if (given.find('{') != std::string::npos) return given;
+  if (given.find_first_of("{ \n") != std::string::npos) return given;
   fail(ErrorCode::usage, "there is no chat template \"{}\"; there are {}", given,
        fmt::join(text::named_template_names(), ", "));
 }
@@ -97,14 +97,15 @@ const text::ChatTemplate& Model::Implementation::require_chat_template(bool with
   if (found) return *found;
   if (chat_source(with_tools).empty()) {
     fail(ErrorCode::unsupported,
-         "{} has no chat template inside; give the bare prompt with --no-chat",
+         "{} has no chat template inside; name one with --chat-template (chatml and others), or "
+         "give the bare prompt with --no-chat",
          file->path().string());
   }
   try {
     const text::ChatTemplate fails{std::string(chat_source(with_tools))};
   } catch (const Error& error) {
     fail(ErrorCode::invalid_file,
-         "{}: {}; give another with --chat-template-file, or the bare prompt with --no-chat",
+         "{}: {}; give another with --chat-template, or the bare prompt with --no-chat",
          file->path().string(), error.what());
   }
   fail(ErrorCode::internal, "{}: the chat template parses now", file->path().string());

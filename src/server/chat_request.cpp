@@ -9,7 +9,7 @@
 namespace lazyllm::server {
 namespace {
 
-/// A string, or the texts of a list of parts.
+/// A string, or the texts of a list of parts, each on a line of its own.
 std::string parse_content(const Json* json, const std::string& path) {
   if (json == nullptr) return {};
   if (json->is_string()) return json->get<std::string>();
@@ -26,6 +26,7 @@ std::string parse_content(const Json* json, const std::string& path) {
           part.path_of("type"),
           fmt::format("{} is \"{}\", but this model reads text only", part.path_of("type"), type));
     }
+    if (i > 0) content += '\n';
     content += to_text(part.require(type.c_str()), part.path_of(type));
   }
   return content;
@@ -42,6 +43,7 @@ ToolCall parse_tool_call(const Fields& call) {
   parsed.name = to_text(function->require("name"), function->path_of("name"));
   const Json& arguments = function->require("arguments");
   parsed.arguments = arguments.is_string() ? arguments.get<std::string>() : dump(arguments);
+  if (parsed.arguments.empty()) parsed.arguments = "{}";  // clients write a call without any so
   return parsed;
 }
 
@@ -94,7 +96,36 @@ bool has_tool(const Json& tools, const std::string& name) {
                      [&](const Json& tool) { return tool["function"]["name"] == name; });
 }
 
-ToolChoice parse_tool_choice(const Fields& body, const Json& tools) {
+/// {"type": "allowed_tools", "allowed_tools": {"mode", "tools"}}: the others are as if not given.
+ToolChoice parse_allowed_tools(const Fields& choice, Json& tools) {
+  const Fields allowed(choice.require("allowed_tools"), choice.path_of("allowed_tools"));
+  const std::string& mode = to_text(allowed.require("mode"), allowed.path_of("mode"));
+  if (mode != "auto" && mode != "required") {
+    throw invalid_request(allowed.path_of("mode"),
+                          allowed.path_of("mode") + " must be \"auto\" or \"required\"");
+  }
+  allowed.require("tools");
+  Json chosen = Json::array();
+  for (const Json& item : *allowed.array("tools")) {
+    const Fields tool(item, allowed.path_of("tools"));
+    const Fields function(tool.require("function"), tool.path_of("function"));
+    const std::string& name = to_text(function.require("name"), function.path_of("name"));
+    const auto found = std::find_if(tools.begin(), tools.end(), [&](const Json& known) {
+      return known["function"]["name"] == name;
+    });
+    if (found == tools.end()) {
+      throw invalid_request(
+          "tool_choice",
+          fmt::format("tool_choice allows \"{}\", which is not among the tools", name));
+    }
+    chosen.push_back(*found);
+  }
+  tools = std::move(chosen);
+  if (tools.empty()) return {};
+  return {mode == "auto" ? ToolChoice::Mode::automatic : ToolChoice::Mode::required, ""};
+}
+
+ToolChoice parse_tool_choice(const Fields& body, Json& tools) {
   const Json* json = body.find("tool_choice");
   if (json == nullptr) {
     return {tools.empty() ? ToolChoice::Mode::none : ToolChoice::Mode::automatic, ""};
@@ -108,6 +139,7 @@ ToolChoice parse_tool_choice(const Fields& body, const Json& tools) {
                           "tool_choice must be \"none\", \"auto\", \"required\" or a function");
   }
   const Fields choice(*json, "tool_choice");
+  if (choice.text("type") == "allowed_tools") return parse_allowed_tools(choice, tools);
   const Fields function(choice.require("function"), "tool_choice.function");
   const std::string& name = to_text(function.require("name"), "tool_choice.function.name");
   if (!has_tool(tools, name)) {
@@ -140,33 +172,73 @@ void move_references(Json& schema, const std::string& place) {
   }
 }
 
+/// The schema of a function's arguments; a function without parameters takes none.
+Json parameters_of(const Json& function) {
+  Json parameters = function.value("parameters", Json::object());
+  if (!parameters.is_object()) parameters = Json::object();
+  const bool absent = parameters.empty();
+  if (absent) parameters = {{"type", "object"}, {"properties", Json::object()}};
+  const auto properties = parameters.find("properties");
+  const bool none =
+      properties != parameters.end() && properties->empty() &&
+      std::all_of(parameters.items().begin(), parameters.items().end(), [](const auto& item) {
+        return item.key() == "type" || item.key() == "properties" || item.key() == "required" ||
+               item.key() == "title" || item.key() == "description" || item.key() == "$schema";
+      });
+  if (none) parameters["additionalProperties"] = false;
+  return parameters;
+}
+
+/// Where the answer begins: a turn of its own, or in the assistant's turn at the end.
+void parse_beginning(const Fields& body, ChatRequest& request) {
+  const auto adds_prompt = body.boolean("add_generation_prompt");
+  const auto continues = body.boolean("continue_final_message");
+  const ChatMessage& last = request.messages.back();
+  const bool can = last.role == "assistant" && last.tool_calls.empty();
+  if (continues.value_or(false) && !can) {
+    throw invalid_request("continue_final_message",
+                          "continue_final_message needs a turn of the assistant, without calls of "
+                          "tools, at the end");
+  }
+  if (continues.value_or(false) && adds_prompt.value_or(false)) {
+    throw invalid_request("add_generation_prompt",
+                          "add_generation_prompt begins a new turn and continue_final_message "
+                          "goes on with the last; leave one out");
+  }
+  request.options.add_generation_prompt = adds_prompt.value_or(true);
+  request.options.continue_final_message = continues.value_or(can && !adds_prompt);
+}
+
 }  // namespace
 
-ChatRequest parse_chat(const Fields& body, const ModelInfo& model) {
-  if (!model.has_chat_template) {
-    throw RequestError(501, "not_supported_error", "no_chat_template",
-                       "this model has no chat template; use /v1/completions");
-  }
+ChatRequest parse_chat(const Fields& body) {
   ChatRequest request;
+  request.options.chatml_without_template = true;
   body.require("messages");
   const Json& messages = *body.array("messages");
   if (messages.empty()) throw invalid_request("messages", "messages is empty; give at least one");
   for (size_t i = 0; i < messages.size(); ++i) {
-    request.messages.push_back(parse_message(Fields(messages[i], fmt::format("messages[{}]", i))));
+    const Fields message(messages[i], fmt::format("messages[{}]", i));
+    request.messages.push_back(parse_message(message));
+    request.options.reasoning.push_back(message.text("reasoning_content").value_or(""));
+  }
+  const size_t count = request.messages.size();
+  if (count > 1 && request.messages[count - 1].role == "assistant" &&
+      request.messages[count - 2].role == "assistant") {
+    throw invalid_request("messages",
+                          "the conversation ends with two turns of the assistant; join them");
   }
   parse_tools(body, request);
   request.tool_choice = parse_tool_choice(body, request.tools);
+  request.parallel_calls = body.boolean("parallel_tool_calls").value_or(false);
   if (request.tool_choice.mode == ToolChoice::Mode::none) {
     request.tools = Json::array();
-  } else if (!model.chat_template_has_tools) {
-    throw invalid_request("tools",
-                          "the chat template of this model does not know tools; leave them out");
   }
   if (!request.tools.empty()) request.options.tools = dump(request.tools);
   if (const auto variables = body.object("chat_template_kwargs")) {
     request.options.variables = dump(variables->json());
   }
-  request.options.add_generation_prompt = body.boolean("add_generation_prompt").value_or(true);
+  parse_beginning(body, request);
   return request;
 }
 
@@ -177,11 +249,11 @@ std::string ChatRequest::call_schema() const {
   for (const Json& tool : tools) {
     const Json& function = tool["function"];
     if (named && (function["name"] != tool_choice.name || !calls.empty())) continue;
-    Json parameters = function.value("parameters", Json::object());
-    if (parameters.empty()) parameters = {{"type", "object"}};
-    move_references(parameters, single
-                                    ? "/properties/arguments"
-                                    : fmt::format("/anyOf/{}/properties/arguments", calls.size()));
+    Json parameters = parameters_of(function);
+    const std::string place = parallel_calls ? "/items" : "";
+    move_references(parameters,
+                    single ? place + "/properties/arguments"
+                           : fmt::format("{}/anyOf/{}/properties/arguments", place, calls.size()));
     calls.push_back(
         {{"type", "object"},
          {"properties",
@@ -189,7 +261,9 @@ std::string ChatRequest::call_schema() const {
          {"required", {"name", "arguments"}},
          {"additionalProperties", false}});
   }
-  return dump(single ? calls[0] : Json{{"anyOf", calls}});
+  Json schema = single ? calls[0] : Json{{"anyOf", calls}};
+  if (parallel_calls) schema = {{"type", "array"}, {"minItems", 1}, {"items", std::move(schema)}};
+  return dump(schema);
 }
 
 }  // namespace lazyllm::server

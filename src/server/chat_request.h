@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "lazyllm/model.h"
+#include "lazyllm/conversation.h"
 #include "server/json_body.h"
 
 namespace lazyllm::server {
@@ -18,16 +18,20 @@ struct ToolChoice {
 /// The conversation of a request.
 struct ChatRequest {
   std::vector<ChatMessage> messages;
-  ChatOptions options;
+  ConversationOptions options;
   Json tools = Json::array();  ///< as given, checked
   ToolChoice tool_choice;
 
-  /// JSON schema of an answer that is one call {"name", "arguments"}; for `required`.
+  bool parallel_calls = false;  ///< a forced answer may hold several calls
+
+  /// JSON schema of an answer that is one call {"name", "arguments"}, or a list of them; for
+  /// `required`.
   std::string call_schema() const;
 };
 
-/// Reads messages, tools, tool_choice, chat_template_kwargs and add_generation_prompt.
+/// Reads messages, tools, tool_choice, parallel_tool_calls, chat_template_kwargs,
+/// add_generation_prompt and continue_final_message.
 /// Errors: RequestError 400.
-ChatRequest parse_chat(const Fields& body, const ModelInfo& model);
+ChatRequest parse_chat(const Fields& body);
 
 }  // namespace lazyllm::server

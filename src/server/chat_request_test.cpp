@@ -12,16 +12,13 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-ChatRequest parse(const std::string& body, bool knows_tools = true) {
-  ModelInfo model;
-  model.has_chat_template = true;
-  model.chat_template_has_tools = knows_tools;
+ChatRequest parse(const std::string& body) {
   const Json json = parse_body(body);
-  return parse_chat(Fields(json), model);
+  return parse_chat(Fields(json));
 }
 
-std::string refusal(const std::string& body, bool knows_tools = true) {
-  return refusal_of([&] { parse(body, knows_tools); });
+std::string refusal(const std::string& body) {
+  return refusal_of([&] { parse(body); });
 }
 
 std::string with(const std::string& more) {
@@ -39,7 +36,7 @@ TEST(ParseChat, ReadsMessages) {
         {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]},
       {"role": "tool", "tool_call_id": "1", "name": "f", "content": "7"}]})");
   ASSERT_EQ(chat.messages.size(), 3u);
-  EXPECT_EQ(chat.messages[0].content, "be brief");
+  EXPECT_EQ(chat.messages[0].content, "be \nbrief");
   ASSERT_EQ(chat.messages[1].tool_calls.size(), 1u);
   EXPECT_EQ(chat.messages[1].tool_calls[0].arguments, "{\"x\": 1}");
   EXPECT_EQ(chat.messages[2].tool_call_id, "1");
@@ -78,8 +75,7 @@ TEST(ParseChat, ReadsTheChoiceOfTools) {
 }
 
 TEST(ParseChat, RefusesToolsThatCannotWork) {
-  EXPECT_THAT(refusal(with(""), false), HasSubstr("does not know tools"));
-  EXPECT_EQ(parse(with(R"(, "tool_choice": "none")"), false).messages.size(), 1u);
+  EXPECT_EQ(parse(with("")).tools.size(), 2u);  // they are told in the system's text
   EXPECT_THAT(refusal(with(R"(, "tool_choice": "maybe")")),
               StartsWith("400 invalid_value tool_choice"));
   EXPECT_THAT(refusal(with(R"(, "tool_choice": {"function": {"name": "h"}})")), HasSubstr("\"h\""));
@@ -88,6 +84,60 @@ TEST(ParseChat, RefusesToolsThatCannotWork) {
   EXPECT_THAT(refusal(hi + R"(, "tools": [{"type": "web_search"}]})"), HasSubstr("web_search"));
   EXPECT_THAT(refusal(hi + R"(, "tools": [{"type": "function", "function": {}}]})"),
               HasSubstr("tools[0].function.name"));
+}
+
+TEST(ParseChat, ALastTurnOfTheAssistantIsContinued) {
+  const auto ending = [](const std::string& last, const std::string& more = "") {
+    return R"({"messages": [{"role": "user", "content": "hi"}, )" + last + "]" + more + "}";
+  };
+  const std::string turn = R"({"role": "assistant", "content": "a", "reasoning_content": "b"})";
+  EXPECT_TRUE(parse(ending(turn)).options.continue_final_message);
+  EXPECT_EQ(parse(ending(turn)).options.reasoning.back(), "b");
+  EXPECT_FALSE(
+      parse(ending(turn, R"(, "continue_final_message": false)")).options.continue_final_message);
+  EXPECT_FALSE(
+      parse(ending(turn, R"(, "add_generation_prompt": true)")).options.continue_final_message);
+  const std::string user = R"({"role": "user", "content": "a"})";
+  EXPECT_FALSE(parse(ending(user)).options.continue_final_message);
+  EXPECT_THAT(refusal(ending(user, R"(, "continue_final_message": true)")),
+              StartsWith("400 invalid_value continue_final_message"));
+  EXPECT_THAT(refusal(ending(turn, R"(, "continue_final_message": true,
+                                      "add_generation_prompt": true)")),
+              StartsWith("400 invalid_value add_generation_prompt"));
+}
+
+TEST(ParseChat, AllowsSomeOfTheTools) {
+  const auto allowing = [](const std::string& mode, const std::string& name) {
+    return with(R"(, "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": ")" + mode +
+                R"(", "tools": [{"type": "function", "function": {"name": ")" + name + R"("}}]}})");
+  };
+  const ChatRequest chat = parse(allowing("required", "g"));
+  EXPECT_EQ(chat.tool_choice.mode, ToolChoice::Mode::required);
+  ASSERT_EQ(chat.tools.size(), 1u);
+  EXPECT_EQ(chat.tools[0]["function"]["name"], "g");
+  EXPECT_EQ(parse(allowing("auto", "f")).tool_choice.mode, ToolChoice::Mode::automatic);
+  EXPECT_THAT(refusal(allowing("auto", "h")), HasSubstr("\"h\""));
+  EXPECT_THAT(refusal(allowing("never", "f")), HasSubstr("mode"));
+}
+
+TEST(ParseChat, AFunctionWithoutParametersTakesNone) {
+  const ChatRequest chat = parse(with(
+      R"(, "tool_choice": {"type": "function", "function": {"name": "g"}}, "parallel_tool_calls": true)"));
+  const Json schema = Json::parse(chat.call_schema());
+  EXPECT_EQ(schema["type"], "array");
+  EXPECT_EQ(schema["items"]["properties"]["arguments"]["additionalProperties"], false);
+}
+
+TEST(ParseChat, ACallWithoutArgumentsHasEmptyOnes) {
+  const ChatRequest chat = parse(R"({"messages": [
+      {"role": "user", "content": "hi"},
+      {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": ""}}]}]})");
+  EXPECT_EQ(chat.messages[1].tool_calls[0].arguments, "{}");
+}
+
+TEST(ParseChat, RefusesTwoTurnsOfTheAssistantAtTheEnd) {
+  const std::string turn = R"({"role": "assistant", "content": "a"})";
+  EXPECT_THAT(refusal("{\"messages\": [" + turn + "," + turn + "]}"), HasSubstr("two turns"));
 }
 
 /// What a tool's schema refers to is found where the tool's schema went; data is left alone.

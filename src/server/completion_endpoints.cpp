@@ -7,12 +7,12 @@
 #include <array>
 #include <cctype>
 
-#include "lazyllm/json_constraint.h"
 #include "server/chat_request.h"
 #include "server/openai_writer.h"
 #include "server/parameters.h"
 #include "server/prompt_logprobs.h"
 #include "server/prompt_request.h"
+#include "server/response_format.h"
 
 namespace lazyllm::server {
 namespace {
@@ -46,37 +46,30 @@ int parse_chat_logprobs(const Fields& body) {
   return wanted ? static_cast<int>(top.value_or(0)) : -1;
 }
 
-void constrain(const ModelService& service, const Fields& body, AnswerJob& job) {
-  if (body.find("response_format") == nullptr) return;
-  const Json format = {{"response_format", *body.find("response_format")}};
-  job.make_constraint = [format, model = service.model] {
-    return parse_response_format(Fields(format), model);
-  };
-}
-
 void choose_tools(const ModelService& service, const Fields& body, const ChatRequest& chat,
                   AnswerJob& job) {
   using Mode = ToolChoice::Mode;
+  job.make_constraint = parse_answer_form(body, service.model);
   if (chat.tool_choice.mode == Mode::required) {
+    if (job.make_constraint && body.find("response_format") == nullptr) {
+      throw invalid_request("tool_choice",
+                            "tool_choice asks for a call and another field gives the answer a "
+                            "form of its own; leave one out");
+    }
     job.tool_form = ToolCallParser::Form::bare;
-    job.make_constraint = [model = service.model, schema = chat.call_schema()] {
-      try {
-        return make_json_schema_constraint(model, schema);
-      } catch (const Error& error) {
-        throw invalid_request("tools", error.what(), "invalid_schema");
-      }
-    };
+    job.make_constraint = schema_constraint(service.model, chat.call_schema(), "tools");
     return;
   }
-  if (chat.tool_choice.mode == Mode::automatic) job.tool_form = ToolCallParser::Form::tagged;
-  constrain(service, body, job);
+  if (chat.tool_choice.mode == Mode::automatic) {
+    job.tool_form = {ToolCallParser::Form::Kind::tagged, std::make_shared<const Json>(chat.tools)};
+  }
 }
 
 /// Also fills `chat`.
 ChatPrompt parse_chat_prompt(const ModelService& service, const Fields& body, ChatRequest& chat) {
-  chat = parse_chat(body, service.info);
+  chat = parse_chat(body);
   add_reasoning_effort(body, chat);
-  return service.model->chat_prompt(chat.messages, chat.options);
+  return conversation_prompt(*service.model, chat.messages, chat.options);
 }
 
 /// So that nobody believes a field worked that nobody knows.
@@ -136,7 +129,7 @@ AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) 
                           [&] { return exchange.peer.gone(); });
     }
   }
-  constrain(service, body, job);
+  job.make_constraint = parse_answer_form(body, service.model);
   return job;
 }
 

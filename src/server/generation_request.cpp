@@ -6,8 +6,6 @@
 #include <charconv>
 #include <limits>
 
-#include "lazyllm/json_constraint.h"
-
 namespace lazyllm::server {
 namespace {
 
@@ -201,33 +199,6 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
   if (defaults.profile) answer.pruning = with_profile(answer.pruning, *defaults.profile);
   answer.pruning.seed = generation.sampling.seed;
   return request;
-}
-
-std::shared_ptr<TokenConstraint> parse_response_format(const Fields& body,
-                                                       const std::shared_ptr<const Model>& model) {
-  const auto format = body.object("response_format");
-  if (!format) return nullptr;
-  const std::string type = to_text(format->require("type"), "response_format.type");
-  if (type == "text") return nullptr;
-  try {
-    if (type == "json_object") return make_json_object_constraint(model);
-    if (type == "json_schema") {
-      const auto wrapper = format->object("json_schema");
-      if (!wrapper) {
-        throw invalid_request("response_format.json_schema",
-                              "response_format.json_schema is missing",
-                              "missing_required_parameter");
-      }
-      return make_json_schema_constraint(model, dump(wrapper->require("schema")));
-    }
-  } catch (const Error& error) {
-    throw invalid_request("response_format", error.what(), "invalid_schema");
-  }
-  throw invalid_request(
-      "response_format.type",
-      fmt::format(
-          "response_format.type \"{}\" is unknown; there are text, json_object and json_schema",
-          type));
 }
 
 void check_model_name(const Fields& body, const std::string& name, bool strict) {

@@ -37,10 +37,6 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
 /// The object "lazy" over `defaults`.
 PruningOptions parse_pruning(const Fields& lazy, PruningOptions defaults);
 
-/// The constraint that `response_format` asks for, or none.
-std::shared_ptr<TokenConstraint> parse_response_format(const Fields& body,
-                                                       const std::shared_ptr<const Model>& model);
-
 /// `strict`: the request names this model, or none; otherwise any name is right, so that clients
 /// with a name built in work. Errors: RequestError 404.
 void check_model_name(const Fields& body, const std::string& name, bool strict);

@@ -6,6 +6,7 @@
 #include "server/answer_figures.h"
 #include "server/completion_endpoints.h"
 #include "server/prompt_request.h"
+#include "server/response_format.h"
 #include "server/statistics_json.h"
 #include "server/stop_word.h"
 #include "text/unicode.h"
@@ -199,6 +200,7 @@ void answer_native_completion(ModelService& service, Exchange& exchange) {
   const int64_t probabilities = body.integer("n_probs", 0, kMostProbabilities).value_or(0);
   job.request.answer.top_logprobs = probabilities > 0 ? static_cast<int>(probabilities) : -1;
   job.prompts = parse_prompts(service, body);
+  job.make_constraint = parse_answer_form(body, service.model);
   job.writer = std::make_unique<NativeWriter>(parse_native_form(body));
   answer(service, exchange, std::move(job));
 }

@@ -127,8 +127,8 @@ void detokenize(ModelService& service, Exchange& exchange) {
 
 void apply_template(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
-  const ChatRequest chat = parse_chat(Fields(json), service.info);
-  respond(exchange, {{"prompt", service.model->render_chat_template(chat.messages, chat.options)}});
+  const ChatRequest chat = parse_chat(Fields(json));
+  respond(exchange, {{"prompt", conversation_text(*service.model, chat.messages, chat.options)}});
 }
 
 /// What holds for requests that say nothing. llama-server puts it under "params".

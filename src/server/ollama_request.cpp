@@ -119,7 +119,7 @@ Json chat_of_ollama(const Fields& body) {
     for (size_t i = 0; i < given->size(); ++i)
       messages.push_back(message_of(Fields((*given)[i], fmt::format("messages[{}]", i))));
   } else {
-    refuse(body, "template", "start the server with --chat-template-file");
+    refuse(body, "template", "start the server with --chat-template");
     refuse(body, "context", "send the conversation to /api/chat");
     if (const auto system = body.text("system"); system && !system->empty())
       messages.push_back({{"role", "system"}, {"content", *system}});

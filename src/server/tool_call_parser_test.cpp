@@ -3,13 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 namespace lazyllm::server {
 namespace {
 
 using Form = ToolCallParser::Form;
 
 /// Text and calls as "text|name(arguments)|..." of an answer that comes in pieces of `size` bytes.
-std::string parsed(Form form, const std::string& answer, size_t size) {
+std::string parsed(const Form& form, const std::string& answer, size_t size) {
   ToolCallParser parser(form);
   std::string text, calls;
   const auto take = [&](const ToolCallParser::Output& output) {
@@ -55,10 +57,55 @@ TEST(ToolCallParser, AnAnswerMayEndBeforeTheClosingTag) {
   EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\", \"arguments\": {}}"), "|f({})");
 }
 
+const Json kTools = Json::parse(R"([
+    {"type": "function", "function": {"name": "f", "parameters": {"properties": {
+        "city": {"type": "string"}, "days": {"type": "integer"}}}}},
+    {"type": "function", "function": {"name": "forecast"}}])");
+
+std::string in_any_pieces(const std::string& answer) {
+  const Form form{Form::Kind::tagged, std::make_shared<const Json>(kTools)};
+  const std::string whole = parsed(form, answer, answer.size() + 1);
+  for (size_t size = 1; size <= answer.size(); ++size) {
+    EXPECT_EQ(parsed(form, answer, size), whole) << "in pieces of " << size;
+  }
+  return whole;
+}
+
+TEST(ToolCallParser, MarkedArgumentsAreTypedByTheTool) {
+  EXPECT_EQ(in_any_pieces("Well.<tool_call>\n<function=f>\n<parameter=city>\n12\n</parameter>\n"
+                          "<parameter=days>\n3\n</parameter>\n<parameter=other>\na\nb\n"
+                          "</parameter>\n</function>\n</tool_call>"),
+            "Well.|f({\"city\":\"12\",\"days\":3,\"other\":\"a\\nb\"})");
+  EXPECT_EQ(in_any_pieces("<tool_call><function=f></function></tool_call>"), "|f({})");
+}
+
+TEST(ToolCallParser, AWholeAnswerMayBeACall) {
+  EXPECT_EQ(in_any_pieces(R"({"name": "f", "parameters": {"days": 2}})"), R"(|f({"days":2}))");
+  EXPECT_EQ(in_any_pieces(R"( [{"name": "f", "arguments": {}}, {"name": "g", "arguments": {}}])"),
+            "|f({})|g({})");
+  EXPECT_EQ(in_any_pieces(R"(forecast{"days": 2}f{})"), R"(|forecast({"days":2})|f({}))");
+}
+
+TEST(ToolCallParser, AnAnswerThatOnlyLooksLikeACallStaysText) {
+  for (const std::string answer :
+       {R"({"name": "Anna", "age": 7})", R"({"name": "f", "parameters": {)", "forecasts are {fine}",
+        R"([{"name": "f", "arguments": {}}] and more)", "f", R"({"na)", "[1, 2]"}) {
+    EXPECT_EQ(in_any_pieces(answer), answer);
+  }
+}
+
 TEST(ToolCallParser, OtherForms) {
   const std::string call = "{\"name\": \"f\", \"arguments\": {\"x\": [1]}}";
   EXPECT_EQ(parsed(Form::bare, call, 3), "|f({\"x\":[1]})");
   EXPECT_EQ(parsed(Form::bare, "{\"name\": \"f", 3), "{\"name\": \"f");
+  // Cut off behind its name, it is a call with what there is of its arguments.
+  EXPECT_EQ(parsed(Form::bare, "{\"name\": \"f\", \"arguments\": {\"x\": [1", 3), "|f({\"x\": [1)");
+  EXPECT_EQ(parsed(Form::bare, "{\"name\": \"f\", \"arg", 3), "|f()");
+  EXPECT_EQ(parsed(Form::bare, "[" + call + ", " + call + "]", 3),
+            "|f({\"x\":[1]})|f({\"x\":[1]})");
+  EXPECT_EQ(parsed(Form::bare, "[" + call + ", {\"name\": \"g\", \"arguments\": {\"}", 3),
+            "|f({\"x\":[1]})|g({\"})");
+  EXPECT_EQ(parsed(Form::bare, "no JSON", 3), "no JSON");
   EXPECT_EQ(parsed(Form::none, "<tool_call>{}</tool_call>", 3), "<tool_call>{}</tool_call>");
 }
 

@@ -224,11 +224,6 @@ def test_keys(stories):
     assert stories.get("/metrics")[0] == 401
 
 
-def test_a_model_without_template(stories):
-    status, answer = stories.ask("/v1/chat/completions", {"messages": HI}, headers=AUTH)
-    assert status == 501 and "/v1/completions" in answer["error"]["message"]
-
-
 # --- lazy ---
 
 

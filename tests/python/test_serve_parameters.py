@@ -91,7 +91,9 @@ def test_harmless_fields_change_nothing(server):
 @pytest.mark.parametrize("name, value, path, other", [
     ("temperature", 5.0, "text", {"seed": 3}), ("logit_bias", {"28": -100, "30": -100, "253": -100, "260": -100}, "text", {}),
     ("n_predict", 1, "native", {}), ("max_tokens", 1, "chat", {}), ("repetition_penalty", 50, "text", {"max_tokens": 30}),
-    ("response_format", {"type": "json_object"}, "chat", {}),
+    ("response_format", {"type": "json_object"}, "chat", {}), ("json_schema", {"type": "object"}, "native", {}), ("json_schema", {}, "text", {}),
+    ("grammar", "root ::= [0-9]+", "chat", {}), ("guided_json", {"type": "integer"}, "chat", {}), ("guided_regex", "[0-9]+", "native", {}),
+    ("guided_choice", ["left", "right"], "text", {}), ("guided_grammar", "root ::= [0-9]+", "text", {}), ("structured_outputs", {"choice": ["left"]}, "chat", {}),
 ])
 def test_honoured_ones_change_the_answer(server, name, value, path, other):
     plain, changed = ask(server, path, **other), ask(server, path, **{**other, name: value})
