@@ -13,6 +13,7 @@
 #include "common_options.h"
 #include "line_reader.h"
 #include "stats_json.h"
+#include "template_flags.h"
 #include "terminal.h"
 
 namespace lazyllm::cli {

@@ -9,6 +9,7 @@
 #include "help.h"
 #include "lazyllm/model_store.h"
 #include "pull.h"
+#include "template_flags.h"
 #include "terminal.h"
 
 namespace lazyllm::cli {
@@ -34,15 +35,6 @@ void add_machine_flags(CLI::App& command, ModelFlags& flags) {
       ->group(expert_group());
 }
 
-void add_template_flags(CLI::App& command, ModelFlags& flags) {
-  CLI::Option* name = command.add_option(
-      "--chat-template", flags.chat_template,
-      "form of conversations instead of the model's own: chatml, llama3, gemma, mistral-v7 and "
-      "others (a wrong name lists them), or a file with a Jinja template");
-  command.add_option("--chat-template-file", flags.chat_template_file, "the same, always a file")
-      ->excludes(name);
-}
-
 void add_warmup_flag(CLI::App& command, ModelFlags& flags) {
   command.add_flag("--no-warmup", flags.no_warmup, "skip the warm-up after loading")
       ->group(expert_group());
@@ -58,19 +50,6 @@ std::filesystem::path model_path(const ModelFlags& flags) {
 #endif
   return find_model(flags.model);
 }
-
-namespace {
-
-/// A template's name or its Jinja source. No name has a dot or a slash, as paths have.
-std::string chat_template(const ModelFlags& flags) {
-  if (!flags.chat_template_file.empty()) return read_document(flags.chat_template_file);
-  const std::string& given = flags.chat_template;
-  const bool is_source = given.find('{') != std::string::npos;
-  const bool is_path = !is_source && given.find_first_of("./") != std::string::npos;
-  return is_path ? read_document(given) : given;
-}
-
-}  // namespace
 
 std::shared_ptr<const Model> load_model(const ModelFlags& flags, double* load_ms) {
   const std::filesystem::path path = model_path(flags);

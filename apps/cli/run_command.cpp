@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "common_options.h"
 #include "stats_json.h"
+#include "template_flags.h"
 #include "terminal.h"
 
 namespace lazyllm::cli {

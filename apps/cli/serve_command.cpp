@@ -16,6 +16,7 @@
 #include "commands.h"
 #include "common_options.h"
 #include "lazyllm/server.h"
+#include "template_flags.h"
 #include "terminal.h"
 
 namespace lazyllm::cli {
@@ -32,6 +33,7 @@ struct ServeOptions {
   double drain_seconds = 30.0;
   double keep_alive_seconds = 10.0;
   bool no_page = false;
+  std::string reasoning = "auto";
 };
 
 // A signal becomes a byte in this pipe, which the main thread reads.
@@ -120,6 +122,7 @@ ServerOptions server_options(const ServeOptions& given) {
   options.pruning = session.pruning;
   options.generation = generation_options(given.common);
   options.random_seed = given.common.seed < 0;
+  if (given.reasoning != "auto") options.reasoning = given.reasoning == "on";
   return options;
 }
 
@@ -280,6 +283,11 @@ void add_serve_command(CLI::App& app) {
       ->check(CLI::Range(0.0, 86400.0))
       ->capture_default_str();
   add_template_flags(*command, common);
+  command
+      ->add_option("--reasoning", options->reasoning,
+                   "whether models think before they answer, where their template has the choice")
+      ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
   command->add_flag("--no-warmup", common.no_warmup,
                     "do not run a token through the model after loading");
   add_pruning_flags(*command, common);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct ServerOptions {
   PruningOptions pruning;        ///< of requests that say nothing
   GenerationOptions generation;  ///< of requests that say nothing
   bool random_seed = true;       ///< of requests that give none; false: the one in `generation`
+  /// Whether templates that know the variable enable_thinking make the model think, for requests
+  /// that say nothing; none: as the template has it.
+  std::optional<bool> reasoning;
 };
 
 /// An HTTP server that speaks OpenAI's protocol. Functions are thread-safe.

@@ -68,7 +68,9 @@ void read_special_tokens(const formats::ModelFile& file, Vocabulary& vocabulary)
         vocabulary.types[id] != TokenType::user_defined)
       continue;
     for (const std::string_view end : {"<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>",
-                                       "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>"}) {
+                                       "<|endoftext|>", "<|eom_id|>", "<|end_of_text|>",
+                                       // Behind code that was filled in, another file begins.
+                                       "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"}) {
       if (vocabulary.tokens[id] == end)
         vocabulary.end_of_generation.push_back(static_cast<TokenId>(id));
     }

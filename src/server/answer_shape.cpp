@@ -53,30 +53,51 @@ Json ChatShape::logprobs(const std::vector<AnswerToken>& tokens) const {
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
+Json ChatShape::reason(const std::optional<std::string>& reason) const {
+  if (legacy_ && reason == "tool_calls") return "function_call";
+  return reason_or_null(reason);
+}
+
 Json ChatShape::choice(const Choice& choice) const {
   Json message = {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}};
+  if (!choice.reasoning.empty()) message["reasoning_content"] = choice.reasoning;
   if (!choice.calls.empty()) {
     if (choice.text.empty()) message["content"] = nullptr;
-    for (const ToolCall& call : choice.calls) message["tool_calls"].push_back(call_json(call));
+    if (legacy_) {
+      message["function_call"] = call_json(choice.calls[0])["function"];
+    } else {
+      for (const ToolCall& call : choice.calls) message["tool_calls"].push_back(call_json(call));
+    }
   }
   return {{"index", choice.index},
           {"message", std::move(message)},
           {"logprobs", logprobs(choice.tokens)},
-          {"finish_reason", reason_or_null(choice.finish_reason)}};
+          {"finish_reason", reason(choice.finish_reason)}};
 }
 
 Json ChatShape::chunk(int64_t index, const Delta& delta) const {
   Json json = Json::object();
+  if (!delta.reasoning.empty()) json["reasoning_content"] = delta.reasoning;
   if (!delta.text.empty()) json["content"] = delta.text;
-  for (size_t i = 0; i < delta.calls.size(); ++i) {
-    Json call = {{"index", delta.first_call + i}};
-    call.update(call_json(delta.calls[i]));
-    json["tool_calls"].push_back(std::move(call));
+  for (const CallPiece& piece : delta.calls) {
+    if (!piece.begins && piece.arguments.empty()) continue;  // nothing but its end
+    Json call = {{"index", piece.index}, {"function", {{"arguments", piece.arguments}}}};
+    if (piece.begins) call.update(call_json({piece.id, piece.name, piece.arguments}));
+    if (!legacy_) {
+      json["tool_calls"].push_back(std::move(call));
+    } else if (piece.index == 0) {
+      // A call that is whole comes in one piece, one that is written in several.
+      Json& said = json["function_call"];
+      if (said.is_null()) said = Json::object();
+      const std::string before = said.value("arguments", std::string());
+      said.update(call["function"]);
+      said["arguments"] = before + piece.arguments;
+    }
   }
   return {{"index", index},
           {"delta", std::move(json)},
           {"logprobs", delta.tokens.empty() ? Json() : logprobs(delta.tokens)},
-          {"finish_reason", reason_or_null(delta.finish_reason)}};
+          {"finish_reason", reason(delta.finish_reason)}};
 }
 
 Json CompletionShape::logprobs(const std::vector<AnswerToken>& tokens,

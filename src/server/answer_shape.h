@@ -7,12 +7,14 @@
 
 #include "lazyllm/scheduler.h"
 #include "server/json_body.h"
+#include "server/tool_call_parser.h"
 
 namespace lazyllm::server {
 
 /// One choice as far as it is written.
 struct Choice {
   int64_t index = 0;
+  std::string reasoning;  ///< what was thought before the text
   std::string text;
   std::vector<ToolCall> calls;
   std::vector<TokenId> ids;         ///< of the tokens written, without that which ended the answer
@@ -24,13 +26,17 @@ struct Choice {
 /// What a chunk of a stream adds to a choice.
 struct Delta {
   bool first = false;
+  std::string reasoning;
   std::string text;
-  std::vector<ToolCall> calls;
-  size_t first_call = 0;  ///< index of calls[0] within the answer
+  std::vector<CallPiece> calls;
   std::vector<TokenId> ids;
   std::vector<AnswerToken> tokens;  ///< for log-probabilities only
   std::vector<size_t> offsets;      ///< of each of them in the answer, in code points
   std::optional<std::string> finish_reason;
+
+  bool says_nothing() const {
+    return reasoning.empty() && text.empty() && calls.empty() && ids.empty() && !finish_reason;
+  }
 };
 
 /// How an endpoint writes answers: OpenAI's chat or plain completions.
@@ -52,7 +58,9 @@ class AnswerShape {
 
 class ChatShape : public AnswerShape {
  public:
-  using AnswerShape::AnswerShape;
+  /// `legacy`: the call of a function in the form that was before tools.
+  ChatShape(const Model& model, bool with_logprobs, bool legacy)
+      : AnswerShape(model, with_logprobs), legacy_(legacy) {}
   const char* id_prefix() const override { return "chatcmpl-"; }
   const char* object() const override { return "chat.completion"; }
   const char* chunk_object() const override { return "chat.completion.chunk"; }
@@ -61,6 +69,9 @@ class ChatShape : public AnswerShape {
 
  private:
   Json logprobs(const std::vector<AnswerToken>& tokens) const;
+  Json reason(const std::optional<std::string>& reason) const;
+
+  bool legacy_;
 };
 
 class CompletionShape : public AnswerShape {

@@ -58,7 +58,7 @@ Answering::Answering(ModelService& service, AnswerJob job, Exchange& exchange)
       choice.seed = seed;
       record_.choices.push_back(std::move(choice));
       running_.push_back({service_.scheduler->submit(std::move(request)),
-                          ToolCallParser(job_.tool_form),
+                          ReasoningSplitter(job_.reasoning), ToolCallParser(job_.tool_form),
                           TextOffsets(*service_.model, job_.prompts[p].echo)});
     }
   }
@@ -103,11 +103,21 @@ Delta Answering::take(size_t index, std::string_view text, bool last) {
     delta.text += output.text;
     std::move(output.calls.begin(), output.calls.end(), std::back_inserter(delta.calls));
   };
-  collect(running.tools.push(text));
-  if (last) collect(running.tools.finish());
-  delta.first_call = choice.calls.size();
+  const auto split = [&](const ReasoningSplitter::Output& output) {
+    delta.reasoning += output.reasoning;
+    collect(running.tools.push(output.text));
+  };
+  split(running.reasoning.push(text));
+  if (last) {
+    split(running.reasoning.finish());
+    collect(running.tools.finish());
+  }
+  choice.reasoning += delta.reasoning;
   choice.text += delta.text;
-  choice.calls.insert(choice.calls.end(), delta.calls.begin(), delta.calls.end());
+  for (const CallPiece& piece : delta.calls) {
+    if (piece.begins) choice.calls.push_back({piece.id, piece.name, ""});
+    choice.calls.at(piece.index).arguments += piece.arguments;
+  }
   return delta;
 }
 
@@ -248,9 +258,8 @@ void Answering::stream(HttpSink& sink) {
     const std::optional<Delta> delta = advance(index, event);
     if (!delta) return send(progress(index, std::get<PrefillProgress>(event)));
     std::string text = first ? progress_ended(index) : std::string();
-    const bool says_nothing = !delta->first && delta->text.empty() && delta->calls.empty() &&
-                              delta->ids.empty() && !delta->finish_reason;
-    if (!says_nothing) text += job_.writer->delta(record_, record_.choices[index], *delta);
+    if (delta->first || !delta->says_nothing())
+      text += job_.writer->delta(record_, record_.choices[index], *delta);
     return send(text);
   };
   const auto on_silence = [&] {

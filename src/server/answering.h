@@ -9,6 +9,7 @@
 
 #include "server/answer_writer.h"
 #include "server/http_message.h"
+#include "server/reasoning_splitter.h"
 #include "server/text_offsets.h"
 #include "server/tool_call_parser.h"
 
@@ -19,6 +20,7 @@ struct AnswerJob {
   GenerationRequest request;
   std::vector<Prompt> prompts;
   std::unique_ptr<AnswerWriter> writer;
+  ReasoningSplitter::Mode reasoning = ReasoningSplitter::Mode::off;
   ToolCallParser::Form tool_form = ToolCallParser::Form::none;
   /// A constraint for one choice, or none.
   std::function<std::shared_ptr<TokenConstraint>()> make_constraint;
@@ -46,6 +48,7 @@ class Answering {
  private:
   struct Running {
     std::unique_ptr<Answer> answer;
+    ReasoningSplitter reasoning;
     ToolCallParser tools;
     TextOffsets offsets;
     bool first = true;

@@ -45,8 +45,11 @@ class MessagesWriter : public AnswerWriter {
   std::string add_to_block(const Json& delta) const;
   std::string stop_block();
 
+  enum class Open { none, thinking, text, call };
+  std::string write(Open kind, const Json& block, const Json& delta);
+
   int block_ = -1;          ///< the last that was started
-  bool text_open_ = false;  ///< the last one is text and goes on
+  Open open_ = Open::none;  ///< what the last one is, while it goes on
 };
 
 const char* stop_reason(const ChoiceRecord& choice, bool by_word) {
@@ -71,6 +74,10 @@ Json MessagesWriter::message(const AnswerRecord& record) const {
 Json MessagesWriter::whole(const AnswerRecord& record) {
   const Choice& choice = record.choices.front().choice;
   Json json = message(record);
+  if (!choice.reasoning.empty()) {
+    json["content"].push_back(
+        {{"type", "thinking"}, {"thinking", choice.reasoning}, {"signature", ""}});
+  }
   if (!choice.text.empty() || choice.calls.empty())
     json["content"].push_back({{"type", "text"}, {"text", choice.text}});
   for (const ToolCall& call : choice.calls) {
@@ -108,28 +115,48 @@ std::string MessagesWriter::add_to_block(const Json& delta) const {
 }
 
 std::string MessagesWriter::stop_block() {
-  text_open_ = false;
+  if (open_ == Open::none) return {};
+  open_ = Open::none;
   return named_event_text({{"type", "content_block_stop"}, {"index", block_}});
 }
 
-std::string MessagesWriter::delta(const AnswerRecord&, const ChoiceRecord& choice,
-                                  const Delta& delta) {
+/// Into the open block if it is of that kind, into a new one otherwise.
+std::string MessagesWriter::write(Open kind, const Json& block, const Json& delta) {
   std::string text;
-  if (!delta.text.empty()) {
-    if (!text_open_) text += start_block({{"type", "text"}, {"text", ""}});
-    text_open_ = true;
-    text += add_to_block({{"type", "text_delta"}, {"text", delta.text}});
+  if (open_ != kind) {
+    text = stop_block();
+    text += start_block(block);
+    open_ = kind;
   }
-  for (const ToolCall& call : delta.calls) {
-    if (text_open_) text += stop_block();
-    text += start_block(
-        {{"type", "tool_use"}, {"id", call.id}, {"name", call.name}, {"input", Json::object()}});
-    text += add_to_block({{"type", "input_json_delta"}, {"partial_json", call.arguments}});
-    text += stop_block();
+  return text + add_to_block(delta);
+}
+
+std::string MessagesWriter::delta(const AnswerRecord&, const ChoiceRecord&, const Delta& delta) {
+  std::string text;
+  if (!delta.reasoning.empty()) {
+    text += write(Open::thinking, {{"type", "thinking"}, {"thinking", ""}, {"signature", ""}},
+                  {{"type", "thinking_delta"}, {"thinking", delta.reasoning}});
+  }
+  if (!delta.text.empty()) {
+    text += write(Open::text, {{"type", "text"}, {"text", ""}},
+                  {{"type", "text_delta"}, {"text", delta.text}});
+  }
+  for (const CallPiece& piece : delta.calls) {
+    if (piece.begins) text += stop_block();
+    const Json block = {
+        {"type", "tool_use"}, {"id", piece.id}, {"name", piece.name}, {"input", Json::object()}};
+    if (piece.begins || !piece.arguments.empty()) {
+      text += write(Open::call, block,
+                    {{"type", "input_json_delta"}, {"partial_json", piece.arguments}});
+    }
+    if (piece.ends) text += stop_block();
   }
   if (!delta.finish_reason) return text;
-  if (block_ < 0) text += start_block({{"type", "text"}, {"text", ""}});
-  if (text_open_ || choice.choice.calls.empty()) text += stop_block();
+  if (block_ < 0) {
+    text += start_block({{"type", "text"}, {"text", ""}});
+    open_ = Open::text;
+  }
+  text += stop_block();
   return text;
 }
 

@@ -8,6 +8,8 @@
 #include <cctype>
 
 #include "server/chat_request.h"
+#include "server/infill.h"
+#include "server/legacy_functions.h"
 #include "server/openai_writer.h"
 #include "server/parameters.h"
 #include "server/prompt_logprobs.h"
@@ -20,13 +22,17 @@ namespace {
 constexpr int64_t kMostTopLogprobs = 20;
 constexpr int64_t kDefaultCompletionTokens = 16;  // OpenAI's
 
-/// As a variable of the template, which is where models are told of it.
-void add_reasoning_effort(const Fields& body, ChatRequest& chat) {
+/// As variables of the template, which is where models are told of it.
+void add_reasoning(const Fields& body, const RequestDefaults& defaults, ChatRequest& chat) {
   const auto effort = body.text("reasoning_effort");
-  if (!effort) return;
+  if (!effort && !defaults.reasoning) return;
   Json variables =
       chat.options.variables.empty() ? Json::object() : Json::parse(chat.options.variables);
-  if (!variables.contains("reasoning_effort")) variables["reasoning_effort"] = *effort;
+  const auto add = [&](const char* name, const Json& value) {
+    if (!variables.contains(name)) variables[name] = value;
+  };
+  if (effort) add("reasoning_effort", *effort);
+  if (defaults.reasoning) add("enable_thinking", *defaults.reasoning);
   chat.options.variables = dump(variables);
 }
 
@@ -65,11 +71,21 @@ void choose_tools(const ModelService& service, const Fields& body, const ChatReq
   }
 }
 
-/// Also fills `chat`.
-ChatPrompt parse_chat_prompt(const ModelService& service, const Fields& body, ChatRequest& chat) {
-  chat = parse_chat(body);
-  add_reasoning_effort(body, chat);
-  return conversation_prompt(*service.model, chat.messages, chat.options);
+/// An answer of a form of its own thinks only if it says so: its form begins with its first token.
+ReasoningSplitter::Mode reasoning_mode(const ModelService& service, const Fields& body,
+                                       const ChatPrompt& prompt, bool has_form) {
+  constexpr size_t kTail = 8;  // tokens in which "<think>" and white space lie
+  const std::string format = body.text("reasoning_format").value_or("auto");
+  if (format == "none" || has_form) return ReasoningSplitter::Mode::off;
+  if (format != "auto" && format != "deepseek") {
+    throw invalid_request("reasoning_format",
+                          "reasoning_format must be \"auto\", \"deepseek\" or \"none\"");
+  }
+  const size_t tail = std::min(prompt.tokens.size(), kTail);
+  const auto end = std::span(prompt.tokens).last(tail);
+  return ends_in_thought(service.model->detokenize(end, /*special=*/true))
+             ? ReasoningSplitter::Mode::open
+             : ReasoningSplitter::Mode::automatic;
 }
 
 /// So that nobody believes a field worked that nobody knows.
@@ -93,7 +109,16 @@ GenerationRequest parse_common(const ModelService& service, Exchange& exchange, 
                                RequestKind kind) {
   check_model_name(body, service.name, service.strict_model);
   tell_ignored(exchange, check_parameters(body, kind));
-  return parse_generation(body, service.defaults, service.info.vocabulary_size);
+  return parse_generation(
+      body, service.defaults, service.info.vocabulary_size, [&](const std::string& text) {
+        return service.model->tokenize(text, /*add_special=*/false, /*parse_special=*/true);
+      });
+}
+
+ChatRequest read_chat(const ModelService& service, const Fields& body) {
+  ChatRequest chat = parse_chat(body);
+  add_reasoning(body, service.defaults, chat);
+  return chat;
 }
 
 AnswerJob chat_job(ModelService& service, Exchange& exchange, const Json& json) {
@@ -101,13 +126,30 @@ AnswerJob chat_job(ModelService& service, Exchange& exchange, const Json& json) 
   AnswerJob job;
   job.request = parse_common(service, exchange, body, RequestKind::chat);
   job.request.answer.top_logprobs = parse_chat_logprobs(body);
-  ChatRequest chat;
-  ChatPrompt prompt = parse_chat_prompt(service, body, chat);
+  const ChatRequest chat = read_chat(service, body);
+  ChatPrompt prompt = conversation_prompt(*service.model, chat.messages, chat.options);
   check_prompt(service, prompt.tokens);
-  job.prompts.push_back({std::move(prompt.tokens), std::move(prompt.protected_ranges)});
   choose_tools(service, body, chat, job);
+  job.reasoning = reasoning_mode(service, body, prompt, static_cast<bool>(job.make_constraint));
+  job.prompts.push_back({std::move(prompt.tokens), std::move(prompt.protected_ranges)});
   return job;
 }
+
+namespace {
+
+/// The text between `prompt` and `suffix`.
+Prompt prompt_before(const ModelService& service, const Fields& body, const std::string& suffix) {
+  if (body.boolean("echo").value_or(false)) {
+    throw invalid_request("echo", "echo is not supported together with suffix; leave it out",
+                          "unsupported_parameter");
+  }
+  Prompt prompt;
+  prompt.tokens = prompt_between(service, {}, to_text(body.require("prompt"), "prompt"), suffix);
+  check_prompt(service, prompt.tokens);
+  return prompt;
+}
+
+}  // namespace
 
 AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) {
   const Fields body(json);
@@ -119,7 +161,9 @@ AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) 
   }
   const auto logprobs = body.integer("logprobs", 0, kMostTopLogprobs);
   answer_request.top_logprobs = logprobs ? static_cast<int>(*logprobs) : -1;
-  job.prompts = parse_prompts(service, body);
+  const std::string suffix = body.text("suffix").value_or("");
+  job.prompts = suffix.empty() ? parse_prompts(service, body)
+                               : std::vector{prompt_before(service, body, suffix)};
   if (body.boolean("echo").value_or(false)) {
     for (Prompt& prompt : job.prompts) {
       prompt.echo = service.model->detokenize(prompt.tokens);
@@ -136,22 +180,27 @@ AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) 
 int64_t count_tokens_of_chat(const ModelService& service, const Json& json) {
   const Fields body(json);
   check_model_name(body, service.name, service.strict_model);
-  ChatRequest chat;
-  return static_cast<int64_t>(parse_chat_prompt(service, body, chat).tokens.size());
+  const ChatRequest chat = read_chat(service, body);
+  const ChatPrompt prompt = conversation_prompt(*service.model, chat.messages, chat.options);
+  return static_cast<int64_t>(prompt.tokens.size());
 }
 
 namespace {
 
 void answer_chat(ModelService& service, Exchange& exchange) {
-  AnswerJob job = chat_job(service, exchange, parse_body(exchange.body));
+  Json body = parse_body(exchange.body);
+  const bool legacy = translate_functions(body);
+  AnswerJob job = chat_job(service, exchange, body);
   const bool logprobs = job.request.answer.top_logprobs >= 0;
-  job.writer = std::make_unique<OpenAiWriter>(std::make_unique<ChatShape>(*service.model, logprobs),
-                                              /*names_role=*/true);
+  job.writer = std::make_unique<OpenAiWriter>(
+      std::make_unique<ChatShape>(*service.model, logprobs, legacy), /*names_role=*/true);
   answer(service, exchange, std::move(job));
 }
 
 void count_chat_tokens(ModelService& service, Exchange& exchange) {
-  const int64_t tokens = count_tokens_of_chat(service, parse_body(exchange.body));
+  Json body = parse_body(exchange.body);
+  translate_functions(body);
+  const int64_t tokens = count_tokens_of_chat(service, body);
   respond(exchange, {{"object", "response.input_tokens"}, {"input_tokens", tokens}});
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "server/answering.h"
+#include "server/chat_request.h"
 #include "server/endpoint.h"
 #include "server/parameters.h"
 
@@ -15,6 +16,9 @@ std::span<const Endpoint> openai_endpoints();
 /// Reads the body of a chat, in OpenAI's fields; other protocols translate theirs into these. The
 /// job has no writer yet. Errors: RequestError 400.
 AnswerJob chat_job(ModelService& service, Exchange& exchange, const Json& body);
+
+/// The conversation of such a body, with what the server's flags say of it.
+ChatRequest read_chat(const ModelService& service, const Fields& body);
 
 /// The same of a plain completion.
 AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& body);

@@ -41,52 +41,76 @@ void check_stop(const std::vector<std::string>& stops) {
   }
 }
 
-LogitBias parse_bias(int64_t token, const Json& value, const std::string& path,
-                     int64_t vocabulary) {
-  if (token < 0 || token >= vocabulary) {
-    throw invalid_request(path, fmt::format("{}: token {} is not in the vocabulary of {} tokens",
-                                            path, token, vocabulary));
-  }
+float parse_bias(const Json& value, const std::string& path) {
   // llama.cpp writes false for a token that must not come; OpenAI's -100 means the same.
-  if (value.is_boolean() && !value.get<bool>()) {
-    return {static_cast<int32_t>(token), -std::numeric_limits<float>::infinity()};
-  }
+  if (value.is_boolean() && !value.get<bool>()) return -std::numeric_limits<float>::infinity();
   const double bias = to_number(value, path, -100.0, 100.0);
-  if (bias == -100.0) {
-    return {static_cast<int32_t>(token), -std::numeric_limits<float>::infinity()};
-  }
-  return {static_cast<int32_t>(token), static_cast<float>(bias)};
+  return bias == -100.0 ? -std::numeric_limits<float>::infinity() : static_cast<float>(bias);
 }
 
-/// {"token": bias} as OpenAI writes it, or [[token, bias], ...] as llama.cpp does.
-std::vector<LogitBias> parse_logit_bias(const Json& json, int64_t vocabulary) {
-  std::vector<LogitBias> biases;
-  const std::string path = "logit_bias";
-  if (json.is_object()) {
-    for (const auto& [key, value] : json.items()) {
-      int64_t token = -1;
-      const auto parsed = std::from_chars(key.data(), key.data() + key.size(), token);
-      if (parsed.ec != std::errc() || parsed.ptr != key.data() + key.size()) token = -1;
-      biases.push_back(parse_bias(token, value, path, vocabulary));
+/// {"token": bias} as OpenAI writes it, or [[token, bias], ...] as llama.cpp does. A text stands
+/// for all its tokens.
+class LogitBiasReader {
+ public:
+  LogitBiasReader(int64_t vocabulary, const Tokenize& tokenize)
+      : vocabulary_(vocabulary), tokenize_(tokenize) {}
+
+  std::vector<LogitBias> read(const Json& json) {
+    if (json.is_object()) {
+      for (const auto& [key, value] : json.items()) add_key(key, value);
+      return std::move(biases_);
     }
-    return biases;
-  }
-  if (!json.is_array()) {
-    throw invalid_request(path, "logit_bias must be an object of token ids with numbers",
-                          "invalid_type");
-  }
-  for (const Json& pair : json) {
-    if (!pair.is_array() || pair.size() != 2) {
-      throw invalid_request(path, "logit_bias as a list must hold pairs [token, bias]",
+    if (!json.is_array()) {
+      throw invalid_request(path_, "logit_bias must be an object of token ids with numbers",
                             "invalid_type");
     }
-    biases.push_back(
-        parse_bias(to_integer(pair[0], path, 0, vocabulary - 1), pair[1], path, vocabulary));
+    for (const Json& pair : json) {
+      if (!pair.is_array() || pair.size() != 2) {
+        throw invalid_request(path_, "logit_bias as a list must hold pairs [token, bias]",
+                              "invalid_type");
+      }
+      if (pair[0].is_string()) {
+        add_text(pair[0].get<std::string>(), pair[1]);
+      } else {
+        add(to_integer(pair[0], path_, 0, vocabulary_ - 1), pair[1]);
+      }
+    }
+    return std::move(biases_);
   }
-  return biases;
-}
 
-void parse_sampling(const Fields& body, SamplingOptions& sampling, int64_t vocabulary) {
+ private:
+  void add(int64_t token, const Json& value) {
+    if (token < 0 || token >= vocabulary_) {
+      throw invalid_request(path_, fmt::format("{}: token {} is not in the vocabulary of {} tokens",
+                                               path_, token, vocabulary_));
+    }
+    biases_.push_back({static_cast<int32_t>(token), parse_bias(value, path_)});
+  }
+
+  void add_key(const std::string& key, const Json& value) {
+    int64_t token = -1;
+    const auto parsed = std::from_chars(key.data(), key.data() + key.size(), token);
+    const bool is_number =
+        parsed.ec != std::errc::invalid_argument && parsed.ptr == key.data() + key.size();
+    if (!is_number) return add_text(key, value);
+    add(parsed.ec == std::errc() ? token : -1, value);
+  }
+
+  void add_text(const std::string& text, const Json& value) {
+    if (text.empty() || !tokenize_) {
+      throw invalid_request(path_, "logit_bias: an empty text has no tokens");
+    }
+    for (const TokenId token : tokenize_(text)) add(token, value);
+  }
+
+  const std::string path_ = "logit_bias";
+  int64_t vocabulary_;
+  const Tokenize& tokenize_;
+  std::vector<LogitBias> biases_;
+};
+
+void parse_sampling(const Fields& body, SamplingOptions& sampling, int64_t vocabulary,
+                    const Tokenize& tokenize) {
   constexpr int64_t kMostInt = std::numeric_limits<int32_t>::max();
   assign(sampling.temperature, body.number("temperature", 0.0, 100.0));
   assign(sampling.top_p, body.number("top_p", 0.0, 1.0));
@@ -99,7 +123,7 @@ void parse_sampling(const Fields& body, SamplingOptions& sampling, int64_t vocab
   assign(sampling.presence_penalty, body.number("presence_penalty", -2.0, 2.0));
   assign(sampling.frequency_penalty, body.number("frequency_penalty", -2.0, 2.0));
   if (const Json* bias = body.find("logit_bias"))
-    sampling.logit_bias = parse_logit_bias(*bias, vocabulary);
+    sampling.logit_bias = LogitBiasReader(vocabulary, tokenize).read(*bias);
 }
 
 RevivalBudget parse_revive_budget(const Json& json, const std::string& path) {
@@ -155,14 +179,14 @@ Prefill default_plan(const PruningOptions& flags) {
 }
 
 GenerationRequest parse_generation(const Fields& body, const RequestDefaults& defaults,
-                                   int64_t vocabulary) {
+                                   int64_t vocabulary, const Tokenize& tokenize) {
   GenerationRequest request;
   AnswerRequest& answer = request.answer;
   answer.generation = defaults.generation;
   answer.pruning = defaults.pruning;
   GenerationOptions& generation = answer.generation;
   request.random_seed = defaults.random_seed;
-  parse_sampling(body, generation.sampling, vocabulary);
+  parse_sampling(body, generation.sampling, vocabulary, tokenize);
   if (const auto seed = body.integer("seed", std::numeric_limits<int64_t>::min(),
                                      std::numeric_limits<int64_t>::max())) {
     request.random_seed = *seed == -1;  // llama.cpp's way to write "any"

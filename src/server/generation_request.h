@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,7 @@ struct RequestDefaults {
   std::optional<Profile> profile;  ///< gives what flags and request leave open
   GenerationOptions generation;
   bool random_seed = true;
+  std::optional<bool> reasoning;  ///< the template's enable_thinking
 };
 
 /// What chat and plain completions have in common, as far as it is the same for all choices.
@@ -29,10 +32,13 @@ struct GenerationRequest {
   bool timings_per_token = false;  ///< in every chunk
 };
 
+/// A text's tokens, without such as stand before every prompt.
+using Tokenize = std::function<std::vector<TokenId>(const std::string& text)>;
+
 /// Reads the fields of sampling, stopping, streaming and pruning.
-/// `vocabulary`: number of tokens, for logit_bias. Errors: RequestError 400.
+/// `vocabulary`: number of tokens, and `tokenize`, for logit_bias. Errors: RequestError 400.
 GenerationRequest parse_generation(const Fields& body, const RequestDefaults& defaults,
-                                   int64_t vocabulary);
+                                   int64_t vocabulary, const Tokenize& tokenize = {});
 
 /// The object "lazy" over `defaults`.
 PruningOptions parse_pruning(const Fields& lazy, PruningOptions defaults);

@@ -53,6 +53,23 @@ TEST(ParseGeneration, ReadsEveryField) {
   EXPECT_TRUE(std::isinf(g.sampling.logit_bias[1].bias)) << "-100 forbids";
 }
 
+TEST(ParseGeneration, BiasesTheTokensOfATextAsWell) {
+  for (const char* body :
+       {R"({"logit_bias": {"ab": -2, "7": 1}})", R"({"logit_bias": [["ab", -2], [7, 1]]})"}) {
+    const Json json = parse_body(body);
+    const auto tokenize = [](const std::string& text) {
+      return std::vector<TokenId>(text.begin(), text.end());
+    };
+    const auto biases =
+        parse_generation(Fields(json), {}, 100, tokenize).answer.generation.sampling.logit_bias;
+    ASSERT_EQ(biases.size(), 3u);
+    EXPECT_EQ(biases[0].token, 'a');
+    EXPECT_EQ(biases[1].token, 'b');
+    EXPECT_FLOAT_EQ(biases[1].bias, -2.0f);
+    EXPECT_EQ(biases[2].token, 7);
+  }
+}
+
 TEST(ParseGeneration, WhatIsNotSaidComesFromTheServer) {
   RequestDefaults defaults;
   defaults.generation.sampling.temperature = 0.3f;
@@ -118,7 +135,7 @@ TEST(ParseGeneration, RefusesWhatCannotBeMeant) {
   EXPECT_THAT(refusal(R"({"stop": 3})"), StartsWith("400 invalid_type stop"));
   EXPECT_THAT(refusal(R"({"stop": ["a", 3]})"), StartsWith("400 invalid_type stop[1]"));
   EXPECT_THAT(refusal(R"({"logit_bias": {"100": 1}})"), HasSubstr("not in the vocabulary"));
-  EXPECT_THAT(refusal(R"({"logit_bias": {"x": 1}})"), HasSubstr("not in the vocabulary"));
+  EXPECT_THAT(refusal(R"({"logit_bias": {"": 1}})"), HasSubstr("empty text"));
   EXPECT_THAT(refusal(R"({"logit_bias": {"1": 101}})"), HasSubstr("must lie in"));
   EXPECT_THAT(refusal(R"({"logit_bias": [[1]]})"), StartsWith("400 invalid_type logit_bias"));
   EXPECT_THAT(refusal(R"({"stream": "yes"})"), StartsWith("400 invalid_type stream"));

@@ -192,16 +192,22 @@ std::string NativeWriter::error(const RequestError& error) const {
   return "data: " + error.to_json() + "\n\n";
 }
 
+AnswerJob native_job(ModelService& service, Exchange& exchange, const Fields& body,
+                     RequestKind kind) {
+  AnswerJob job;
+  job.request = parse_common(service, exchange, body, kind);
+  const int64_t probabilities = body.integer("n_probs", 0, kMostProbabilities).value_or(0);
+  job.request.answer.top_logprobs = probabilities > 0 ? static_cast<int>(probabilities) : -1;
+  job.make_constraint = parse_answer_form(body, service.model);
+  job.writer = std::make_unique<NativeWriter>(parse_native_form(body));
+  return job;
+}
+
 void answer_native_completion(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
   const Fields body(json);
-  AnswerJob job;
-  job.request = parse_common(service, exchange, body, RequestKind::native);
-  const int64_t probabilities = body.integer("n_probs", 0, kMostProbabilities).value_or(0);
-  job.request.answer.top_logprobs = probabilities > 0 ? static_cast<int>(probabilities) : -1;
+  AnswerJob job = native_job(service, exchange, body, RequestKind::native);
   job.prompts = parse_prompts(service, body);
-  job.make_constraint = parse_answer_form(body, service.model);
-  job.writer = std::make_unique<NativeWriter>(parse_native_form(body));
   answer(service, exchange, std::move(job));
 }
 

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "server/answer_writer.h"
+#include "server/answering.h"
 #include "server/endpoint.h"
+#include "server/parameters.h"
 
 namespace lazyllm::server {
 
 /// POST /completion and /completions with llama-server's own fields.
 void answer_native_completion(ModelService& service, Exchange& exchange);
+
+/// The job of such a request, without its prompts.
+AnswerJob native_job(ModelService& service, Exchange& exchange, const Fields& body,
+                     RequestKind kind);
 
 /// What native requests say of the form of their answer.
 struct NativeForm {

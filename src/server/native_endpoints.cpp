@@ -7,7 +7,8 @@
 
 #include "lazyllm/policies.h"
 #include "lazyllm/version.h"
-#include "server/chat_request.h"
+#include "server/completion_endpoints.h"
+#include "server/infill.h"
 #include "server/native_completion.h"
 #include "text/unicode.h"
 
@@ -127,7 +128,7 @@ void detokenize(ModelService& service, Exchange& exchange) {
 
 void apply_template(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
-  const ChatRequest chat = parse_chat(Fields(json));
+  const ChatRequest chat = read_chat(service, Fields(json));
   respond(exchange, {{"prompt", conversation_text(*service.model, chat.messages, chat.options)}});
 }
 
@@ -178,6 +179,13 @@ void show_slots(ModelService& service, Exchange& exchange) {
   respond(exchange, slots);
 }
 
+/// llama-server's save, restore and erase.
+void refuse_slot_action(ModelService&, Exchange&) {
+  throw RequestError(501, "not_supported_error", "unsupported",
+                     "a slot holds nothing once its answer has ended; snapshots of prompts are "
+                     "shared by all slots, and --slot-save-path keeps them over a restart");
+}
+
 void show_metrics(ModelService& service, Exchange& exchange) {
   exchange.response.set_header("Process-Start-Time-Unix", std::to_string(service.metrics->start()));
   exchange.response.set_content(service.metrics->text(service.scheduler->metrics()),
@@ -190,6 +198,7 @@ std::span<const Endpoint> native_endpoints() {
   static constexpr auto kEndpoints = std::to_array<Endpoint>({
       {"POST", "/completion", answer_native_completion},
       {"POST", "/completions", answer_native_completion},
+      {"POST", "/infill", answer_infill},
       {"GET", "/v1/models", list_models},
       {"GET", "/models", list_models},
       {"GET", "/v1/models/{model}", show_model},
@@ -199,6 +208,7 @@ std::span<const Endpoint> native_endpoints() {
       {"POST", "/apply-template", apply_template},
       {"GET", "/props", show_properties},
       {"GET", "/slots", show_slots},
+      {"POST", "/slots/{slot}", refuse_slot_action},
       {"GET", "/metrics", show_metrics},
   });
   return kEndpoints;

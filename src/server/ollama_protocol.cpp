@@ -33,38 +33,47 @@ class OllamaWriter : public AnswerWriter {
 
   Json whole(const AnswerRecord& record) override {
     const Choice& choice = record.choices.front().choice;
-    return last(record, choice.text, choice.calls);
+    return last(record, choice.reasoning, choice.text, choice.calls);
   }
   const char* stream_type() const override { return "application/x-ndjson"; }
-  std::string delta(const AnswerRecord& record, const ChoiceRecord&, const Delta& delta) override {
-    if (delta.text.empty() && delta.calls.empty()) return {};
-    Json json = said(record, delta.text, delta.calls);
+  std::string delta(const AnswerRecord& record, const ChoiceRecord& choice,
+                    const Delta& delta) override {
+    std::vector<ToolCall> calls;  // whole ones only
+    for (const CallPiece& piece : delta.calls) {
+      if (piece.ends) calls.push_back(choice.choice.calls.at(piece.index));
+    }
+    if (delta.reasoning.empty() && delta.text.empty() && calls.empty()) return {};
+    Json json = said(record, delta.reasoning, delta.text, calls);
     json["done"] = false;
     return dump(json) + "\n";
   }
-  std::string end(const AnswerRecord& record) override { return dump(last(record, "", {})) + "\n"; }
+  std::string end(const AnswerRecord& record) override {
+    return dump(last(record, "", "", {})) + "\n";
+  }
   /// White space may stand before the next line's JSON; an empty line may not.
   std::string keep_alive() const override { return " "; }
   std::string error(const RequestError& error) const override { return ollama_error(error) + "\n"; }
 
  private:
-  Json said(const AnswerRecord& record, const std::string& text,
+  Json said(const AnswerRecord& record, const std::string& thinking, const std::string& text,
             const std::vector<ToolCall>& calls) const;
-  Json last(const AnswerRecord& record, const std::string& text,
+  Json last(const AnswerRecord& record, const std::string& thinking, const std::string& text,
             const std::vector<ToolCall>& calls) const;
 
   bool chat_;
 };
 
-Json OllamaWriter::said(const AnswerRecord& record, const std::string& text,
-                        const std::vector<ToolCall>& calls) const {
+Json OllamaWriter::said(const AnswerRecord& record, const std::string& thinking,
+                        const std::string& text, const std::vector<ToolCall>& calls) const {
   Json json = {{"model", record.service.name},
                {"created_at", rfc3339(std::chrono::system_clock::now())}};
   if (!chat_) {
     json["response"] = text;
+    if (!thinking.empty()) json["thinking"] = thinking;
     return json;
   }
   json["message"] = {{"role", "assistant"}, {"content", text}};
+  if (!thinking.empty()) json["message"]["thinking"] = thinking;
   for (const ToolCall& call : calls) {
     const Json arguments = Json::parse(call.arguments, nullptr, /*allow_exceptions=*/false);
     json["message"]["tool_calls"].push_back(
@@ -76,11 +85,11 @@ Json OllamaWriter::said(const AnswerRecord& record, const std::string& text,
   return json;
 }
 
-Json OllamaWriter::last(const AnswerRecord& record, const std::string& text,
-                        const std::vector<ToolCall>& calls) const {
+Json OllamaWriter::last(const AnswerRecord& record, const std::string& thinking,
+                        const std::string& text, const std::vector<ToolCall>& calls) const {
   const AnswerEnd& end = *record.choices.front().end;
   const Statistics& s = end.statistics;
-  Json json = said(record, text, calls);
+  Json json = said(record, thinking, text, calls);
   json.update({{"done", true},
                {"done_reason", end.reason == FinishReason::length ? "length" : "stop"},
                {"total_duration", nanoseconds(s.total_ms)},

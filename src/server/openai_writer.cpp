@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/openai_writer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/answer_figures.h"
@@ -17,7 +18,10 @@ Json usage_json(const AnswerRecord& record) {
 }
 
 bool says_something(const Delta& delta) {
-  return !delta.text.empty() || !delta.calls.empty() || !delta.tokens.empty();
+  const bool calls = std::any_of(delta.calls.begin(), delta.calls.end(), [](const auto& piece) {
+    return piece.begins || !piece.arguments.empty();
+  });
+  return !delta.reasoning.empty() || !delta.text.empty() || calls || !delta.tokens.empty();
 }
 
 }  // namespace

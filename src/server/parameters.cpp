@@ -11,8 +11,9 @@
 namespace lazyllm::server {
 namespace {
 
-constexpr unsigned kChat = 1, kText = 2, kNative = 4;
-constexpr unsigned kOpenAi = kChat | kText, kPlain = kText | kNative, kAll = 7;
+constexpr unsigned kChat = 1, kText = 2, kCompletion = 4, kInfill = 8;
+constexpr unsigned kNative = kCompletion | kInfill;
+constexpr unsigned kOpenAi = kChat | kText, kPlain = kText | kNative, kAll = 15;
 
 struct Parameter {
   std::string_view name;
@@ -29,22 +30,22 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"model", kAll},
     {"messages", kChat},
     {"prompt", kPlain},
-    {"suffix", 0, R"([""])"},
+    {"suffix", kText, R"([""])"},
     {"echo", kText, "[false]"},
-    {"input_prefix", 0},
-    {"input_suffix", 0},
-    {"input_extra", 0, "[[]]"},
+    {"input_prefix", kInfill},
+    {"input_suffix", kInfill},
+    {"input_extra", kInfill, "[[]]"},
     {"tools", kChat, "[[]]"},
     {"tool_choice", kChat, R"(["none"])"},
     {"parallel_tool_calls", kChat, "[true, false]"},
-    {"functions", 0, "[[]]"},
-    {"function_call", 0, R"(["none"])"},
+    {"functions", kChat, "[[]]"},
+    {"function_call", kChat, R"(["none"])"},
     {"add_generation_prompt", kChat, "[true]"},
     {"continue_final_message", kChat, "[false]"},
     {"chat_template_kwargs", kChat, "[{}]"},
     {"chat_template", 0},
     {"parse_tool_calls", 0, "[true]"},
-    {"reasoning_format", 0, R"(["auto", "none"])"},
+    {"reasoning_format", kChat, R"(["auto", "none"])"},
     {"reasoning_effort", kChat},
     {"thinking_forced_open", 0, "[false]"},
     {"modalities", 0, R"([["text"]])"},

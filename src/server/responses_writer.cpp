@@ -15,6 +15,10 @@ Json text_part(const std::string& text) {
           {"logprobs", Json::array()}};
 }
 
+Json reasoning_part(const std::string& text) {
+  return {{"type", "reasoning_text"}, {"text", text}};
+}
+
 Json usage_json(const TokenUsage& usage) {
   return {{"input_tokens", usage.prompt},
           {"input_tokens_details", {{"cached_tokens", usage.cached}}},
@@ -79,6 +83,13 @@ Json ResponsesWriter::message_item(const AnswerRecord& record, const char* statu
           {"content", Json::array()}};
 }
 
+Json ResponsesWriter::reasoning_item(const AnswerRecord& record, const std::string& thought) const {
+  Json item = {{"id", "rs_" + record.id}, {"type", "reasoning"}, {"summary", Json::array()}};
+  item["content"] = Json::array();
+  if (!thought.empty()) item["content"].push_back(reasoning_part(thought));
+  return item;
+}
+
 Json ResponsesWriter::call_item(const AnswerRecord& record, const ToolCall& call, size_t index,
                                 const char* status) const {
   return {{"id", "fc_" + record.id + "_" + std::to_string(index)},
@@ -94,6 +105,7 @@ Json ResponsesWriter::finished(const AnswerRecord& record) {
   const bool cut = was_cut(record);
   Json json = response(record, cut ? "incomplete" : "completed");
   if (cut) json["incomplete_details"] = {{"reason", "max_output_tokens"}};
+  if (!choice.reasoning.empty()) json["output"].push_back(reasoning_item(record, choice.reasoning));
   if (!choice.text.empty() || choice.calls.empty()) {
     Json item = message_item(record, cut ? "incomplete" : "completed");
     item["content"].push_back(text_part(choice.text));
@@ -109,6 +121,7 @@ Json ResponsesWriter::finished(const AnswerRecord& record) {
 void ResponsesWriter::keep(const AnswerRecord& record, const Json& response) {
   const Choice& choice = record.choices.front().choice;
   Json turn = {{"role", "assistant"}, {"content", choice.text}};
+  if (!choice.reasoning.empty()) turn["reasoning_content"] = choice.reasoning;
   for (const ToolCall& call : choice.calls) {
     turn["tool_calls"].push_back(
         {{"id", call.id},
@@ -146,84 +159,98 @@ std::string ResponsesWriter::progress(const AnswerRecord& record, const ChoiceRe
                 {"prompt_progress", progress_json(progress)}});
 }
 
-std::string ResponsesWriter::open_message(const AnswerRecord& record) {
-  message_open_ = true;
+std::string ResponsesWriter::added(const Json& item) {
   ++item_;
-  const Json item = message_item(record, "in_progress");
-  std::string text =
-      event({{"type", "response.output_item.added"}, {"output_index", item_}, {"item", item}});
-  text += event({{"type", "response.content_part.added"},
-                 {"item_id", item["id"]},
-                 {"output_index", item_},
-                 {"content_index", 0},
-                 {"part", text_part("")}});
+  return event({{"type", "response.output_item.added"}, {"output_index", item_}, {"item", item}});
+}
+
+std::string ResponsesWriter::done(const Json& item) {
+  open_ = Open::none;
+  return event({{"type", "response.output_item.done"}, {"output_index", item_}, {"item", item}});
+}
+
+/// An event about the open item, whose parts are its only one.
+std::string ResponsesWriter::about(const char* type, const std::string& id, Json more) {
+  Json json = {{"type", type}, {"item_id", id}, {"output_index", item_}};
+  if (open_ != Open::call) json["content_index"] = 0;
+  json.update(more);
+  return event(std::move(json));
+}
+
+std::string ResponsesWriter::open(const AnswerRecord& record, Open kind) {
+  if (open_ == kind) return {};
+  std::string text = close(record);
+  const bool message = kind == Open::message;
+  const Json item = message ? message_item(record, "in_progress") : reasoning_item(record, "");
+  text += added(item);
+  open_ = kind;
+  text += about("response.content_part.added", item["id"],
+                {{"part", message ? text_part("") : reasoning_part("")}});
   return text;
 }
 
-std::string ResponsesWriter::close_message(const AnswerRecord& record) {
-  message_open_ = false;
+/// Ends the open item, if it is no call: those say themselves when they end.
+std::string ResponsesWriter::close(const AnswerRecord& record) {
+  if (open_ != Open::message && open_ != Open::reasoning) return {};
+  const bool message = open_ == Open::message;
   const bool cut = record.complete() && was_cut(record);
-  Json item = message_item(record, cut ? "incomplete" : "completed");
-  item["content"].push_back(text_part(text_));
-  std::string text = event({{"type", "response.output_text.done"},
-                            {"item_id", item["id"]},
-                            {"output_index", item_},
-                            {"content_index", 0},
-                            {"text", text_},
-                            {"logprobs", Json::array()}});
-  text += event({{"type", "response.content_part.done"},
-                 {"item_id", item["id"]},
-                 {"output_index", item_},
-                 {"content_index", 0},
-                 {"part", text_part(text_)}});
-  text += event({{"type", "response.output_item.done"}, {"output_index", item_}, {"item", item}});
+  Json item = message ? message_item(record, cut ? "incomplete" : "completed")
+                      : reasoning_item(record, text_);
+  if (message) item["content"].push_back(text_part(text_));
+  Json said = {{"text", text_}};
+  if (message) said["logprobs"] = Json::array();
+  std::string text = about(message ? "response.output_text.done" : "response.reasoning_text.done",
+                           item["id"], said);
+  text += about("response.content_part.done", item["id"], {{"part", item["content"][0]}});
+  text += done(item);
+  text_.clear();
   return text;
 }
 
-std::string ResponsesWriter::whole_call(const AnswerRecord& record, const ToolCall& call,
-                                        size_t index) {
-  ++item_;
-  const Json done = call_item(record, call, index, "completed");
-  Json added = done;
-  added["status"] = "in_progress";
-  added["arguments"] = "";
-  std::string text =
-      event({{"type", "response.output_item.added"}, {"output_index", item_}, {"item", added}});
-  text += event({{"type", "response.function_call_arguments.delta"},
-                 {"item_id", done["id"]},
-                 {"output_index", item_},
-                 {"delta", call.arguments}});
-  text += event({{"type", "response.function_call_arguments.done"},
-                 {"item_id", done["id"]},
-                 {"output_index", item_},
-                 {"name", call.name},
-                 {"arguments", call.arguments}});
-  text += event({{"type", "response.output_item.done"}, {"output_index", item_}, {"item", done}});
+std::string ResponsesWriter::call_piece(const AnswerRecord& record, const Choice& choice,
+                                        const CallPiece& piece) {
+  std::string text;
+  const Json item = call_item(record, choice.calls.at(piece.index), piece.index, "completed");
+  if (piece.begins) {
+    text += close(record);
+    Json begun = item;
+    begun["status"] = "in_progress";
+    begun["arguments"] = "";
+    text += added(begun);
+    open_ = Open::call;
+  }
+  if (!piece.arguments.empty()) {
+    text +=
+        about("response.function_call_arguments.delta", item["id"], {{"delta", piece.arguments}});
+  }
+  if (piece.ends) {
+    text += about("response.function_call_arguments.done", item["id"],
+                  {{"name", item["name"]}, {"arguments", item["arguments"]}});
+    text += done(item);
+  }
   return text;
 }
 
 std::string ResponsesWriter::delta(const AnswerRecord& record, const ChoiceRecord& choice,
                                    const Delta& delta) {
   std::string text;
+  if (!delta.reasoning.empty()) {
+    text += open(record, Open::reasoning);
+    text_ += delta.reasoning;
+    text += about("response.reasoning_text.delta", "rs_" + record.id, {{"delta", delta.reasoning}});
+  }
   if (!delta.text.empty()) {
-    if (!message_open_) text += open_message(record);
+    text += open(record, Open::message);
     text_ += delta.text;
-    Json json = {{"type", "response.output_text.delta"},
-                 {"item_id", "msg_" + record.id},
-                 {"output_index", item_},
-                 {"content_index", 0},
-                 {"delta", delta.text},
-                 {"logprobs", Json::array()}};
-    if (record.request.timings_per_token) json["timings"] = timings_json(record, choice);
-    text += event(std::move(json));
+    Json more = {{"delta", delta.text}, {"logprobs", Json::array()}};
+    if (record.request.timings_per_token) more["timings"] = timings_json(record, choice);
+    text += about("response.output_text.delta", "msg_" + record.id, std::move(more));
   }
-  for (size_t i = 0; i < delta.calls.size(); ++i) {
-    if (message_open_) text += close_message(record);
-    text += whole_call(record, delta.calls[i], delta.first_call + i);
-  }
+  for (const CallPiece& piece : delta.calls) text += call_piece(record, choice.choice, piece);
   if (delta.finish_reason) {
-    if (item_ < 0) text += open_message(record);
-    if (message_open_) text += close_message(record);
+    const Choice& written = choice.choice;
+    if (written.text.empty() && written.calls.empty()) text += open(record, Open::message);
+    text += close(record);
   }
   return text;
 }

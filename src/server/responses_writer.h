@@ -24,24 +24,29 @@ class ResponsesWriter : public AnswerWriter {
  private:
   Json response(const AnswerRecord& record, const char* status) const;
   Json finished(const AnswerRecord& record);
+  Json reasoning_item(const AnswerRecord& record, const std::string& thought) const;
   Json message_item(const AnswerRecord& record, const char* status) const;
   Json call_item(const AnswerRecord& record, const ToolCall& call, size_t index,
                  const char* status) const;
   void keep(const AnswerRecord& record, const Json& response);
 
   std::string event(Json json);
-  std::string open_message(const AnswerRecord& record);
-  std::string close_message(const AnswerRecord& record);
-  std::string whole_call(const AnswerRecord& record, const ToolCall& call, size_t index);
+  enum class Open { none, reasoning, message, call };
+  std::string added(const Json& item);
+  std::string done(const Json& item);
+  std::string about(const char* type, const std::string& id, Json more);
+  std::string open(const AnswerRecord& record, Open kind);
+  std::string close(const AnswerRecord& record);
+  std::string call_piece(const AnswerRecord& record, const Choice& choice, const CallPiece& piece);
 
   Json echo_;          ///< of the request's fields
   Json conversation_;  ///< what went before this answer
   Json input_;
   bool store_;
-  int64_t number_ = 0;  ///< of the next event
-  int64_t item_ = -1;   ///< the last output item that was added
-  bool message_open_ = false;
-  std::string text_;  ///< of the open message
+  int64_t number_ = 0;      ///< of the next event
+  int64_t item_ = -1;       ///< the last output item that was added
+  Open open_ = Open::none;  ///< what that is, while it goes on
+  std::string text_;        ///< of the open message or thought
 };
 
 }  // namespace lazyllm::server

@@ -132,7 +132,7 @@ void Server::serve(std::shared_ptr<const Model> model) {
   PruningOptions flags = self.options.pruning;
   flags.profile = "none";
   service->defaults = {flags, applied_profile(self.options.pruning, *model),
-                       self.options.generation, self.options.random_seed};
+                       self.options.generation, self.options.random_seed, self.options.reasoning};
   service->ping_interval = self.options.ping_interval;
   SchedulerOptions scheduler = self.options.scheduler;
   scheduler.on_message = [](const std::string& text) {

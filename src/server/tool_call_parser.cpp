@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "server/json_body.h"
+#include "server/possible_begin.h"
 #include "server/request_log.h"
 
 namespace lazyllm::server {
@@ -14,12 +15,8 @@ namespace {
 constexpr std::string_view kOpen = "<tool_call>", kClose = "</tool_call>";
 constexpr std::string_view kSpace = " \t\r\n";
 
-/// How many bytes at the end of `text` may begin `tag`.
-size_t possible_begin(std::string_view text, std::string_view tag) {
-  for (size_t size = std::min(text.size(), tag.size() - 1); size > 0; --size) {
-    if (text.ends_with(tag.substr(0, size))) return size;
-  }
-  return 0;
+std::string new_call_id() {
+  return "call_" + new_request_id();
 }
 
 std::optional<ToolCall> parse_call(std::string_view text) {
@@ -30,7 +27,7 @@ std::optional<ToolCall> parse_call(std::string_view text) {
   auto arguments = json.find("arguments");
   if (arguments == json.end()) arguments = json.find("parameters");
   ToolCall call;
-  call.id = "call_" + new_request_id();
+  call.id = new_call_id();
   call.name = name->get<std::string>();
   if (arguments == json.end()) {
     call.arguments = "{}";
@@ -38,25 +35,6 @@ std::optional<ToolCall> parse_call(std::string_view text) {
     call.arguments = arguments->is_string() ? arguments->get<std::string>() : dump(*arguments);
   }
   return call;
-}
-
-/// The end of the JSON object that `text` begins with; npos: it is not complete.
-size_t object_end(std::string_view text) {
-  int depth = 0;
-  bool quoted = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\') ++i;
-      if (c == '"') quoted = false;
-      continue;
-    }
-    if (c == '"') quoted = true;
-    if (c == '{' || c == '[') ++depth;
-    if (c == '}' || c == ']') --depth;
-    if (depth == 0) return i + 1;
-  }
-  return std::string_view::npos;
 }
 
 /// A call that breaks off behind its name, with its arguments as far as they are written.
@@ -74,7 +52,7 @@ std::optional<ToolCall> begun_call(std::string_view text) {
   const Json name = Json::parse("\"" + std::string(text.substr(0, end)) + "\"", nullptr, false);
   if (!name.is_string()) return std::nullopt;
   text.remove_prefix(end + 1);
-  ToolCall call{"call_" + new_request_id(), name.get<std::string>(), ""};
+  ToolCall call{new_call_id(), name.get<std::string>(), ""};
   if (skip(",") && skip("\"arguments\"") && skip(":") && !skip("}")) call.arguments = text;
   return call;
 }
@@ -87,7 +65,7 @@ std::vector<ToolCall> parse_bare(std::string_view text) {
     const size_t begin = text.find('{');
     if (begin == std::string_view::npos) return calls;
     text.remove_prefix(begin);
-    const size_t end = object_end(text);
+    const size_t end = json_end(text);
     auto call = end == std::string_view::npos ? begun_call(text) : parse_call(text.substr(0, end));
     if (call) calls.push_back(std::move(*call));
     if (!call || end == std::string_view::npos) return calls;
@@ -140,7 +118,7 @@ std::optional<ToolCall> parse_marked_call(std::string_view text, const Json* too
   text.remove_prefix(std::string_view("<function=").size());
   const auto name = take_until(text, ">");
   if (!name || name->empty()) return std::nullopt;
-  ToolCall call{"call_" + new_request_id(), std::string(*name), ""};
+  ToolCall call{new_call_id(), std::string(*name), ""};
   Json arguments = Json::object();
   while (take_until(text, "<parameter=")) {
     const auto key = take_until(text, ">");
@@ -168,12 +146,12 @@ std::vector<ToolCall> parse_whole_answer(std::string_view text, const Json* tool
       if (text.starts_with(known + "{") && known.size() > name.size()) name = known;
     }
     text.remove_prefix(name.size());
-    const size_t end = text.starts_with('{') ? object_end(text) : std::string_view::npos;
+    const size_t end = text.starts_with('{') ? json_end(text) : std::string_view::npos;
     if (end == std::string_view::npos) return {};
     const Json json = Json::parse(text.substr(0, end), nullptr, /*allow_exceptions=*/false);
     if (!json.is_object()) return {};
     if (!name.empty()) {
-      calls.push_back({"call_" + new_request_id(), name, dump(json)});
+      calls.push_back({new_call_id(), name, dump(json)});
     } else {
       auto call = parse_call(text.substr(0, end));
       if (!call || (!json.contains("arguments") && !json.contains("parameters"))) return {};
@@ -189,15 +167,9 @@ const ToolCallParser::Form ToolCallParser::Form::none = {};
 const ToolCallParser::Form ToolCallParser::Form::tagged = {Kind::tagged, nullptr};
 const ToolCallParser::Form ToolCallParser::Form::bare = {Kind::bare, nullptr};
 
-void ToolCallParser::take_call(Output& output, std::string_view text, std::string_view otherwise) {
-  auto call = parse_call(text);
-  if (!call) call = parse_marked_call(text, form_.tools.get());
-  if (call) {
-    output.calls.push_back(std::move(*call));
-    after_call_ = true;
-  } else {
-    output.text += otherwise;
-  }
+void ToolCallParser::add(Output& output, ToolCall call) {
+  output.calls.push_back({calls_++, std::move(call.id), std::move(call.name),
+                          std::move(call.arguments), /*begins=*/true, /*ends=*/true});
 }
 
 /// Whether the answer's first bytes are those of a call without tags.
@@ -223,28 +195,115 @@ ToolCallParser::Beginning ToolCallParser::look_at_beginning() const {
   return result;
 }
 
+/// The head of a call at `at`, if it is complete and names a tool; its arguments follow.
+bool ToolCallParser::begin_arguments(Output& output, size_t at) {
+  CallHead head = call_head(std::string_view(held_).substr(at));
+  if (head.size == 0) return false;
+  const std::vector<std::string> names = names_of(form_.tools.get());
+  if (form_.tools != nullptr && std::find(names.begin(), names.end(), head.name) == names.end()) {
+    return false;
+  }
+  held_.erase(0, at + head.size);
+  output.calls.push_back({calls_++, new_call_id(), std::move(head.name), "", /*begins=*/true});
+  follower_ = JsonFollower();
+  follower_.take('{');  // the call's own
+  phase_ = Phase::arguments;
+  return true;
+}
+
+void ToolCallParser::take_arguments(Output& output) {
+  const int own = 1;
+  size_t size = 0;
+  bool ends = false;
+  while (size < held_.size() && !ends) {
+    // Only tags have this outside of strings: the object was not closed.
+    ends = !follower_.in_string() && held_[size] == '<';
+    if (ends) {
+      phase_ = Phase::tail;
+      break;
+    }
+    follower_.take(held_[size++]);
+    ends = follower_.depth() == own;
+    if (ends) phase_ = Phase::rest;
+  }
+  output.calls.push_back({calls_ - 1, "", "", held_.substr(0, size), false, ends});
+  held_.erase(0, size);
+}
+
+void ToolCallParser::take_rest() {
+  size_t size = 0;
+  while (size < held_.size() && phase_ == Phase::rest) {
+    const bool tag = !follower_.in_string() && held_[size] == '<';
+    if (!tag) follower_.take(held_[size++]);
+    if (tag || follower_.depth() == 0) phase_ = Phase::tail;
+  }
+  held_.erase(0, size);
+}
+
+/// True when the call is over.
+bool ToolCallParser::take_tail() {
+  held_.erase(0, std::min(held_.find_first_not_of(kSpace), held_.size()));
+  const bool closed = held_.starts_with(kClose);
+  if (!closed && kClose.starts_with(held_)) return false;
+  if (closed) held_.erase(0, kClose.size());
+  phase_ = Phase::none;
+  in_call_ = false;
+  after_call_ = true;
+  return true;
+}
+
+/// False: more of the answer is needed.
+bool ToolCallParser::take_call(Output& output) {
+  if (phase_ == Phase::arguments) take_arguments(output);
+  if (phase_ == Phase::rest) take_rest();
+  if (phase_ == Phase::tail) return take_tail();
+  if (phase_ != Phase::none) return false;
+  if (begin_arguments(output, 0)) return true;
+  const size_t close = held_.find(kClose);
+  if (close == std::string::npos) return false;
+  const std::string written = held_.substr(0, close);
+  held_.erase(0, close + kClose.size());
+  in_call_ = false;
+  auto call = parse_call(written);
+  if (!call) call = parse_marked_call(written, form_.tools.get());
+  after_call_ = call.has_value();
+  if (call) {
+    add(output, std::move(*call));
+  } else {
+    output.text += std::string(kOpen) + written + std::string(kClose);
+  }
+  return true;
+}
+
+/// False: more of the answer is needed.
+bool ToolCallParser::take_text(Output& output) {
+  if (after_call_) {
+    held_.erase(0, std::min(held_.find_first_not_of(kSpace), held_.size()));
+    if (held_.empty()) return false;
+    after_call_ = false;
+  }
+  const size_t tag = held_.find(kOpen);
+  in_call_ = tag != std::string::npos;
+  const size_t certain = in_call_ ? tag : held_.size() - possible_begin(held_, kOpen);
+  output.text += held_.substr(0, certain);
+  held_.erase(0, certain + (in_call_ ? kOpen.size() : 0));
+  return in_call_;
+}
+
 void ToolCallParser::take_tagged(Output& output) {
+  while (!held_.empty() && (in_call_ ? take_call(output) : take_text(output))) {
+  }
+}
+
+void ToolCallParser::take_bare(Output& output) {
   while (!held_.empty()) {
-    if (after_call_) {
-      held_.erase(0, std::min(held_.find_first_not_of(kSpace), held_.size()));
-      if (held_.empty()) break;
-      after_call_ = false;
+    if (phase_ == Phase::arguments) take_arguments(output);
+    if (phase_ == Phase::rest) take_rest();
+    if (phase_ == Phase::tail) phase_ = Phase::none;
+    const size_t begin = held_.find('{');
+    if (phase_ != Phase::none || begin == std::string::npos || !begin_arguments(output, begin)) {
+      return;
     }
-    const size_t tag = held_.find(in_call_ ? kClose : kOpen);
-    const bool found = tag != std::string::npos;
-    if (in_call_) {
-      if (!found) break;
-      const std::string call = held_.substr(0, tag + kClose.size());
-      held_.erase(0, call.size());
-      in_call_ = false;
-      take_call(output, std::string_view(call).substr(0, tag), std::string(kOpen) + call);
-      continue;
-    }
-    const size_t certain = found ? tag : held_.size() - possible_begin(held_, kOpen);
-    output.text += held_.substr(0, certain);
-    held_.erase(0, certain + (found ? kOpen.size() : 0));
-    in_call_ = found;
-    if (!found) break;
   }
 }
 
@@ -255,7 +314,10 @@ ToolCallParser::Output ToolCallParser::push(std::string_view text) {
     return output;
   }
   held_ += text;
-  if (form_.kind == Form::Kind::bare) return output;
+  if (form_.kind == Form::Kind::bare) {
+    take_bare(output);
+    return output;
+  }
   if (beginning_ == Beginning::unknown) beginning_ = look_at_beginning();
   if (beginning_ == Beginning::text) take_tagged(output);
   return output;
@@ -263,18 +325,25 @@ ToolCallParser::Output ToolCallParser::push(std::string_view text) {
 
 ToolCallParser::Output ToolCallParser::finish() {
   Output output;
-  if (form_.kind == Form::Kind::bare) {
-    output.calls = parse_bare(held_);
-    if (output.calls.empty()) output.text = held_;
+  std::vector<ToolCall> calls;
+  std::string otherwise = held_;
+  if (phase_ != Phase::none) {
+    otherwise.clear();
+    if (phase_ == Phase::arguments) output.calls.push_back({calls_ - 1, "", "", "", false, true});
+  } else if (form_.kind == Form::Kind::bare) {
+    calls = parse_bare(held_);
+    if (calls_ > 0) otherwise.clear();  // the brackets of the list
   } else if (beginning_ == Beginning::call) {
-    output.calls = parse_whole_answer(held_, form_.tools.get());
-    if (output.calls.empty()) output.text = held_;
+    calls = parse_whole_answer(held_, form_.tools.get());
   } else if (in_call_) {
     // The model may end its answer instead of closing the tag.
-    take_call(output, held_, std::string(kOpen) + held_);
-  } else {
-    output.text = held_;
+    auto call = parse_call(held_);
+    if (!call) call = parse_marked_call(held_, form_.tools.get());
+    if (call) calls.push_back(std::move(*call));
+    otherwise = std::string(kOpen) + held_;
   }
+  if (calls.empty()) output.text = otherwise;
+  for (ToolCall& call : calls) add(output, std::move(call));
   held_.clear();
   return output;
 }

@@ -7,9 +7,19 @@
 #include <vector>
 
 #include "lazyllm/model.h"
+#include "server/call_scanner.h"
 #include "server/json_body.h"
 
 namespace lazyllm::server {
+
+/// A piece of a call while it is written. The first has id and name, the last `ends`; one may be
+/// both.
+struct CallPiece {
+  size_t index = 0;  ///< of the call within the answer
+  std::string id, name;
+  std::string arguments;  ///< what is new of them
+  bool begins = false, ends = false;
+};
 
 /// Finds calls of tools in an answer while it is written, in the forms that families of models were
 /// trained with. What is no call stays text.
@@ -19,6 +29,8 @@ namespace lazyllm::server {
 ///   {"name", "parameters"} as the whole answer                      Llama 3
 ///   [{"name", "arguments"}, ...] or NAME{arguments} as the whole answer    Mistral, Granite, whose
 ///                                                 tokens before it are no text
+///
+/// The arguments of the first form, and of a forced call, come while they are written.
 class ToolCallParser {
  public:
   struct Form {
@@ -36,24 +48,41 @@ class ToolCallParser {
 
   struct Output {
     std::string text;
-    std::vector<ToolCall> calls;
+    std::vector<CallPiece> calls;
   };
   /// What is certain now.
   Output push(std::string_view text);
-  /// The rest, when the answer ended. Of a bare call that breaks off behind its name, the
-  /// arguments are what there is of them; another unfinished call is text.
+  /// The rest, when the answer ended. Of a call that breaks off within its arguments (a forced one:
+  /// behind its name) the arguments are what there is of them; another unfinished call is text.
   Output finish();
 
  private:
   enum class Beginning { unknown, text, call };
+  /// Of a call whose arguments come while they are written.
+  enum class Phase {
+    none,
+    arguments,
+    rest,  ///< of the call's own object
+    tail,  ///< the closing tag
+  };
   Beginning look_at_beginning() const;
-  void take_call(Output& output, std::string_view call, std::string_view otherwise);
+  void add(Output& output, ToolCall call);
   void take_tagged(Output& output);
+  void take_bare(Output& output);
+  bool take_text(Output& output);
+  bool take_call(Output& output);
+  bool begin_arguments(Output& output, size_t at);
+  void take_arguments(Output& output);
+  void take_rest();
+  bool take_tail();
 
   Form form_;
   std::string held_;
   Beginning beginning_ = Beginning::unknown;  ///< is the whole answer a call without tags?
-  bool in_call_ = false;
+  size_t calls_ = 0;                          ///< begun so far
+  Phase phase_ = Phase::none;
+  JsonFollower follower_;    ///< of the call's object
+  bool in_call_ = false;     ///< between tags
   bool after_call_ = false;  ///< white space there belongs to nobody
 };
 

@@ -14,15 +14,22 @@ using Form = ToolCallParser::Form;
 std::string parsed(const Form& form, const std::string& answer, size_t size) {
   ToolCallParser parser(form);
   std::string text, calls;
+  size_t begun = 0, ended = 0;
   const auto take = [&](const ToolCallParser::Output& output) {
     text += output.text;
-    for (const ToolCall& call : output.calls) {
-      EXPECT_EQ(call.id.rfind("call_", 0), 0u);
-      calls += "|" + call.name + "(" + call.arguments + ")";
+    for (const CallPiece& piece : output.calls) {
+      EXPECT_EQ(piece.id.starts_with("call_"), piece.begins);
+      if (piece.begins) calls += "|" + piece.name + "(";
+      begun += piece.begins ? 1 : 0;
+      EXPECT_EQ(piece.index + 1, begun);
+      calls += piece.arguments;
+      if (piece.ends) calls += ")";
+      ended += piece.ends ? 1 : 0;
     }
   };
   for (size_t at = 0; at < answer.size(); at += size) take(parser.push(answer.substr(at, size)));
   take(parser.finish());
+  EXPECT_EQ(begun, ended);
   return text + calls;
 }
 
@@ -37,7 +44,7 @@ std::string tagged(const std::string& answer) {
 TEST(ToolCallParser, FindsCallsAmongText) {
   EXPECT_EQ(tagged("no call < at all <tool_cal"), "no call < at all <tool_cal");
   EXPECT_EQ(tagged("<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 1}}\n</tool_call>"),
-            "|f({\"x\":1})");
+            "|f({\"x\": 1})");
   EXPECT_EQ(tagged("Well.\n<tool_call>{\"name\": \"f\"}</tool_call>\n<tool_call>{\"name\": \"g\", "
                    "\"arguments\": \"{}\"}</tool_call>\n"),
             "Well.\n|f({})|g({})");
@@ -55,6 +62,28 @@ TEST(ToolCallParser, WhatIsNoCallStaysText) {
 
 TEST(ToolCallParser, AnAnswerMayEndBeforeTheClosingTag) {
   EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\", \"arguments\": {}}"), "|f({})");
+  EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\"}"), "|f({})");
+  EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\", \"arguments\": {\"x\": [1"), "|f({\"x\": [1)");
+}
+
+TEST(ToolCallParser, ArgumentsComeWhileTheyAreWritten) {
+  ToolCallParser parser(Form::tagged);
+  EXPECT_TRUE(parser.push("<tool_call>{\"name\": \"f\", \"argum").calls.empty());
+  auto pieces = parser.push("ents\": {\"x\": \"<a").calls;
+  ASSERT_EQ(pieces.size(), 2u);
+  EXPECT_TRUE(pieces[0].begins && pieces[0].name == "f");
+  EXPECT_EQ(pieces[1].arguments, "{\"x\": \"<a");
+  pieces = parser.push("}\"}").calls;
+  ASSERT_EQ(pieces.size(), 1u);
+  EXPECT_EQ(pieces[0].arguments, "}\"}");
+  EXPECT_TRUE(pieces[0].ends);
+  EXPECT_EQ(parser.push(", \"id\": 7}</tool_call>\nso").text, "so");
+}
+
+TEST(ToolCallParser, ArgumentsThatAreNeverClosedEndAtTheTag) {
+  EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\", \"arguments\": {\"x\": 1</tool_call>so"),
+            "so|f({\"x\": 1)");
+  EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\", \"arguments\": {}} so"), "so|f({})");
 }
 
 const Json kTools = Json::parse(R"([
@@ -96,15 +125,15 @@ TEST(ToolCallParser, AnAnswerThatOnlyLooksLikeACallStaysText) {
 
 TEST(ToolCallParser, OtherForms) {
   const std::string call = "{\"name\": \"f\", \"arguments\": {\"x\": [1]}}";
-  EXPECT_EQ(parsed(Form::bare, call, 3), "|f({\"x\":[1]})");
+  EXPECT_EQ(parsed(Form::bare, call, 3), "|f({\"x\": [1]})");
   EXPECT_EQ(parsed(Form::bare, "{\"name\": \"f", 3), "{\"name\": \"f");
   // Cut off behind its name, it is a call with what there is of its arguments.
   EXPECT_EQ(parsed(Form::bare, "{\"name\": \"f\", \"arguments\": {\"x\": [1", 3), "|f({\"x\": [1)");
   EXPECT_EQ(parsed(Form::bare, "{\"name\": \"f\", \"arg", 3), "|f()");
   EXPECT_EQ(parsed(Form::bare, "[" + call + ", " + call + "]", 3),
-            "|f({\"x\":[1]})|f({\"x\":[1]})");
+            "|f({\"x\": [1]})|f({\"x\": [1]})");
   EXPECT_EQ(parsed(Form::bare, "[" + call + ", {\"name\": \"g\", \"arguments\": {\"}", 3),
-            "|f({\"x\":[1]})|g({\"})");
+            "|f({\"x\": [1]})|g({\"})");
   EXPECT_EQ(parsed(Form::bare, "no JSON", 3), "no JSON");
   EXPECT_EQ(parsed(Form::none, "<tool_call>{}</tool_call>", 3), "<tool_call>{}</tool_call>");
 }

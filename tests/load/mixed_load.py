@@ -7,8 +7,8 @@ token by token and bit by bit in its logprobs. Standard library only.
     tests/load/mixed_load.py --program build/asan/lazyllm -m stories260K.gguf  the same on this model
     tests/load/mixed_load.py --url http://127.0.0.1:8080 --layers 30           a server that runs
 
-All requests follow from --seed. Several clients send chat and completions, whole and streamed, on documents that share beginnings and
-differ in edits, under differing schedules, scores and policies, with and without cache; among them are schemas that cannot be met,
+All requests follow from --seed. Several clients send chat and completions in the protocols of OpenAI, Anthropic, ollama and llama-server, whole and
+streamed, on documents that share beginnings and differ in edits, under differing schedules, scores and policies, with and without cache; among them are schemas that cannot be met,
 prompts that give NaN (the model of tiny_chat_model.py), bad requests, and clients that leave during the prefill or a stream. Exit code 1:
 something was wrong; what, is printed with the request that shows it.
 """
@@ -28,6 +28,7 @@ import threading
 import time
 import urllib.parse
 
+import protocols
 import tiny_chat_model
 
 WORDS = "the and owl river of a old mill bread star tree sat by with seven wind rain long roads".split()
@@ -101,6 +102,10 @@ class Plan:
         else:
             body.update(prompt=text, logprobs=3)
         request = {"kind": name, "path": path, "body": body}
+        if draw.random() < 0.45:
+            request["protocol"] = draw.choice(["native", *(protocols.CHAT if self.chat else [])])
+            request["path"] = protocols.PATHS[request["protocol"]]
+            request["body"] = protocols.translate(request["protocol"], body, text)
         leave = draw.random()
         if leave < 0.06:
             request["leave"] = 0  # during the prefill
@@ -128,7 +133,10 @@ class Client:
             raw = response.read()
         finally:
             connection.close()
-        if response.getheader("Content-Type", "").startswith("text/event-stream"):
+        if "protocol" in request:
+            streamed = not response.getheader("Content-Type", "").startswith("application/json")
+            answer = protocols.read(request["protocol"], raw.decode(), streamed)
+        elif response.getheader("Content-Type", "").startswith("text/event-stream"):
             parts = [part[6:] for part in raw.decode().split("\n\n") if part.startswith("data: ")]
             answer = join([json.loads(part) for part in parts if part != "[DONE]"])
             if not answer["error"] and parts[-1:] != ["[DONE]"]:
@@ -201,12 +209,12 @@ class Load:
             self.count("left")
             return None
         self.count(request["kind"])
+        self.count(request.get("protocol", "openai"))
         status, error = answer["status"], answer["error"]
-        if status == 503 and error in {"overloaded", "server_overloaded"}:
+        if status == 503:  # the queue is full
             self.count("overloaded")
             return None
-        no_template = status == 501 and not self.plan.chat and "/chat/" in request["path"]  # a model that cannot chat
-        if request["kind"] == "bad" and not 400 <= status < 500 and not no_template:
+        if request["kind"] == "bad" and not 400 <= status < 500:
             self.fault(number, f"status {status} for a bad request")
         elif request["kind"] in {"nan", "impossible"} and not error:
             # An impossible answer may also end before its impossible token.

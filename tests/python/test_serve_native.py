@@ -4,9 +4,10 @@
 import time
 import urllib.request
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving import AUTH, HI, complete
+from serving import AUTH, HI, ServeProcess, complete
 
 
 def test_native_completion(stories, chat):
@@ -88,3 +89,50 @@ def test_health_properties_slots_metrics(chat):
         assert families["llamacpp:" + name].type == "gauge"
     assert families["llamacpp:tokens_predicted"].samples[0].value == families["lazyllm:tokens_predicted"].samples[0].value
     assert families["lazyllm:time_to_first_token_seconds"].type == "histogram"
+
+
+# --- between two texts ---
+
+
+@pytest.fixture(scope="module")
+def coder(program, root):
+    model = root / "models" / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
+    if not model.exists():
+        pytest.skip("Qwen2.5-Coder is absent")
+    with ServeProcess(program.path, "-m", model, "--temp", 0, "-c", 1024) as server:
+        yield server
+
+
+def test_what_slots_do_not_do_is_said(chat):
+    for action in ("save", "restore", "erase"):
+        status, answer = chat.ask(f"/slots/0?action={action}", {"filename": "a"})
+        assert status == 501 and "--slot-save-path" in answer["error"]["message"]
+
+
+def test_infill_writes_what_stands_between(coder):
+    body = {"input_prefix": "def add(a, b):\n    ", "input_suffix": "\n\nprint(add(1, 2))\n", "n_predict": 24}
+    status, answer = coder.ask("/infill", body)
+    assert status == 200 and "a + b" in answer["content"], answer
+    assert answer["prompt"] == "<|fim_prefix|>def add(a, b):\n    <|fim_suffix|>\n\nprint(add(1, 2))\n<|fim_middle|>"
+    assert answer["stop_type"] == "eos"  # not on into another file
+    begun = coder.ask("/infill", {**body, "prompt": "return a ", "input_extra": [{"filename": "a.py", "text": "x = 1"}]})[1]
+    assert begun["prompt"].startswith("<|repo_name|>myproject\n<|file_sep|>a.py\nx = 1\n<|file_sep|>filename\n<|fim_prefix|>def add")
+    assert begun["prompt"].endswith("<|fim_middle|>return a ")
+    status, answer = coder.ask("/v1/completions", {"prompt": body["input_prefix"], "suffix": body["input_suffix"], "max_tokens": 24})
+    assert status == 200 and "a + b" in answer["choices"][0]["text"]
+    # Words of the user that spell such a token are words.
+    counts = [coder.ask("/infill", {**body, "input_prefix": prefix, "n_predict": 1})[1]["tokens_evaluated"] for prefix in ("", "<|fim_middle|>")]
+    assert counts[1] >= counts[0] + 3
+
+
+@pytest.mark.parametrize("extra, word", [({}, "text"), ({"filename": "ok"}, "text"), ({"filename": 5, "text": "x"}, "filename"), ({"text": 5}, "text")])
+def test_bad_files_beside_infill(coder, extra, word):
+    status, answer = coder.ask("/infill", {"input_prefix": "a", "input_suffix": "b", "input_extra": [extra]})
+    assert status == 400 and word in answer["error"]["message"]
+
+
+def test_a_model_that_cannot_fill_in_says_so(chat):
+    assert chat.ask("/infill", {"input_prefix": "a", "input_suffix": "b"})[0] == 501
+    assert chat.ask("/infill", {"input_prefix": "a"})[0] == 400
+    status, answer = chat.ask("/v1/completions", {"prompt": "a", "suffix": "b"})
+    assert status == 501 and answer["error"]["param"] == "suffix"
