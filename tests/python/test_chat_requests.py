@@ -207,7 +207,8 @@ def test_the_server_decides_whether_models_think(program, smollm2, tmp_path):
 
 @pytest.mark.parametrize("command", ["run", "chat", "serve"])
 def test_an_unknown_template_is_told_with_the_known_ones(program, data, command):
-    result = program.run(command, "-m", data / "models" / "stories260K.gguf", "--chat-template", "chatlm")
+    more = ["-p", "hi"] if command == "run" else []
+    result = program.run(command, "-m", data / "models" / "stories260K.gguf", "--chat-template", "chatlm", *more)
     assert result.returncode == 2 and b"chatml" in result.stderr and b"llama3" in result.stderr
 
 

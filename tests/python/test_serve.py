@@ -158,7 +158,8 @@ def test_a_required_tool_is_called(client):
     assert client.chat.completions.create(model="small", messages=turn, tools=[WEATHER], max_tokens=8).choices[0].message
     streamed = list(client.chat.completions.create(model="small", messages=question, tools=[WEATHER], tool_choice="required", max_tokens=80, stream=True))
     calls = [call for chunk in streamed for call in chunk.choices[0].delta.tool_calls or []]
-    assert len(calls) == 1 and calls[0].index == 0 and json.loads(calls[0].function.arguments)
+    assert {call.index for call in calls} == {0} and calls[0].function.name == "get_weather"
+    assert json.loads("".join(call.function.arguments for call in calls)) == json.loads(answer.choices[0].message.tool_calls[0].function.arguments)
     assert streamed[-1].choices[0].finish_reason == "tool_calls"
 
 

@@ -114,7 +114,10 @@ def test_infill_writes_what_stands_between(coder):
     status, answer = coder.ask("/infill", body)
     assert status == 200 and "a + b" in answer["content"], answer
     assert answer["prompt"] == "<|fim_prefix|>def add(a, b):\n    <|fim_suffix|>\n\nprint(add(1, 2))\n<|fim_middle|>"
-    assert answer["stop_type"] == "eos"  # not on into another file
+    # What marks the next file ends the answer.
+    for mark in ("<|file_sep|>", "<|fim_pad|>", "<|repo_name|>"):
+        ended = coder.ask("/infill", {**body, "logit_bias": {mark: 100}})[1]
+        assert (ended["stop_type"], ended["content"]) == ("eos", "")
     begun = coder.ask("/infill", {**body, "prompt": "return a ", "input_extra": [{"filename": "a.py", "text": "x = 1"}]})[1]
     assert begun["prompt"].startswith("<|repo_name|>myproject\n<|file_sep|>a.py\nx = 1\n<|file_sep|>filename\n<|fim_prefix|>def add")
     assert begun["prompt"].endswith("<|fim_middle|>return a ")
