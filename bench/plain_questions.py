@@ -26,10 +26,11 @@ def is_right(text, answers):
     return any(answer.lower() in words for answer in answers)
 
 
-def ask(program, model, text, question, flags, most):
+def ask(program, model, texts, question, flags, most):
     with tempfile.TemporaryDirectory() as folder:
         figures = pathlib.Path(folder) / "figures.json"
-        command = [program, "run", "-m", model, "-f", QUESTIONS / text, "-p", question, "-n", str(most), "--stats-json", figures, *flags]
+        files = [part for text in texts for part in ("-f", QUESTIONS / text)]
+        command = [program, "run", "-m", model, *files, "-p", question, "-n", str(most), "--stats-json", figures, *flags]
         result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
         if result.returncode != 0:
             sys.exit(f"plain_questions.py: {result.stderr.strip()}")
@@ -37,10 +38,11 @@ def ask(program, model, text, question, flags, most):
                 for name in ("policy", "schedule", "prompt_tokens", "generated_tokens", "ttft_ms", "total_ms", "computed_fraction")}}
 
 
-def measure(program, model, questions, most, extra=()):
+def measure(program, model, questions, most, together):
     answers = []
+    all_texts = sorted({item["text"] for item in json.loads((QUESTIONS / "questions.json").read_text())})
     for number, item in enumerate(questions):
-        answer = {**item, **{arm: ask(program, model, item["text"], item["question"], [*flags, *extra], most) for arm, flags in ARMS.items()}}
+        answer = {**item, **{arm: ask(program, model, all_texts if together else [item["text"]], item["question"], flags, most) for arm, flags in ARMS.items()}}
         for arm in ARMS:
             answer[arm]["right"] = is_right(answer[arm]["text"], item["answers"])
         answers.append(answer)
@@ -64,6 +66,7 @@ def main():
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build" / "release" / "lazyllm")
     parser.add_argument("-n", "--predict", type=int, default=300, help="longest answer, in tokens")
     parser.add_argument("-t", "--threads", type=int, help="threads of the program")
+    parser.add_argument("--together", action="store_true", help="all three texts before each question (some 2,300 tokens), where profiles do skip")
     parser.add_argument("--limit", type=int, help="only the first questions")
     parser.add_argument("--json", type=pathlib.Path, help="file for all answers")
     options = parser.parse_args()
@@ -76,7 +79,7 @@ def main():
     kept = {}
     for model in models:
         begin = time.monotonic()
-        answers = kept[str(model)] = measure(options.program, model, questions, options.predict)
+        answers = kept[str(model)] = measure(options.program, model, questions, options.predict, options.together)
         s = summary(answers)
         print(f"{pathlib.Path(str(model)).name}: right {s['right_dense']} dense, {s['right_lazy']} lazy ({s['schedule']}, {100 * s['work_done']:.0f} % of the work) of {s['questions']}; "
               f"lazy right where dense is: {s['lazy_right_where_dense_is']} of {s['right_dense']}; in circles: {s['circles_dense']} dense, {s['circles_lazy']} lazy; "
