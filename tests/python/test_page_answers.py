@@ -261,6 +261,22 @@ def test_left_in_the_middle_keeps_what_was_written(page, server):
     assert "word9" in page.all(".answer")[0].text and "Interrupted" in page.all(".turn .note")[0].text
 
 
+def test_thoughts_are_folded_away(page, server):
+    thought = {"choices": [{"index": 0, "delta": {"reasoning_content": "Let me <b>see</b>. "}, "finish_reason": None}]}
+    server.answer = lambda body: [thought, 3, thought, chunk("Yes."), last(body)]
+    page.ask("Well?")
+    page.until(lambda: page.all(".wait") and "Thinking" in page.all(".wait")[0].text)
+    page.answered()
+    assert page.all(".answer")[0].text == "Yes." and not page.all(".thoughts p")[0].is_displayed()
+    page.all(".thoughts summary")[0].click()
+    assert page.all(".thoughts p")[0].text.strip() == "Let me <b>see</b>. Let me <b>see</b>."
+    page.ask("And?")
+    page.answered(turns=2)
+    assert server.asked[1]["messages"][1] == {"role": "assistant", "content": "Yes."}
+    page.reload()
+    page.until(lambda: len(page.all(".thoughts")) == 2)
+
+
 def test_retry_edit_and_copy(page, server):
     server.answer = lambda body: [chunk(f"Answer {len(server.asked)}"), last(body)]
     page.ask("One")

@@ -8,8 +8,8 @@ import * as format from './format.js';
 import {MarkdownView} from './markdown.js';
 import {timeLeft} from './time_left.js';
 
-/** text; note: why it ended other than by itself; end: the last chunk of the stream; timings: of the newest chunk. */
-const emptyRecord = () => ({text: '', note: '', finished: false, end: null, timings: null, firstWord_ms: 0});
+/** text; thoughts: what the model wrote before it answered; note: why it ended other than by itself; end: the last chunk of the stream; timings: of the newest chunk. */
+const emptyRecord = () => ({text: '', thoughts: '', note: '', finished: false, end: null, timings: null, firstWord_ms: 0});
 
 export class Answer {
   constructor(record = emptyRecord()) {
@@ -21,13 +21,15 @@ export class Answer {
     this.progressText = element('span', {textContent: 'Waiting for the server …'});
     this.wait = element('div', {className: 'wait'}, this.progress, this.progressText);
     this.foot = element('div', {className: 'foot'});
-    this.element = element('div', {className: 'part'}, this.text, this.foot);
+    this.thoughts = element('details', {className: 'thoughts', hidden: true}, element('summary', {textContent: 'Thoughts'}), element('p'));
+    this.element = element('div', {className: 'part'}, this.thoughts, this.text, this.foot);
   }
 
   static restored(record) {
     const answer = new Answer(record);
     if (!record.finished) record.note ||= 'Interrupted: the page was left while this was written.';
     answer.view.show(record.text);
+    answer.showThoughts();
     answer.showEnd();
     return answer;
   }
@@ -44,6 +46,11 @@ export class Answer {
 
   showWait() {
     const elapsed_ms = performance.now() - this.started;
+    if (this.record.thoughts) {
+      this.progressText.textContent = `Thinking, ${format.seconds(elapsed_ms)}`;
+      this.progress.removeAttribute('value');
+      return;
+    }
     if (!this.read) {
       this.progressText.textContent = `Waiting for the server, ${format.seconds(elapsed_ms)}`;
       this.progress.removeAttribute('value');
@@ -65,11 +72,22 @@ export class Answer {
       this.showWait();
     }
     const delta = chunk.choices?.[0]?.delta?.content ?? '';
+    const thought = chunk.choices?.[0]?.delta?.reasoning_content ?? '';
+    if (thought !== '') {
+      this.record.thoughts += thought;
+      this.showThoughts();
+    }
     if (delta !== '') this.append(delta);
     if (chunk.choices?.[0]?.finish_reason === 'length') this.cut = true;
     if (chunk.timings) this.record.timings = chunk.timings;
     if (chunk.usage && chunk.lazy) this.record.end = chunk;
     return delta;
+  }
+
+  showThoughts() {
+    const {thoughts = ''} = this.record;
+    this.thoughts.hidden = thoughts === '';
+    this.thoughts.lastChild.textContent = thoughts;
   }
 
   append(delta) {

@@ -33,14 +33,14 @@ export const asJson = (chats) => JSON.stringify({format: FORMAT, version: VERSIO
 
 const isText = (value) => typeof value === 'string';
 const isDocument = (value) => isText(value?.name) && isText(value.text);
-const isAnswer = (value) => isText(value?.text) && (value.note === undefined || isText(value.note));
+const isAnswer = (value) => isText(value?.text) && (value.thoughts === undefined || isText(value.thoughts)) && (value.note === undefined || isText(value.note));
 const isTurn = (value) => isText(value?.question) && Array.isArray(value.documents) && value.documents.every(isDocument) && isAnswer(value.answer) &&
   (value.dense === null || value.dense === undefined || isAnswer(value.dense));
 const isChat = (value) => isText(value?.id) && Array.isArray(value.turns) && value.turns.every(isTurn) &&
   (value.documents === undefined || (Array.isArray(value.documents) && value.documents.every(isDocument)));
 
 /** Figures are shown only as the server writes them; those of a file that was changed are left out. */
-function checkedAnswer({text, note = '', end}) {
+function checkedAnswer({text, thoughts = '', note = '', end}) {
   const whole = Number.isFinite(end?.lazy?.ttft_ms) && Number.isFinite(end.lazy.computed_fraction) && Number.isFinite(end.usage?.completion_tokens);
   const tokens = end?.lazy?.tokens;
   const {pieces, depths, revived} = tokens ?? {};
@@ -50,7 +50,7 @@ function checkedAnswer({text, note = '', end}) {
     depths.length === pieces.length && depths.every(depth) && Array.isArray(revived) &&
     revived.every((event) => Array.isArray(event) && Number.isInteger(event[0]) && event[0] >= 0 && pieces[event[1]] !== undefined && depth(event[2]));
   const kept = whole ? {usage: end.usage, timings: end.timings, lazy: {...end.lazy, tokens: readable ? tokens : undefined}} : null;
-  return {text, note, finished: true, end: kept, timings: null, firstWord_ms: 0};
+  return {text, thoughts, note, finished: true, end: kept, timings: null, firstWord_ms: 0};
 }
 
 /** The conversations of a file. Throws an Error with a sentence if it holds none. */
