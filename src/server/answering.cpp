@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/answering.h"
 
+#include <optional>
 #include <random>
 #include <thread>
 #include <utility>
@@ -43,6 +44,8 @@ Answering::Answering(ModelService& service, AnswerJob job, Exchange& exchange)
                                                                             exchange.id,
                                                                             std::time(nullptr),
                                                                             Clock::now()} {
+  std::optional<ClientWatch> client;
+  if (job_.make_constraint) client.emplace(exchange.peer);
   std::random_device device;
   for (size_t p = 0; p < job_.prompts.size(); ++p) {
     for (int64_t i = 0; i < job_.request.choices; ++i) {
@@ -52,7 +55,7 @@ Answering::Answering(ModelService& service, AnswerJob job, Exchange& exchange)
       uint64_t& seed = request.generation.sampling.seed;
       seed = job_.request.random_seed ? (uint64_t{device()} << 32) | device()
                                       : seed + static_cast<uint64_t>(i);
-      if (job_.make_constraint) request.constraint = job_.make_constraint();
+      if (client) request.constraint = make_constraint(*client);
       ChoiceRecord choice{{}, p};
       choice.choice.index = static_cast<int64_t>(running_.size());
       choice.seed = seed;
@@ -61,6 +64,16 @@ Answering::Answering(ModelService& service, AnswerJob job, Exchange& exchange)
                           ReasoningSplitter(job_.reasoning), ToolCallParser(job_.tool_form),
                           TextOffsets(*service_.model, job_.prompts[p].echo)});
     }
+  }
+}
+
+/// A schema may take long to compile; nobody does that for a client who went away.
+std::shared_ptr<TokenConstraint> Answering::make_constraint(const ClientWatch& client) const {
+  try {
+    return job_.make_constraint(client.token());
+  } catch (...) {
+    client.check();
+    throw;
   }
 }
 

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "server/answer_writer.h"
+#include "server/client_watch.h"
 #include "server/http_message.h"
 #include "server/reasoning_splitter.h"
+#include "server/response_format.h"
 #include "server/text_offsets.h"
 #include "server/tool_call_parser.h"
 
@@ -23,7 +25,7 @@ struct AnswerJob {
   ReasoningSplitter::Mode reasoning = ReasoningSplitter::Mode::off;
   ToolCallParser::Form tool_form = ToolCallParser::Form::none;
   /// A constraint for one choice, or none.
-  std::function<std::shared_ptr<TokenConstraint>()> make_constraint;
+  ConstraintMaker make_constraint;
 };
 
 /// The answers of one request, from the scheduler to the client. Used by one thread.
@@ -58,6 +60,7 @@ class Answering {
   using OnEvent = std::function<bool(size_t index, AnswerEvent&)>;
   enum class Pumped { complete, stopped, gone };
 
+  std::shared_ptr<TokenConstraint> make_constraint(const ClientWatch& client) const;
   Pumped pump(const OnEvent& on_event, const std::function<bool()>& on_silence);
   /// Takes a token or the end into the choice and says what is new.
   std::optional<Delta> advance(size_t index, AnswerEvent& event);

@@ -104,9 +104,10 @@ void add_forms(const Fields& object, const std::string& prefix, std::vector<Form
 
 ConstraintMaker schema_constraint(std::shared_ptr<const Model> model, std::string schema,
                                   std::string field) {
-  return [model = std::move(model), schema = std::move(schema), field = std::move(field)] {
+  return [model = std::move(model), schema = std::move(schema),
+          field = std::move(field)](const std::stop_token& stop) {
     try {
-      return make_json_schema_constraint(model, schema);
+      return make_json_schema_constraint(model, schema, stop);
     } catch (const Error& error) {
       throw invalid_request(field, error.what(), "invalid_schema");
     }
@@ -133,8 +134,9 @@ ConstraintMaker parse_answer_form(const Fields& body, const std::shared_ptr<cons
   const Form& form = forms[0];
   if (form.kind == Form::Kind::schema) return schema_constraint(model, form.text, form.field);
   try {
-    return form.kind == Form::Kind::grammar ? grammar_constraints(model, form.text)
-                                            : pattern_constraints(model, form.text);
+    return [make = form.kind == Form::Kind::grammar ? grammar_constraints(model, form.text)
+                                                    : pattern_constraints(model, form.text)](
+               const std::stop_token&) { return make(); };
   } catch (const Error& error) {
     throw invalid_request(form.field, error.what(), "invalid_grammar");
   }
