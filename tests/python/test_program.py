@@ -79,11 +79,14 @@ def test_bad_arguments(program, stories, arguments, code, words):
     assert words in result.stderr.decode() and result.stdout == b""
 
 
-def test_invalid_utf8_and_damaged_files(program, stories, tmp_path):
+def test_other_encodings_and_damaged_files(program, stories, tmp_path):
     bad = tmp_path / "bad.txt"
     bad.write_bytes(b"good \xff bad")
+    result = program.run("run", "-m", stories, "--no-chat", "-n", 2, "-f", bad)
+    assert result.returncode == 0 and b"read as Windows-1252" in result.stderr
+    bad.write_bytes(b"good \x00 bad")
     result = program.run("run", "-m", stories, "--no-chat", "-f", bad)
-    assert result.returncode == 1 and b"byte 5" in result.stderr
+    assert result.returncode == 1 and b"byte 5 is zero" in result.stderr
     raw = stories.read_bytes()
     for name, content in {"empty": b"", "magic": b"XXXX" + raw[4:], "short": raw[: len(raw) // 2], "head": raw[:100],
                           "counts": raw[:8] + b"\xff" * 16 + raw[24:]}.items():
