@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "lazyllm/document.h"
 
 namespace lazyllm {
@@ -110,6 +111,18 @@ FileKind kind_with_zeros(std::string_view bytes) {
   return {FileFormat::utf16_big, kWhat, "iconv -f UTF-16BE -t UTF-8 {0} > {1}"};
 }
 
+/// In other encodings hardly any bytes happen to make characters of several bytes.
+bool is_mostly_utf8(std::string_view bytes) {
+  int64_t whole = 0, bad = 0;
+  for (size_t i = 0; i < bytes.size();) {
+    const DecodedCharacter character = decode_utf8(bytes, i);
+    i += character.length;
+    if (!character.valid) ++bad;
+    if (character.valid && character.length > 1) ++whole;
+  }
+  return whole > bad;
+}
+
 bool has_many_controls(std::string_view bytes) {
   const auto controls = std::count_if(bytes.begin(), bytes.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 && "\t\n\v\f\r\x1b"sv.find(c) == ""sv.npos;
@@ -131,6 +144,7 @@ FileKind kind_of(std::string_view bytes) {
   if (bytes.substr(0, 1024).find(kSignatures[0].begins) != bytes.npos) return kSignatures[0].kind;
   if (bytes.find('\0') != bytes.npos) return kind_with_zeros(bytes);
   if (has_many_controls(bytes)) return other("", "");
+  if (is_mostly_utf8(bytes)) return {FileFormat::damaged_utf8, "", ""};
   return {FileFormat::windows_1252, "", "iconv -f WINDOWS-1252 -t UTF-8 {0} > {1}"};
 }
 
@@ -149,6 +163,12 @@ void refuse_other_kinds(std::string_view bytes, std::string_view name_view) {
     fail(ErrorCode::invalid_input, "{} is not a text (binary data). Name a text file.", name);
   }
   const size_t bad = find_invalid_utf8(bytes);
+  if (kind.format == FileFormat::damaged_utf8) {
+    fail(ErrorCode::invalid_input,
+         "{} is a text in UTF-8, damaged or cut off at byte {} (0x{:02x}). Leave out what is "
+         "damaged: iconv -c -f UTF-8 -t UTF-8",
+         name, bad, static_cast<unsigned char>(bytes[bad]));
+  }
   fail(ErrorCode::invalid_input,
        "{} is not valid UTF-8 at byte {} (0x{:02x}). Older texts are often in Windows-1252 or "
        "Latin-1. Convert it: {}",

@@ -8,6 +8,7 @@ namespace lazyllm {
 enum class FileFormat {
   utf8,
   windows_1252,  ///< a text in no encoding that names itself; most often this one or Latin-1
+  damaged_utf8,  ///< most of it is UTF-8
   utf16_little,  ///< without a byte-order mark
   utf16_big,
   pdf,

@@ -55,6 +55,15 @@ std::string refusal(const std::string& bytes, const std::string& name,
   }
 }
 
+TEST(ReadAnyDocument, DamagedUtf8IsNotTakenForAnOlderEncoding) {
+  const std::string text = "Die B\xc3\xa4ume bl\xc3\xbchen sp\xc3\xa4t.";
+  EXPECT_EQ(refusal(text, "t.txt"), "read: " + text);
+  EXPECT_THAT(refusal(text.substr(0, 22), "t.txt"),
+              AllOf(HasSubstr("t.txt is a text in UTF-8"), HasSubstr("at byte 21 (0xc3)")));
+  EXPECT_THAT(refusal(text + "\xff", "t.txt"), HasSubstr("damaged or cut off"));
+  EXPECT_EQ(refusal("Die B\xe4ume bl\xfchen sp\xe4t.", "t.txt"), "read: " + text);
+}
+
 /// A folder of programs that stand for others, alone in PATH beside the system's where wanted.
 class FakePrograms {
  public:

@@ -45,11 +45,13 @@ CallHead call_head(std::string_view text) {
   while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
   if (end >= text.size()) return {};
   const Json name = Json::parse("\"" + std::string(text.substr(0, end)) + "\"", nullptr, false);
+  if (!name.is_string()) return {};
   text.remove_prefix(end + 1);
-  if (!name.is_string() || !skip(",")) return {};
-  if (!skip("\"arguments\"") && !skip("\"parameters\"")) return {};
-  if (!skip(":") || !skip("{")) return {};
-  return {name.get<std::string>(), all.size() - text.size() - 1};
+  CallHead head{name.get<std::string>()};
+  const bool whole =
+      skip(",") && (skip("\"arguments\"") || skip("\"parameters\"")) && skip(":") && skip("{");
+  if (whole) head.size = all.size() - text.size() - 1;
+  return head;
 }
 
 }  // namespace lazyllm::server

@@ -24,8 +24,8 @@ size_t json_end(std::string_view text);
 
 /// The head of a call: {"name": "NAME", "arguments": { up to, but without, the last brace.
 struct CallHead {
-  std::string name;
-  size_t size = 0;  ///< of the head; 0: none yet
+  std::string name;  ///< empty: not yet complete
+  size_t size = 0;   ///< of the head; 0: not yet complete
 };
 
 /// Finds the head of the call that `text` begins with.

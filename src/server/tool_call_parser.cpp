@@ -39,22 +39,10 @@ std::optional<ToolCall> parse_call(std::string_view text) {
 
 /// A call that breaks off behind its name, with its arguments as far as they are written.
 std::optional<ToolCall> begun_call(std::string_view text) {
-  const auto skip = [&](std::string_view wanted) {
-    text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
-    if (!text.starts_with(wanted)) return false;
-    text.remove_prefix(wanted.size());
-    return true;
-  };
-  if (!skip("{") || !skip("\"name\"") || !skip(":") || !skip("\"")) return std::nullopt;
-  size_t end = 0;
-  while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
-  if (end >= text.size()) return std::nullopt;
-  const Json name = Json::parse("\"" + std::string(text.substr(0, end)) + "\"", nullptr, false);
-  if (!name.is_string()) return std::nullopt;
-  text.remove_prefix(end + 1);
-  ToolCall call{new_call_id(), name.get<std::string>(), ""};
-  if (skip(",") && skip("\"arguments\"") && skip(":") && !skip("}")) call.arguments = text;
-  return call;
+  CallHead head = call_head(text);
+  if (head.name.empty()) return std::nullopt;
+  const std::string_view written = head.size > 0 ? text.substr(head.size) : std::string_view();
+  return ToolCall{new_call_id(), std::move(head.name), std::string(written)};
 }
 
 /// The calls of an answer that is one call or a list of them; the last may be incomplete.
