@@ -54,7 +54,11 @@ bool translate_functions(Json& body) {
     }
   }
   Json tools = Json::array();
-  for (const Json& function : *functions) tools.push_back(function_of(function));
+  for (size_t i = 0; i < functions->size(); ++i) {
+    const Json& function = (*functions)[i];
+    Fields(function, fmt::format("functions[{}]", i)).require("name");
+    tools.push_back(function_of(function));
+  }
   if (const Json* choice = fields.find("function_call"))
     body["tool_choice"] = tool_choice_of(*choice);
   body["tools"] = std::move(tools);

@@ -191,6 +191,8 @@ def test_functions_as_they_were_before_tools(server):
     assert status == 200, answer
     status, answer = server.ask("/v1/chat/completions", {**body, "tools": [LONG_TOOL]})
     assert status == 400 and answer["error"]["param"] == "functions"
+    status, answer = server.ask("/v1/chat/completions", {"messages": HI, "functions": [{"name": "a"}, {}]})
+    assert status == 400 and answer["error"]["param"] == "functions[1].name"
 
 
 def test_the_server_decides_whether_models_think(program, smollm2, tmp_path):
