@@ -92,6 +92,8 @@ class Plan:
             body["max_tokens"] = 16
         elif kind < 0.14 and self.nan:
             name = "nan"
+            if lazy["policy"] == "random" and "lazy" in body:
+                body["lazy"] = {"policy": "dense"}  # random may leave out just this token, before anything is computed
             text += " " + tiny_chat_model.POISON
         elif kind < 0.18:
             body["ignore_eos"], body["repeat_penalty"] = True, 1.2
