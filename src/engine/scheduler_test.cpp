@@ -221,11 +221,13 @@ TEST(Scheduler, AfterARestartTheLeastRecentlyUsedSnapshotGoesFirst) {
     Scheduler idle(tiny_model(), options);
     EXPECT_EQ(idle.metrics().snapshots, 3u);
   }
-  Scheduler second(tiny_model(), options);
-  read(*second.submit(ask(4)));  // drops one
-  EXPECT_GT(read(*second.submit(ask(1))).end.cached_tokens, 0);
-  EXPECT_GT(read(*second.submit(ask(3))).end.cached_tokens, 0);
-  EXPECT_EQ(read(*second.submit(ask(2))).end.cached_tokens, 0);
+  {  // a scheduler that lives may still be writing into its folder
+    Scheduler second(tiny_model(), options);
+    read(*second.submit(ask(4)));  // drops one
+    EXPECT_GT(read(*second.submit(ask(1))).end.cached_tokens, 0);
+    EXPECT_GT(read(*second.submit(ask(3))).end.cached_tokens, 0);
+    EXPECT_EQ(read(*second.submit(ask(2))).end.cached_tokens, 0);
+  }
   std::filesystem::remove_all(folder);
 }
 

@@ -134,7 +134,8 @@ def test_its_manners(python, smollm2, tmp_path):
 def test_ctrl_c_ends_an_answer(python, smollm2):
     code = (f"from lazyllm_engine import Model; m = Model({str(smollm2)!r}); print('go', flush=True)\n"
             "try:\n    m.generate('Once', ignore_eos=True)\nexcept KeyboardInterrupt:\n    print('stopped', m.generate('Once', max_tokens=1).finish_reason)")
-    process = subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE, text=True)
+    # A shell starts its background jobs with SIGINT ignored, which children inherit.
+    process = subprocess.Popen([python, "-c", code], stdout=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     assert process.stdout.readline() == "go\n"
     time.sleep(1)
     process.send_signal(signal.SIGINT)
