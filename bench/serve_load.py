@@ -19,6 +19,7 @@ import bisect
 import http.client
 import itertools
 import json
+import os
 import pathlib
 import random
 import re
@@ -30,6 +31,8 @@ import tempfile
 import threading
 import time
 import urllib.parse
+
+os.environ["LAZYLLM_LIBRARY"] = "none"  # each run begins from nothing
 
 WORDS = ("the owl sat in a tall tree and looked over the river while children of the village carried baskets of bread to an old mill "
          "where seven brothers kept their books about stars wind rain and the long roads of the north").split()

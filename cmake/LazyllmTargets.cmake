@@ -11,7 +11,7 @@ target_include_directories(lazyllm_options INTERFACE
 target_compile_definitions(lazyllm_options INTERFACE
   LAZYLLM_VERSION="${PROJECT_VERSION}"
   $<$<CONFIG:Debug>:LAZYLLM_DEBUG_CHECKS=1>)
-target_link_libraries(lazyllm_options INTERFACE ${LAZYLLM_UTF8PROC})
+target_link_libraries(lazyllm_options INTERFACE ${LAZYLLM_UTF8PROC} ${LAZYLLM_SQLITE})
 if(LAZYLLM_SANITIZE)
   target_compile_options(lazyllm_options INTERFACE
     -fsanitize=${LAZYLLM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -102,6 +102,9 @@ function(lazyllm_public_library)
   # Installed, it asks for these libraries by name.
   target_link_libraries(lazyllm PUBLIC Threads::Threads
     $<BUILD_INTERFACE:${LAZYLLM_UTF8PROC}> $<INSTALL_INTERFACE:utf8proc>)
+  if(LAZYLLM_BUILD_LIBRARY)
+    target_link_libraries(lazyllm PUBLIC $<BUILD_INTERFACE:${LAZYLLM_SQLITE}> $<INSTALL_INTERFACE:sqlite3>)
+  endif()
   if(LAZYLLM_SANITIZE)
     # Users in this tree as well: inline functions of an object without it would stand for all.
     target_compile_options(lazyllm PUBLIC $<BUILD_INTERFACE:-fsanitize=${LAZYLLM_SANITIZE}>)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include "commands.h"
 #include "common_options.h"
+#include "library_flags.h"
 #include "line_reader.h"
 #include "stats_json.h"
 #include "template_flags.h"
@@ -39,21 +41,31 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
+struct ChatOptions : CommonOptions, LibraryFlags {};
+
+SessionOptions chat_session_options(const ChatOptions& options) {
+  SessionOptions session = session_options(options);
+  session.library = open_library(options);
+  session.prefill = default_prefill(options);
+  return session;
+}
+
 /// Several turns in a terminal. The document goes into the first user turn, and the
 /// session keeps everything computed for it.
 class Chat {
  public:
-  Chat(std::shared_ptr<const Model> model, const CommonOptions& options, std::string document,
+  Chat(std::shared_ptr<const Model> model, const ChatOptions& options, std::string document,
        double load_ms)
       : model_(std::move(model)),
         options_(options),
-        session_(model_, session_options(options)),
+        session_(model_, chat_session_options(options)),
         load_ms_(load_ms),
         document_(std::move(document)) {
     start();
   }
 
   void loop() {
+    if (!document_.empty()) read_ahead();
     if (lines_.interactive()) std::fputs("/help lists what you can do here.\n", stderr);
     for (std::string line; read_line(line);) {
       if (line == "/exit") break;
@@ -137,6 +149,37 @@ class Chat {
     first_turn_ = true;
   }
 
+  /// While the user thinks of a question. What goes wrong is told with the first answer.
+  void read_ahead() {
+    std::vector<ChatMessage> messages = messages_;
+    messages.push_back({"user", document_ + "\n\n"});
+    try {
+      const ChatPrompt prompt = model_->chat_prompt(messages);
+      GenerationOptions generation = generation_options(options_);
+      generation.protected_ranges = prompt.protected_ranges;
+      ProgressLine progress;
+      GenerationCallbacks callbacks;
+      callbacks.on_progress = [&](double share, int layer, int layers) {
+        progress.show("reading", share, fmt::format("layer {}/{}", layer + 1, layers));
+      };
+      const auto begin = std::chrono::steady_clock::now();
+      answering_session = &session_;
+      const InterruptHandler handler(interrupt);
+      const bool done = session_.read_ahead(prompt.tokens, generation, callbacks);
+      answering_session = nullptr;
+      progress.clear();
+      if (!done || !(lines_.interactive() || options_.verbose)) return;
+      const double seconds =
+          std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      std::fputs(fmt::format("The document, {} tokens, was read ahead in {:.1f} s.\n",
+                             prompt.tokens.size(), seconds)
+                     .c_str(),
+                 stderr);
+    } catch (const Error&) {
+      answering_session = nullptr;
+    }
+  }
+
   bool read_line(std::string& line) {
     const InterruptHandler handler(interrupt);  // Ctrl-C between answers does not end the program
     return lines_.read(line, use_color(options_.color, 2));
@@ -213,7 +256,7 @@ class Chat {
   }
 
   std::shared_ptr<const Model> model_;
-  const CommonOptions& options_;
+  const ChatOptions& options_;
   Session session_;
   double load_ms_;
   LineReader lines_;
@@ -240,7 +283,7 @@ void take_questions_from_terminal() {
   close(terminal);
 }
 
-void chat(const CommonOptions& options) {
+void chat(const ChatOptions& options) {
   session_options(options);  // refuse bad flags before the model is loaded
   std::string document;
   if (!options.files.empty()) document = compose_prompt(options);
@@ -257,12 +300,13 @@ void chat(const CommonOptions& options) {
 }  // namespace
 
 void add_chat_command(CLI::App& app) {
-  auto options = std::make_shared<CommonOptions>();
+  auto options = std::make_shared<ChatOptions>();
   options->profile = "auto";
   CLI::App* command = app.add_subcommand("chat", "talk about a document in several turns");
   add_model_flags(*command, *options);
   add_prompt_flags(*command, *options);
   add_session_flags(*command, *options);
+  add_library_flags(*command, *options);
   add_warmup_flag(*command, *options);
   add_template_flags(*command, *options);
   add_pruning_flags(*command, *options);

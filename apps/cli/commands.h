@@ -8,6 +8,7 @@ namespace lazyllm::cli {
 // Each adds its subcommand; the subcommand's callback does the work and throws lazyllm::Error.
 void add_run_command(CLI::App& app);
 void add_chat_command(CLI::App& app);
+void add_library_command(CLI::App& app);
 void add_list_command(CLI::App& app);
 void add_tokenize_command(CLI::App& app);
 void add_tune_command(CLI::App& app);

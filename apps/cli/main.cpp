@@ -26,6 +26,7 @@ void add_commands(CLI::App& app) {
 #ifdef LAZYLLM_WITH_PULL
   lazyllm::cli::add_pull_command(app);
 #endif
+  lazyllm::cli::add_library_command(app);
   lazyllm::cli::add_list_command(app);
   lazyllm::cli::add_tokenize_command(app);
   lazyllm::cli::add_tune_command(app);

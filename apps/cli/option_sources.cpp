@@ -48,14 +48,16 @@ void add_variables_and_file(CLI::App& app, const std::vector<std::string>& argum
   const bool helps = std::any_of(arguments.begin(), arguments.end(), [](const std::string& given) {
     return given == "-h" || given == "--help" || given == "--help-all" || given == "help";
   });
-  for (CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    command->fallthrough();  // --config may follow on the command
-    for (CLI::Option* option : command->get_options()) {
+  const auto add_variables = [&](CLI::App& command, const auto& self) -> void {
+    command.fallthrough();  // --config may follow on the command
+    for (CLI::Option* option : command.get_options()) {
       const std::vector<std::string>& names = option->get_lnames();
       if (helps || names.empty() || names[0] == "help" || !option->get_envname().empty()) continue;
       option->envname(variable_of(names[0]));
     }
-  }
+    for (CLI::App* part : command.get_subcommands({})) self(*part, self);
+  };
+  for (CLI::App* command : app.get_subcommands({})) add_variables(*command, add_variables);
 }
 
 }  // namespace lazyllm::cli

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "common_options.h"
+#include "library_flags.h"
 #include "stats_json.h"
 #include "template_flags.h"
 #include "terminal.h"
@@ -19,7 +20,7 @@ void interrupt(int) {
   if (running_session != nullptr) running_session->cancel();
 }
 
-struct RunOptions : CommonOptions {
+struct RunOptions : CommonOptions, LibraryFlags {
   bool show_kept = false;
 };
 
@@ -32,11 +33,13 @@ std::string kept_view_of(const Model& model, const Session& session,
 
 void run(const RunOptions& options) {
   const std::string prompt = compose_prompt(options);  // refused before the model is loaded
-  const SessionOptions checked = session_options(options);
+  SessionOptions checked = session_options(options);
   const StatsFile stats(options.stats_json);
   double load_ms = 0.0;
   const std::shared_ptr<const Model> model = load_model(options, &load_ms);
   announce_settings(checked, *model);
+  checked.library = open_library(options);
+  checked.prefill = default_prefill(options);
   Session session(model, checked);
   const ChatPrompt chat = prepare_prompt(options, prompt, *model);
   const std::vector<TokenId>& tokens = chat.tokens;
@@ -98,6 +101,7 @@ void add_run_command(CLI::App& app) {
   command->add_option("-p,--prompt", options->prompt, "your question; it goes after the documents");
   add_prompt_flags(*command, *options);
   add_session_flags(*command, *options);
+  add_library_flags(*command, *options);
   add_warmup_flag(*command, *options);
   add_template_flags(*command, *options);
   command->add_flag("--no-chat", options->no_chat,

@@ -16,6 +16,7 @@
 #include "commands.h"
 #include "common_options.h"
 #include "lazyllm/server.h"
+#include "library_flags.h"
 #include "template_flags.h"
 #include "terminal.h"
 
@@ -25,6 +26,7 @@ namespace {
 struct ServeOptions {
   CommonOptions common;
   ServerOptions server;
+  LibraryFlags library;
   std::string api_key_file;
   double kv_memory_mib = 0.0;
   double cache_ram_mib = 512.0;
@@ -101,6 +103,18 @@ std::vector<std::string> all_keys(const ServeOptions& given) {
   return keys;
 }
 
+/// --slot-save-path is a folder for snapshots, too: it stands for the library unless both are
+/// named.
+std::shared_ptr<Library> library_of(const ServeOptions& given) {
+  const std::string& library = given.library.library;
+  if (given.server.scheduler.cache_folder.empty()) return open_library(given.library);
+  if (!library.empty() && library != "none") {
+    throw Error(ErrorCode::usage,
+                "--slot-save-path and --library both keep snapshots over a restart; name one");
+  }
+  return nullptr;
+}
+
 ServerOptions server_options(const ServeOptions& given) {
   const SessionOptions session = session_options(given.common);
   ServerOptions options = given.server;
@@ -122,6 +136,7 @@ ServerOptions server_options(const ServeOptions& given) {
   options.pruning = session.pruning;
   options.generation = generation_options(given.common);
   options.random_seed = given.common.seed < 0;
+  options.scheduler.library = library_of(given);
   if (given.reasoning != "auto") options.reasoning = given.reasoning == "on";
   return options;
 }
@@ -228,7 +243,7 @@ void add_serve_command(CLI::App& app) {
       ->group(memory);
   command
       ->add_option("--slot-save-path", server.scheduler.cache_folder,
-                   "folder that keeps the snapshots over a restart")
+                   "folder that keeps the snapshots over a restart, instead of the library")
       ->group(memory);
   command
       ->add_option("--idle", options->idle,
@@ -237,6 +252,7 @@ void add_serve_command(CLI::App& app) {
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str()
       ->group(memory);
+  add_library_flags(*command, options->library);
   add_cache_type_flags(*command, common);
   const std::string access = "Access";
   command->add_option("--api-key", server.api_keys, "key that requests must bring; may be repeated")

@@ -10,6 +10,7 @@
 #include "lazyllm/error.h"
 #include "lazyllm/json_constraint.h"
 #include "lazyllm/kept_view.h"
+#include "lazyllm/library.h"
 #include "lazyllm/loop_detector.h"
 #include "lazyllm/machine.h"
 #include "lazyllm/model.h"

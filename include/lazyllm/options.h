@@ -3,11 +3,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace lazyllm {
+
+class Library;
 
 /// How many tokens may leave the Aux Cache in a one-token step (the paper sets no limit).
 struct RevivalBudget {
@@ -52,6 +55,14 @@ struct TokenRange {
   int64_t begin = 0, end = 0;
 };
 
+/// Which way a prompt may be computed.
+enum class Prefill {
+  as_asked,  ///< as the options of pruning say, whatever was computed before
+  /// Also densely instead, where that is predicted to give the first token no later: when nearly
+  /// all of the prompt is there at full depth.
+  soonest,
+};
+
 /// Storage of keys and values.
 enum class CacheType : uint8_t { f16, f32, q8_0 };
 
@@ -71,6 +82,10 @@ struct SessionOptions {
   CacheType cache_type_k = CacheType::f16;
   CacheType cache_type_v = CacheType::f16;
   PruningOptions pruning;
+  /// Keeps what was computed of prompts that begin a conversation, for other sessions and
+  /// processes; null: none.
+  std::shared_ptr<Library> library = {};
+  Prefill prefill = Prefill::as_asked;  ///< of prompts that begin a conversation
 };
 
 /// Added to the logit of a token; minus infinity forbids it.

@@ -35,14 +35,6 @@ class TokenConstraint {
   virtual void accept(TokenId token) = 0;
 };
 
-/// Which way a prompt may be computed.
-enum class Prefill {
-  as_asked,  ///< as AnswerRequest::pruning says, whatever the cache holds
-  /// Also densely instead, where that is predicted to give the first token no later: when the
-  /// cache holds nearly all of the prompt at full depth.
-  soonest,
-};
-
 /// One answer to be generated. With max_tokens 0 and a policy that prunes, the prompt is only read
 /// ahead: up to the first pruning, for a later request that begins alike.
 struct AnswerRequest {
@@ -130,6 +122,9 @@ struct SchedulerOptions {
   int64_t max_queue = 64;  ///< requests that may wait
   /// Most time a prefill may take between two steps of answers under way; 0: 1.5 times such a step.
   double prefill_slice_ms = 0.0;
+  /// Keeps snapshots beyond what cache_bytes hold, for later and for other processes; null: none.
+  /// Needs cache_bytes.
+  std::shared_ptr<Library> library = {};
 };
 
 struct SlotInfo {
@@ -153,6 +148,7 @@ struct SchedulerMetrics {
   /// in work; 0: none is.
   uint64_t deepened_snapshots = 0, deepened_tokens = 0;
   double deepening_share = 0.0, idle_seconds = 0.0;
+  bool settled = false;  ///< nothing is left to do, in idle time either
 };
 
 /// Continuous batching: answers join and leave at every step, each with its own token set; their
@@ -171,6 +167,11 @@ class Scheduler {
   /// Error(context_full) with the numbers if it can never fit, Error(overloaded) if the queue is
   /// full or the scheduler is draining.
   std::unique_ptr<Answer> submit(AnswerRequest request);
+
+  /// Drops, soon, what was computed of prompts that hold these tokens, also in the library. Answers
+  /// in work go on. (Where a text begins and ends its tokens depend on what stands beside it: the
+  /// outermost few need not be found.)
+  void forget(std::vector<TokenId> tokens);
 
   /// Takes no more requests; waits until all answers ended, at most `limit`, then cancels the rest.
   void drain(std::chrono::milliseconds limit);

@@ -74,6 +74,12 @@ class Session {
   GenerationResult generate(std::span<const TokenId> tokens, const GenerationOptions& options = {},
                             const GenerationCallbacks& callbacks = {});
 
+  /// Computes the beginning of a conversation ahead, to the first pruning: a later generate() that
+  /// begins a conversation with these tokens goes on from there, with the same bits. Forgets the
+  /// conversation. Returns false if it was cancelled. Errors: as generate().
+  bool read_ahead(std::span<const TokenId> tokens, const GenerationOptions& options = {},
+                  const GenerationCallbacks& callbacks = {});
+
   /// Mean natural logarithm of the probabilities of `continuation`'s tokens, each behind the
   /// prompt and those before it; otherwise as forced_logits().
   double log_likelihood(std::span<const TokenId> prompt, std::span<const TokenId> continuation,

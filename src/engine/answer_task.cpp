@@ -10,10 +10,13 @@
 #include "base/log_softmax.h"
 #include "engine/profiles.h"
 #include "engine/sequence_bytes.h"
+#include "engine/snapshot_start.h"
 #include "engine/token_logprobs.h"
 
 namespace lazyllm::engine {
 namespace {
+
+constexpr int64_t kLeastAlike = 64;  // tokens
 
 double milliseconds_since(AnswerTask::Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(AnswerTask::Clock::now() - start).count();
@@ -56,44 +59,38 @@ uint64_t AnswerTask::most_bytes() const {
          scores * static_cast<uint64_t>(prompt_tokens());
 }
 
+PrefillQuestion AnswerTask::prefill_question() const {
+  const lazy::PruningPlan& plan = generation_.plan();
+  const auto& ranges = request_.generation.protected_ranges;
+  const int64_t protected_tokens = std::accumulate(
+      ranges.begin(), ranges.end(), plan.protect_first + plan.protect_last,
+      [](int64_t sum, const TokenRange& range) { return sum + range.end - range.begin; });
+  return {generation_.model(),
+          plan,
+          request_.prompt,
+          protected_tokens,
+          request_.use_cache && !scores_prompt(),
+          request_.prefill};
+}
+
 void AnswerTask::start(SnapshotCache& snapshots, const PrefillRates& rates, lazy::Stepper& editor,
                        const std::function<void()>& between_tiles) {
   queue_ms_ = milliseconds_since(submitted_);
   const auto& ranges = request_.generation.protected_ranges;
-  const lazy::PruningPlan& plan = generation_.plan();
-  const int64_t protected_tokens = std::accumulate(
-      ranges.begin(), ranges.end(), plan.protect_first + plan.protect_last,
-      [](int64_t sum, const TokenRange& range) { return sum + range.end - range.begin; });
-  plan_ = choose_prefill({generation_.model(), plan, request_.prompt, protected_tokens,
-                          request_.use_cache && !scores_prompt(), request_.prefill},
-                         snapshots, rates);
+  plan_ = choose_prefill(prefill_question(), snapshots, rates);
   generation_.begin_prompt({request_.prompt, ranges, scores_prompt() || plan_.dense_instead,
                             &channel_->cancelled(), [&](int, int, double) { between_tiles(); }},
                            editor);
   const bool shares = request_.use_cache && !scores_prompt() && !generation_.was_edited();
-  if (shares && snapshots.most_bytes() > 0) use_snapshots(snapshots);
+  if (shares && snapshots.most_bytes() > 0) {
+    snapshot_ = begin_from_snapshot(generation_, snapshots, &plan_.cached_depth);
+  }
 
   lazy::StepRequest step = generation_.prompt_step();
   step.observer = this;
   if (scores_prompt()) want_prompt_logprobs(step);
   if (reads_ahead() && snapshot_) step.stop_depth = snapshot_->depth();
   part_.begin(generation_.sequence(), generation_.policy(), step);
-}
-
-void AnswerTask::use_snapshots(SnapshotCache& snapshots) {
-  const int depth = generation_.exact_depth();
-  const std::span<const TokenId> prompt = generation_.edited_prompt();
-  const int64_t most = std::max<int64_t>(0, std::ssize(prompt) - generation_.scoring_tokens());
-  const SnapshotCache::Match match = snapshots.find(prompt, depth, most);
-  snapshot_ = std::make_unique<lazy::Snapshot>(generation_.transformer(), depth);
-  if (match.snapshot == nullptr) return;
-  snapshots.note_use(*match.snapshot);
-  plan_.cached_depth = match.snapshot->depth();
-  match.snapshot->restore(match.tokens, generation_.sequence());
-  generation_.restored();
-  // A shallower one's rows stand at its own depth; those at ours are recorded when the step
-  // reaches it.
-  if (match.snapshot->depth() == depth) snapshot_->inherit(*match.snapshot, match.tokens);
 }
 
 /// Each token's probability is told by the logits of the token before it; the first has none.
@@ -129,6 +126,33 @@ bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
          request_.prompt == other.request_.prompt &&
          std::ranges::equal(request_.generation.protected_ranges,
                             other.request_.generation.protected_ranges, {}, range, range);
+}
+
+bool AnswerTask::gains_from(const AnswerTask& other, const SnapshotCache& snapshots) const {
+  if (other.snapshot_ == nullptr) return false;
+  const int depth = other.snapshot_->depth();
+  const std::span<const TokenId> theirs = other.request_.prompt;
+  for (const SnapshotWish& wish : snapshot_wishes(prefill_question())) {
+    if (depth > wish.depth) continue;
+    const int64_t alike = std::min<int64_t>(
+        std::ranges::mismatch(wish.prompt, theirs).in1 - wish.prompt.begin(), wish.most_tokens);
+    // With less in common it may be sooner alone.
+    if (alike < kLeastAlike || alike * 2 < prompt_tokens() || alike * 2 < std::ssize(theirs)) {
+      continue;
+    }
+    const auto held = snapshots.find(wish.prompt, wish.depth, wish.most_tokens);
+    const int64_t saved = held.snapshot == nullptr ? 0 : held.tokens * held.snapshot->depth();
+    if (alike * depth > saved) return true;
+  }
+  return false;
+}
+
+std::unique_ptr<lazy::Snapshot> AnswerTask::snapshot_so_far() const {
+  if (snapshot_ == nullptr || snapshot_->size() < generation_.sequence().size()) return nullptr;
+  auto copy = std::make_unique<lazy::Snapshot>(generation_.transformer(), snapshot_->depth());
+  copy->inherit(*snapshot_, snapshot_->size());
+  copy->share(generation_.sequence());
+  return copy;
 }
 
 void AnswerTask::share_prefill(const AnswerTask& other) {

@@ -36,6 +36,8 @@ class AnswerTask : private lazy::StepObserver {
   /// Keys, values, hidden rows and the snapshot of all tokens it may come to have.
   uint64_t most_bytes() const;
 
+  /// What start() will choose by.
+  PrefillQuestion prefill_question() const;
   /// Chooses between the dense and the pruned way, edits the prompt where the policy does (with
   /// `editor`, `between_tiles` called now and then), takes what a snapshot has of it and begins the
   /// prompt's step.
@@ -51,6 +53,12 @@ class AnswerTask : private lazy::StepObserver {
   void prepare_constraint(ConstraintWorker& worker);
   /// Whether that is known; then write() does not wait.
   bool may_write() const { return preparation_ == nullptr || preparation_->done(); }
+  /// The prompt that it begins with is read only once where another one is read at the same time:
+  /// whether waiting for that one's first pruning saves more than what the cache has.
+  bool gains_from(const AnswerTask& other, const SnapshotCache& snapshots) const;
+  /// What another prompt that begins alike may start from while this one's step goes on; null:
+  /// it has not come so far.
+  std::unique_ptr<lazy::Snapshot> snapshot_so_far() const;
   /// Instead of start() and a prefill: takes what the other computed, which has made its prompt's
   /// step but not yet finish_prefill(). Both share memory until one of them writes.
   void share_prefill(const AnswerTask& other);
@@ -80,7 +88,6 @@ class AnswerTask : private lazy::StepObserver {
  private:
   /// Copies what a snapshot needs when a step has reached its depth.
   void on_computed(int depth) override;
-  void use_snapshots(SnapshotCache& snapshots);
   void want_prompt_logprobs(lazy::StepRequest& step);
   void note_end_of_prompt();
   AnswerEnd last_event(FinishReason reason, std::optional<Error> error);

@@ -15,6 +15,26 @@ CachedPrefix cached_prefix(const SnapshotCache& snapshots, std::span<const Token
   return {match.tokens, match.snapshot->depth()};
 }
 
+std::vector<SnapshotWish> snapshot_wishes(const PrefillQuestion& question) {
+  const lazy::PruningPlan& plan = question.plan;
+  const int layers = question.model.info().layers;
+  const int64_t tokens = std::ssize(question.prompt);
+  if (!question.use_cache || tokens == 0) return {};
+  const SnapshotWish dense{question.prompt, layers, tokens - 1};
+  const lazy::PolicyDescription* const policy = lazy::find_policy(plan.policy_name);
+  const bool prunes = tokens >= plan.min_prompt && policy != nullptr &&
+                      policy->cuts != lazy::PolicyDescription::Cuts::none;
+  if (!prunes) return {dense};
+  const std::unique_ptr<lazy::Policy> pruning = lazy::create_policy(plan);
+  if (pruning->edits_prompt()) return {};
+  std::vector<SnapshotWish> wishes;
+  if (question.wanted == Prefill::soonest && policy->is_for_speed) wishes.push_back(dense);
+  const int64_t scoring = std::max(1, pruning->score().window);
+  wishes.push_back(
+      {question.prompt, exact_depth(*pruning, layers), std::max<int64_t>(0, tokens - scoring)});
+  return wishes;
+}
+
 PrefillPlan choose_prefill(const PrefillQuestion& question, const SnapshotCache& snapshots,
                            const PrefillRates& rates) {
   const lazy::PruningPlan& plan = question.plan;

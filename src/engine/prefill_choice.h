@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "engine/prefill_cost.h"
 #include "engine/snapshot_cache.h"
@@ -19,6 +20,9 @@ struct PrefillQuestion {
   bool use_cache = true;
   Prefill wanted = Prefill::as_asked;
 };
+
+/// What could help the prompt: the dense way, where that may be chosen, first.
+std::vector<SnapshotWish> snapshot_wishes(const PrefillQuestion& question);
 
 /// What a snapshot gives to a prompt when a policy leaves it whole up to `depth`. At least
 /// `scoring_tokens` of the prompt are computed in any case.

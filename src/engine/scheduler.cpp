@@ -10,8 +10,6 @@
 #include "engine/model_implementation.h"
 #include "engine/prompt_check.h"
 #include "engine/scheduler_implementation.h"
-#include "formats/fingerprint.h"
-#include "lazyllm/version.h"
 
 namespace lazyllm {
 
@@ -56,12 +54,12 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
   }
   admission = engine::Admission(options.parallel, options.kv_bytes);
   if (!options.cache_folder.empty() && options.cache_bytes > 0) {
-    snapshot_store.emplace(
-        options.cache_folder,
-        engine::SnapshotOrigin{formats::fingerprint(*model->implementation().file), version(),
-                               model->info().isa, cache_types},
-        options.on_message);
+    snapshot_store.emplace(options.cache_folder, engine::snapshot_origin(*model, cache_types),
+                           options.on_message);
     snapshot_store->load(transformer, snapshots);
+  }
+  if (options.library != nullptr && options.cache_bytes > 0) {
+    snapshot_library.emplace(options.library, *model, cache_types);
   }
   publish();
   thread = start_thread("the thread that computes answers", [this] { work(); });
@@ -101,6 +99,7 @@ std::unique_ptr<Answer> Scheduler::Implementation::submit(AnswerRequest request)
       fail(ErrorCode::overloaded, "{} requests are waiting already; try again later", queue.size());
     }
     queue.push_back({std::move(task), bytes});
+    published.settled = false;
   }
   bell->ring();
   return std::make_unique<engine::ChannelAnswer>(std::move(channel));
@@ -121,6 +120,7 @@ void Scheduler::Implementation::publish() {
     counters.running += slot.task ? 1 : 0;
   }
   published = counters;
+  published.settled = counters.settled && queue.empty() && to_forget.empty();
   if (counters.running == 0 && queue.empty()) ended.notify_all();
 }
 
@@ -142,6 +142,15 @@ Scheduler::~Scheduler() = default;
 
 std::unique_ptr<Answer> Scheduler::submit(AnswerRequest request) {
   return implementation_->submit(std::move(request));
+}
+
+void Scheduler::forget(std::vector<TokenId> tokens) {
+  {
+    const std::lock_guard lock(implementation_->mutex);
+    implementation_->to_forget.push_back(std::move(tokens));
+    implementation_->published.settled = false;
+  }
+  implementation_->bell->ring();
 }
 
 void Scheduler::drain(std::chrono::milliseconds limit) {

@@ -179,5 +179,31 @@ TEST(SchedulerIdle, ARequestGetsTheMemoryThatIdleWorkHolds) {
   }
 }
 
+TEST(SchedulerReading, QuestionsThatComeTogetherReadTheirDocumentOnce) {
+  SchedulerOptions options = kIdle;
+  options.parallel = 4;
+  options.deepen_when_idle = false;
+  Scheduler scheduler(tiny_model(), options), plain(tiny_model(), {.parallel = 1});
+  const std::vector<TokenId> document = random_tokens(600);
+  std::vector<AnswerRequest> asked;
+  std::vector<std::unique_ptr<Answer>> answers;
+  for (unsigned i = 0; i < 4; ++i) {
+    asked.push_back(request(joined(document, random_tokens(9, 70 + i)), 5));
+    asked.back().top_logprobs = 5;
+    if (i == 3) asked.back().pruning = pruning("dense", "");
+    answers.push_back(scheduler.submit(asked.back()));
+  }
+  for (unsigned i = 0; i < 4; ++i) {
+    const Outcome outcome = read(*answers[i]);
+    EXPECT_EQ(outcome.end.cached_tokens >= 590, i > 0) << i;
+    asked[i].use_cache = false;
+    const Outcome alone = read(*plain.submit(asked[i]));
+    ASSERT_EQ(outcome.tokens, alone.tokens) << i;
+    for (size_t k = 0; k < alone.events.size(); ++k) {
+      ASSERT_EQ(outcome.events[k].logprob, alone.events[k].logprob) << i << ", token " << k;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lazyllm

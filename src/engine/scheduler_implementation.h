@@ -17,6 +17,7 @@
 #include "engine/slice_budget.h"
 #include "engine/snapshot_cache.h"
 #include "engine/snapshot_deepener.h"
+#include "engine/snapshot_library.h"
 #include "engine/snapshot_store.h"
 #include "lazy/step.h"
 #include "lazyllm/scheduler.h"
@@ -57,6 +58,7 @@ struct Scheduler::Implementation {
   void admit();
   void begin();
   void start(Slot& slot);
+  bool waits_for_reader(Slot& slot);
   void drop_cancelled(const Slot* except = nullptr);
   void between_tiles_of(const Slot& slot);
   bool must_stop() const;
@@ -74,6 +76,7 @@ struct Scheduler::Implementation {
   bool use_idle_time();
   bool deepen();
   void drop_deepening();
+  void forget_what_is_asked();
   void publish();
   bool idle() const;
   /// All answers in work wait for the thread of constraints.
@@ -90,6 +93,7 @@ struct Scheduler::Implementation {
   engine::SnapshotCache snapshots;
   engine::SnapshotDeepener deepener;
   std::optional<engine::SnapshotStore> snapshot_store;
+  std::optional<engine::SnapshotLibrary> snapshot_library;
   std::vector<Slot> slots;
   lazy::StepRun decode_run;
   std::vector<lazy::StepPart*> decode_parts;
@@ -103,6 +107,7 @@ struct Scheduler::Implementation {
   mutable std::mutex mutex;  // for what follows
   std::condition_variable ended;
   std::deque<Waiting> queue;
+  std::vector<std::vector<TokenId>> to_forget;
   std::vector<SlotInfo> slot_infos;
   SchedulerMetrics published;
   uint64_t refused = 0;

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "engine/answers_for_tests.h"
+#include "lazyllm/library.h"
 
 namespace lazyllm {
 namespace {
@@ -109,10 +110,14 @@ TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
   for (uint64_t seed = 0; seed < 12; ++seed) {
     const auto folder = lazy::temporary_model_path().replace_extension(".law");
     SchedulerOptions options{.parallel = 3, .cache_bytes = (seed % 3 + 1) << 20};
-    options.cache_folder = folder;
-    options.deepen_when_idle = seed % 4 == 0;  // shares the cores with `plain`
+    const bool with_library = seed % 2 == 1;  // that holds more than the memory
+    if (!with_library) options.cache_folder = folder;
+    options.deepen_when_idle = seed % 4 < 2;  // shares the cores with `plain`
     RandomRequests requests(seed);
     for (int life = 0; life < 2; ++life) {  // restarted in between
+      if (with_library) {
+        options.library = std::make_shared<Library>(LibraryOptions{folder, 4 << 20});
+      }
       Scheduler cached(law_model(), options);
       for (int round = 0; round < 12; ++round) {
         std::vector<AnswerRequest> wanted;

@@ -40,7 +40,9 @@ void Scheduler::Implementation::work() {
   }
   try {
     cancel_all();
+    forget_what_is_asked();
     if (snapshot_store) snapshot_store->save(snapshots);
+    if (snapshot_library) snapshot_library->save(snapshots);
   } catch (...) {
     fail_all(std::current_exception());
   }
@@ -48,12 +50,20 @@ void Scheduler::Implementation::work() {
 
 void Scheduler::Implementation::work_round() {
   drop_cancelled();
+  forget_what_is_asked();
   admit();
   begin();
   decode();
   prefill();
   publish();
-  if (waits_for_constraints() || (idle() && !use_idle_time())) bell->wait();
+  if (waits_for_constraints()) {
+    bell->wait();
+  } else if (idle() && !use_idle_time()) {
+    counters.settled = true;
+    publish();
+    bell->wait();
+    counters.settled = false;
+  }
 }
 
 bool Scheduler::Implementation::must_stop() const {
@@ -161,20 +171,35 @@ void Scheduler::Implementation::admit() {
 }
 
 /// Starts what was admitted. Of several like prompts (choices of one request) the first is
-/// computed, the others wait for it; should it end before, the next one is.
+/// computed, the others wait for it; should it end before, the next one is. Prompts that begin
+/// alike wait until the first one has come to its first pruning.
 void Scheduler::Implementation::begin() {
   for (Slot& slot : slots) {
     if (!slot.is_in(Stage::begins)) continue;
     const bool shares = std::any_of(slots.begin(), slots.end(), [&](const Slot& other) {
       return other.is_in(Stage::prefills) && slot.task->has_same_prefill(*other.task);
     });
-    if (!shares) start(slot);
+    if (!shares && !waits_for_reader(slot)) start(slot);
   }
+}
+
+bool Scheduler::Implementation::waits_for_reader(Slot& slot) {
+  try {
+    for (const Slot& other : slots) {
+      if (!other.is_in(Stage::prefills) || !slot.task->gains_from(*other.task, snapshots)) continue;
+      auto so_far = other.task->snapshot_so_far();
+      if (so_far == nullptr) return true;
+      snapshots.store(std::move(so_far));
+    }
+  } catch (...) {  // memory; it begins alone
+  }
+  return false;
 }
 
 void Scheduler::Implementation::start(Slot& slot) {
   try {
     // A policy that looks at the whole prompt first takes its time; the others go on meanwhile.
+    if (snapshot_library) snapshot_library->bring(slot.task->prefill_question(), snapshots);
     slot.task->start(snapshots, rates, editing_stepper, [&] { between_tiles_of(slot); });
     lazy::StepPart* const parts[] = {&slot.task->part()};
     stepper.begin(slot.task->prefill(), parts);

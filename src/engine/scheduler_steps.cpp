@@ -127,6 +127,7 @@ void Scheduler::Implementation::advance_prefill(Slot& slot) {
 
 bool Scheduler::Implementation::use_idle_time() {
   if (snapshot_store && !deepener.busy() && snapshot_store->save_one(snapshots)) return true;
+  if (snapshot_library && !deepener.busy() && snapshot_library->save_one(snapshots)) return true;
   return options.deepen_when_idle && deepen();
 }
 
@@ -146,6 +147,19 @@ bool Scheduler::Implementation::deepen() {
   }
   counters.idle_seconds += seconds_since(begin);
   return true;
+}
+
+void Scheduler::Implementation::forget_what_is_asked() {
+  std::vector<std::vector<TokenId>> wanted;
+  {
+    const std::lock_guard lock(mutex);
+    wanted.swap(to_forget);
+  }
+  for (const std::vector<TokenId>& tokens : wanted) {
+    drop_deepening();  // of what it may be; begun again if it is not
+    snapshots.forget(tokens);
+    if (snapshot_library) snapshot_library->forget(tokens);
+  }
 }
 
 void Scheduler::Implementation::drop_deepening() {

@@ -10,6 +10,7 @@
 #include "engine/generation.h"
 #include "engine/profiles.h"
 #include "engine/prompt_check.h"
+#include "engine/session_snapshots.h"
 #include "lazy/step.h"
 
 namespace lazyllm {
@@ -38,8 +39,14 @@ struct Session::Implementation {
   void forced_logits(std::span<const TokenId> prompt, std::span<const TokenId> continuation,
                      std::span<const TokenRange> protected_ranges, const lazy::LogitsSink& sink);
 
+  bool read_ahead(std::span<const TokenId> tokens, const GenerationOptions& options,
+                  const GenerationCallbacks& callbacks);
+
+  enum class To { the_logits, the_first_pruning };
   void prefill(std::span<const TokenId> tokens, std::span<const TokenRange> protected_ranges,
-               const GenerationCallbacks& callbacks);
+               const GenerationCallbacks& callbacks, To to = To::the_logits);
+  engine::PrefillQuestion question(std::span<const TokenId> tokens,
+                                   std::span<const TokenRange> protected_ranges) const;
   void decode(TokenId token);
   const lazy::StepReport& run_step(lazy::StepRequest request);
   void check(std::span<const TokenId> tokens) const {
@@ -50,6 +57,10 @@ struct Session::Implementation {
   lazy::Stepper stepper;
   engine::Generation generation;
   int64_t context = 0;
+  Prefill wanted = Prefill::as_asked;
+  /// With a library, or once something was read ahead. The generation outlives it.
+  std::optional<engine::SessionSnapshots> snapshots;
+  std::shared_ptr<const Model> model;
   std::atomic<bool> cancelled{false};
 };
 
@@ -58,7 +69,9 @@ Session::Implementation::Implementation(std::shared_ptr<const Model> owner,
     : transformer(owner->implementation().require_transformer()),
       stepper(transformer),
       generation(owner, engine::make_plan(options.pruning, *owner),
-                 {to_kernel(options.cache_type_k), to_kernel(options.cache_type_v)}) {
+                 {to_kernel(options.cache_type_k), to_kernel(options.cache_type_v)}),
+      wanted(options.prefill),
+      model(owner) {
   const int64_t trained = transformer.hyperparameters().context_length;
   context = options.context == 0 ? trained : options.context;
   if (context < 1) fail(ErrorCode::usage, "--ctx-size {}: must be at least 1", context);
@@ -69,6 +82,9 @@ Session::Implementation::Implementation(std::shared_ptr<const Model> owner,
   }
   generation.record_depths();
   generation.record_computed_share();
+  if (options.library != nullptr) {
+    snapshots.emplace(model, generation.cache_types(), options.library);
+  }
 }
 
 const lazy::StepReport& Session::Implementation::run_step(lazy::StepRequest request) {
@@ -81,10 +97,20 @@ const lazy::StepReport& Session::Implementation::run_step(lazy::StepRequest requ
   }
 }
 
+engine::PrefillQuestion Session::Implementation::question(
+    std::span<const TokenId> tokens, std::span<const TokenRange> protected_ranges) const {
+  const lazy::PruningPlan& plan = generation.plan();
+  int64_t protected_tokens = plan.protect_first + plan.protect_last;
+  for (const TokenRange& range : protected_ranges) protected_tokens += range.end - range.begin;
+  return {*model, plan, tokens, protected_tokens, true, wanted};
+}
+
 void Session::Implementation::prefill(std::span<const TokenId> tokens,
                                       std::span<const TokenRange> protected_ranges,
-                                      const GenerationCallbacks& callbacks) {
+                                      const GenerationCallbacks& callbacks, To to) {
   const int64_t held = generation.keep_common_prefix(tokens);
+  const bool begins = snapshots && held == 0;
+  const bool dense = begins && snapshots->choose(question(tokens, protected_ranges)).dense_instead;
   lazy::StepProgress progress;
   if (callbacks.on_progress) {
     progress = [&](int layer, int layers, double share) {
@@ -92,11 +118,42 @@ void Session::Implementation::prefill(std::span<const TokenId> tokens,
     };
   }
   generation.begin_prompt(
-      {tokens.subspan(static_cast<size_t>(held)), protected_ranges, false, &cancelled, progress},
+      {tokens.subspan(static_cast<size_t>(held)), protected_ranges, dense, &cancelled, progress},
       stepper);
+  if (begins) snapshots->begin(generation);
   lazy::StepRequest request = generation.prompt_step();
   request.progress = progress;
-  generation.end_prompt(run_step(request));
+  if (begins) {
+    request.observer = &*snapshots;
+    if (to == To::the_first_pruning) request.stop_depth = snapshots->depth().value_or(-1);
+  }
+  try {
+    generation.end_prompt(run_step(request));
+  } catch (...) {
+    if (begins) snapshots->abandon();
+    throw;
+  }
+  if (begins) snapshots->end();
+}
+
+bool Session::Implementation::read_ahead(std::span<const TokenId> tokens,
+                                         const GenerationOptions& options,
+                                         const GenerationCallbacks& callbacks) {
+  check(tokens);
+  if (!snapshots) snapshots.emplace(model, generation.cache_types(), nullptr);
+  generation.truncate(0);
+  // A policy that edits the prompt leaves nothing for another one.
+  if (snapshot_wishes(question(tokens, options.protected_ranges)).empty()) return true;
+  cancelled = false;
+  bool done = true;
+  try {
+    prefill(tokens, options.protected_ranges, callbacks, To::the_first_pruning);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::cancelled) throw;
+    done = false;
+  }
+  generation.truncate(0);
+  return done;
 }
 
 void Session::Implementation::decode(TokenId token) {
@@ -195,6 +252,11 @@ GenerationResult Session::generate(std::span<const TokenId> tokens,
                                    const GenerationOptions& options,
                                    const GenerationCallbacks& callbacks) {
   return implementation_->generate(tokens, options, callbacks);
+}
+
+bool Session::read_ahead(std::span<const TokenId> tokens, const GenerationOptions& options,
+                         const GenerationCallbacks& callbacks) {
+  return implementation_->read_ahead(tokens, options, callbacks);
 }
 
 void Session::logits(std::span<const TokenId> tokens, std::span<const int32_t> positions,

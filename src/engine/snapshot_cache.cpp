@@ -2,6 +2,7 @@
 #include "engine/snapshot_cache.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace lazyllm::engine {
 namespace {
@@ -11,6 +12,22 @@ int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
 }
 
 }  // namespace
+
+bool hold_text(std::span<const int32_t> prompt, std::span<const int32_t> text) {
+  constexpr size_t kEdge = 8;
+  if (text.size() < 4 * kEdge) return false;
+  const auto inner = text.subspan(kEdge, text.size() - 2 * kEdge);
+  const std::boyer_moore_horspool_searcher searcher(inner.begin(), inner.end());
+  return std::search(prompt.begin(), prompt.end(), searcher) != prompt.end();
+}
+
+void SnapshotCache::forget(std::span<const int32_t> text) {
+  for (auto entry = snapshots_.begin(); entry != snapshots_.end();) {
+    const auto next = std::next(entry);
+    if (hold_text((*entry)->tokens(), text)) drop(entry);
+    entry = next;
+  }
+}
 
 SnapshotCache::Match SnapshotCache::find(std::span<const int32_t> prompt, int depth,
                                          int64_t most_tokens) const {

@@ -10,6 +10,17 @@
 
 namespace lazyllm::engine {
 
+/// What a prompt could use of a snapshot.
+struct SnapshotWish {
+  std::span<const int32_t> prompt;
+  int depth = 0;            ///< at most
+  int64_t most_tokens = 0;  ///< of the prompt, from its beginning
+};
+
+/// Whether the tokens of a prompt hold those of a text, but for the outermost few, which depend on
+/// what stands beside it. Of a text of a few tokens: never.
+bool hold_text(std::span<const int32_t> prompt, std::span<const int32_t> text);
+
 /// Snapshots of earlier prompts and answers, within a memory budget; the least recently used goes
 /// first. All of one model and one pair of cache types. Used by one thread.
 class SnapshotCache {
@@ -35,6 +46,8 @@ class SnapshotCache {
   const std::list<std::shared_ptr<const lazy::Snapshot>>& snapshots() const { return snapshots_; }
   /// Takes one out, to make room for what covers it.
   void drop(const lazy::Snapshot& snapshot);
+  /// Takes out those that hold_text() of these tokens.
+  void forget(std::span<const int32_t> text);
 
  private:
   using List = std::list<std::shared_ptr<const lazy::Snapshot>>;

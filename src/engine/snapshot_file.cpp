@@ -7,8 +7,12 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/build_id.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "engine/model_implementation.h"
+#include "formats/fingerprint.h"
+#include "lazyllm/version.h"
 
 namespace lazyllm::engine {
 namespace {
@@ -98,6 +102,11 @@ void check_origin(Reader& reader, const SnapshotOrigin& origin) {
 }
 
 }  // namespace
+
+SnapshotOrigin snapshot_origin(const Model& model, lazy::CacheTypes cache_types) {
+  return {formats::fingerprint(*model.implementation().file), version() + "+" + build_id(),
+          model.info().isa, cache_types};
+}
 
 void write_snapshot(const std::filesystem::path& path, const lazy::Snapshot& snapshot,
                     const SnapshotOrigin& origin) {

@@ -7,16 +7,20 @@
 #include <string>
 
 #include "lazy/snapshot.h"
+#include "lazyllm/model.h"
 
 namespace lazyllm::engine {
 
 /// What a snapshot's bits depend on beside its tokens.
 struct SnapshotOrigin {
   uint64_t model = 0;   ///< formats::fingerprint
-  std::string version;  ///< of the program
+  std::string version;  ///< of the program, with its build
   std::string isa;
   lazy::CacheTypes cache_types;
 };
+
+/// Of this program's snapshots of a model.
+SnapshotOrigin snapshot_origin(const Model& model, lazy::CacheTypes cache_types);
 
 /// Writes beside `path` first, then renames: a file is whole or not there.
 /// Errors: Error(io).

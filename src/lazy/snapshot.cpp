@@ -42,6 +42,14 @@ void Snapshot::take(Sequence&& sequence) {
   for (int layer = 0; layer < depth_; ++layer) kv_.push_back(std::move(sequence.kv(layer)));
 }
 
+void Snapshot::share(const Sequence& sequence) {
+  kv_.clear();
+  for (int layer = 0; layer < depth_; ++layer) {
+    kv_.push_back(sequence.kv(layer));
+    kv_.back().truncate(size());
+  }
+}
+
 size_t Snapshot::bytes() const {
   size_t sum = hidden_.bytes() + tokens_.capacity() * sizeof(int32_t);
   for (const KvCache& cache : kv_) sum += cache.bytes();

@@ -38,6 +38,9 @@ class Snapshot {
   /// recorded are left out.
   void take(Sequence&& sequence);
 
+  /// The same while the sequence's step goes on beyond `depth`; they share the memory.
+  void share(const Sequence& sequence);
+
   int depth() const { return depth_; }
   bool has_hidden() const { return depth_ < transformer_.hyperparameters().layers; }
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }

@@ -8,6 +8,7 @@
 #include <cctype>
 
 #include "server/chat_request.h"
+#include "server/documents_endpoints.h"
 #include "server/infill.h"
 #include "server/legacy_functions.h"
 #include "server/openai_writer.h"
@@ -122,7 +123,8 @@ ChatRequest read_chat(const ModelService& service, const Fields& body) {
 }
 
 AnswerJob chat_job(ModelService& service, Exchange& exchange, const Json& json) {
-  const Fields body(json);
+  const std::optional<Json> expanded = with_documents(service, json);
+  const Fields body(expanded ? *expanded : json);
   AnswerJob job;
   job.request = parse_common(service, exchange, body, RequestKind::chat);
   job.request.answer.top_logprobs = parse_chat_logprobs(body);
@@ -152,7 +154,8 @@ Prompt prompt_before(const ModelService& service, const Fields& body, const std:
 }  // namespace
 
 AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) {
-  const Fields body(json);
+  const std::optional<Json> expanded = with_documents(service, json);
+  const Fields body(expanded ? *expanded : json);
   AnswerJob job;
   job.request = parse_common(service, exchange, body, RequestKind::text);
   AnswerRequest& answer_request = job.request.answer;
@@ -178,7 +181,8 @@ AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) 
 }
 
 int64_t count_tokens_of_chat(const ModelService& service, const Json& json) {
-  const Fields body(json);
+  const std::optional<Json> expanded = with_documents(service, json);
+  const Fields body(expanded ? *expanded : json);
   check_model_name(body, service.name, service.strict_model);
   const ChatRequest chat = read_chat(service, body);
   const ChatPrompt prompt = conversation_prompt(*service.model, chat.messages, chat.options);

@@ -13,6 +13,7 @@ struct Endpoint {
   const char* path;  ///< may end in /{name}, see HttpService::route
   void (*answer)(ModelService& service, Exchange& exchange);
   ErrorText error_text = nullptr;  ///< null: OpenAI's form
+  bool takes_forms = false;        ///< a body of type multipart/form-data
 };
 
 /// A JSON value as the response.

@@ -45,7 +45,7 @@ HttpService::Decision HttpService::decide(const HttpRequest& request) const {
     } catch (const RequestError& error) {
       no_route = error;
     }
-    check_head(request);
+    check_head(request, decision.route);
     if (no_route) throw RequestError(*no_route);
     if (!decision.route->open &&
         !std::atomic_load(&keys_)->admits(request.fields.get("Authorization"),
@@ -59,7 +59,7 @@ HttpService::Decision HttpService::decide(const HttpRequest& request) const {
   return decision;
 }
 
-void HttpService::check_head(const HttpRequest& request) const {
+void HttpService::check_head(const HttpRequest& request, const Route* route) const {
   const std::string host = request.fields.get("Host"), origin = request.fields.get("Origin");
   if (!rules_.host_is_allowed(host)) {
     throw RequestError(403, "permission_error", "host_not_allowed",
@@ -72,7 +72,8 @@ void HttpService::check_head(const HttpRequest& request) const {
                        "a page of another origin may not use this server; start it with "
                        "--cors-origin to allow one");
   }
-  if (request.fields.get("Content-Type").starts_with("multipart/")) {
+  const bool takes_forms = route != nullptr && route->takes_forms;
+  if (!takes_forms && request.fields.get("Content-Type").starts_with("multipart/")) {
     throw RequestError(415, "invalid_request_error", "unsupported_media_type",
                        "the body is a form; send JSON with Content-Type: application/json");
   }

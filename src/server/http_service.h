@@ -24,6 +24,7 @@ struct Route {
   bool open = false;               ///< needs no key
   bool quick = false;              ///< never waits, so that it needs no thread of its own
   ErrorText error_text = nullptr;  ///< of the route's protocol; null: OpenAI's
+  bool takes_forms = false;        ///< a body of type multipart/form-data
 };
 
 struct HttpOptions {
@@ -69,7 +70,7 @@ class HttpService {
 
  private:
   using Methods = std::map<std::string, Route>;
-  void check_head(const HttpRequest& request) const;
+  void check_head(const HttpRequest& request, const Route* route) const;
   void find_route(const HttpRequest& request, Decision& decision) const;
   const Methods* find_path(const std::string& path, Decision& decision) const;
   static std::string names_of(const Methods& methods);

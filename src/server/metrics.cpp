@@ -86,6 +86,7 @@ void write_scheduler(std::string& out, const SchedulerMetrics& m) {
   counter("snapshot_tokens_deepened_total", "Their tokens.", m.deepened_tokens);
   gauge("deepening_share", "Share done of the snapshot in work; 0: none is.", m.deepening_share);
   gauge("snapshot_bytes", "Their size.", m.snapshot_bytes);
+  gauge("settled", "1: nothing is left to do, in idle time either.", m.settled ? 1 : 0);
 }
 
 }  // namespace

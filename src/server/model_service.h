@@ -8,6 +8,7 @@
 
 #include "lazyllm/scheduler.h"
 #include "server/cost_model.h"
+#include "server/document_shelf.h"
 #include "server/generation_request.h"
 #include "server/metrics.h"
 #include "server/responses_store.h"
@@ -28,6 +29,7 @@ struct ModelService {
   std::unique_ptr<CostModel> cost;
   Metrics* metrics = nullptr;
   std::unique_ptr<ResponsesStore> responses = std::make_unique<ResponsesStore>();
+  std::unique_ptr<DocumentShelf> documents;  ///< goes before the scheduler that it waits for
 };
 
 }  // namespace lazyllm::server

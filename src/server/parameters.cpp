@@ -30,6 +30,7 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"model", kAll},
     {"messages", kChat},
     {"prompt", kPlain},
+    {"documents", kOpenAi, "[[]]"},
     {"suffix", kText, R"([""])"},
     {"echo", kText, "[false]"},
     {"input_prefix", kInfill},

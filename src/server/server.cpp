@@ -10,6 +10,7 @@
 #include "lazyllm/version.h"
 #include "server/anthropic_protocol.h"
 #include "server/completion_endpoints.h"
+#include "server/documents_endpoints.h"
 #include "server/http_server.h"
 #include "server/model_service.h"
 #include "server/native_endpoints.h"
@@ -26,9 +27,9 @@ using server::Exchange;
 constexpr int kSpareThreads = 64;
 
 /// What the server speaks.
-constexpr std::array kProtocols = {server::openai_endpoints, server::native_endpoints,
+constexpr std::array kProtocols = {server::openai_endpoints,    server::native_endpoints,
                                    server::anthropic_endpoints, server::ollama_endpoints,
-                                   server::responses_endpoints};
+                                   server::responses_endpoints, server::document_endpoints};
 
 /// Begins with "b" as clients of llama-server expect.
 std::string fingerprint(const ModelInfo& info) {
@@ -92,6 +93,7 @@ void Server::Implementation::route(const server::Endpoint& endpoint) {
     endpoint.answer(*held, exchange);
   };
   route.error_text = endpoint.error_text;
+  route.takes_forms = endpoint.takes_forms;
   http->route(endpoint.method, endpoint.path, route);
 }
 
@@ -138,6 +140,7 @@ void Server::serve(std::shared_ptr<const Model> model) {
   scheduler.on_message = [](const std::string& text) {
     server::write_log(server::LogLine("info", "scheduler").add("message", text));
   };
+  service->documents = std::make_unique<server::DocumentShelf>(scheduler.library);
   service->scheduler = std::make_unique<Scheduler>(model, scheduler);
   service->cost = std::make_unique<server::CostModel>(model);
   service->metrics = &self.metrics;

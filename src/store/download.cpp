@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "store/sha256.h"
+#include "base/sha256.h"
 
 namespace lazyllm::store {
 namespace {

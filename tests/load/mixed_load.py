@@ -270,7 +270,7 @@ class Server:
 
     def __init__(self, program: pathlib.Path, model: pathlib.Path, log: pathlib.Path, extra: list[str]):
         self.log = log
-        arguments = [program, "serve", "-m", model, "--port", "0", "--profile", "none", "-t", "2", *extra]
+        arguments = [program, "serve", "-m", model, "--port", "0", "--profile", "none", "--library", "none", "-t", "2", *extra]
         with open(log, "wb") as file:
             self.process = subprocess.Popen(list(map(str, arguments)), stdout=subprocess.DEVNULL, stderr=file)
         for _ in range(1200):

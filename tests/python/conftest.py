@@ -11,6 +11,9 @@ import pytest
 
 from serving import ServeProcess
 
+# What one test leaves behind must not help another.
+os.environ["LAZYLLM_LIBRARY"] = "none"
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("LAZYLLM_BUILD", ROOT / "build" / "release"))
 

@@ -6,6 +6,7 @@ import re
 BELOW = {
     "base": set(),
     "documents": {"base"},
+    "library": {"base"},
     "formats": {"base"},
     "jinja": {"base"},
     "text": {"base", "jinja"},

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-namespace lazyllm::store {
+namespace lazyllm {
 
 /// SHA-256 (FIPS 180-4) of bytes that come in pieces.
 class Sha256 {
@@ -25,4 +25,4 @@ class Sha256 {
   uint64_t bytes_ = 0;
 };
 
-}  // namespace lazyllm::store
+}  // namespace lazyllm

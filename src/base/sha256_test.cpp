@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/sha256.h"
+#include "base/sha256.h"
 
 #include <gtest/gtest.h>
 
-namespace lazyllm::store {
+namespace lazyllm {
 namespace {
 
 std::string sha256(const std::string& text, size_t piece) {
@@ -28,4 +28,4 @@ TEST(Sha256, GivesTheStandardsDigests) {
 }
 
 }  // namespace
-}  // namespace lazyllm::store
+}  // namespace lazyllm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/sha256.h"
+#include "base/sha256.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstring>
 
-namespace lazyllm::store {
+namespace lazyllm {
 namespace {
 
 /// Fractional parts of the cube roots of the first 64 primes.
@@ -84,4 +84,4 @@ std::string Sha256::finish() {
   return text;
 }
 
-}  // namespace lazyllm::store
+}  // namespace lazyllm

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/snapshot_library.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "engine/model_implementation.h"
+
+namespace lazyllm::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Kind = LibraryEntry::Kind;
+
+// Fewer tokens are computed sooner than a file is read and kept in order.
+constexpr int64_t kLeastTokens = 64;
+constexpr auto kNoteUseEvery = std::chrono::minutes(1);
+constexpr auto kQuietAfterFailure = std::chrono::minutes(2);
+
+int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
+  return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
+}
+
+std::string text_of(const SnapshotOrigin& origin) {
+  return fmt::format("{:016x} {} {} k{} v{}", origin.model, origin.version, origin.isa,
+                     static_cast<int>(origin.cache_types.k),
+                     static_cast<int>(origin.cache_types.v));
+}
+
+}  // namespace
+
+SnapshotLibrary::SnapshotLibrary(std::shared_ptr<Library> library, const Model& model,
+                                 lazy::CacheTypes cache_types)
+    : library_(std::move(library)),
+      transformer_(model.implementation().require_transformer()),
+      origin_(snapshot_origin(model, cache_types)),
+      origin_text_(text_of(origin_)),
+      model_name_(model.info().name) {}
+
+std::string SnapshotLibrary::id_of(const lazy::Snapshot& snapshot) const {
+  // Two hashes of 64 bits, so that no two snapshots meet by accident.
+  std::string id;
+  for (const int seed : {0, 1}) {
+    Hash hash;
+    hash.add(seed);
+    hash.add_text(origin_text_);
+    hash.add(snapshot.depth());
+    hash.add(std::as_bytes(snapshot.tokens()));
+    id += fmt::format("{:016x}", hash.value());
+  }
+  return id;
+}
+
+bool SnapshotLibrary::try_to(const std::function<void()>& work) {
+  try {
+    work();
+    return true;
+  } catch (const std::exception& failure) {
+    quiet_until_ = Clock::now() + kQuietAfterFailure;
+    library_->tell(fmt::format("{}; it goes on in memory", failure.what()));
+    return false;
+  }
+}
+
+void SnapshotLibrary::refresh() {
+  const int64_t changes = library_->changes();
+  if (changes == changes_) return;
+  entries_ = library_->entries(Kind::snapshot, origin_text_);
+  changes_ = changes;
+  for (const LibraryEntry& entry : entries_) stored_.insert(entry.id);
+}
+
+void SnapshotLibrary::bring(const PrefillQuestion& question, SnapshotCache& cache) {
+  if (cache.most_bytes() == 0 || Clock::now() < quiet_until_) return;
+  try_to([&] {
+    refresh();
+    for (const SnapshotWish& wish : snapshot_wishes(question)) {
+      if (bring(wish, cache)) return;
+    }
+  });
+}
+
+bool SnapshotLibrary::bring(const SnapshotWish& wish, SnapshotCache& cache) {
+  SnapshotCache::Match held = cache.find(wish.prompt, wish.depth, wish.most_tokens);
+  int64_t most_saved = 0;
+  if (held.snapshot != nullptr) {
+    note_use(id_of(*held.snapshot));
+    most_saved = (held.tokens + kLeastTokens) * held.snapshot->depth();
+  }
+  const LibraryEntry* best = nullptr;
+  for (const LibraryEntry& entry : entries_) {
+    if (entry.depth > wish.depth || entry.bytes > cache.most_bytes()) continue;
+    const int64_t tokens = std::min(common_prefix(wish.prompt, entry.tokens), wish.most_tokens);
+    if (tokens < kLeastTokens || tokens * entry.depth <= most_saved) continue;
+    most_saved = tokens * entry.depth;
+    best = &entry;
+  }
+  if (best != nullptr) {
+    note_use(best->id);
+    read(*best, cache);
+    held = cache.find(wish.prompt, wish.depth, wish.most_tokens);
+  }
+  return held.snapshot != nullptr && held.snapshot->depth() == wish.depth &&
+         held.tokens * 10 >= wish.most_tokens * 9;
+}
+
+void SnapshotLibrary::note_use(const std::string& id) {
+  if (!stored_.contains(id)) return;
+  const Clock::time_point now = Clock::now();
+  const auto last = noted_.find(id);
+  if (last != noted_.end() && now - last->second < kNoteUseEvery) return;
+  noted_[id] = now;
+  library_->note_use(Kind::snapshot, id);
+}
+
+void SnapshotLibrary::read(const LibraryEntry& entry, SnapshotCache& cache) {
+  std::unique_ptr<lazy::Snapshot> snapshot;
+  try {
+    snapshot = read_snapshot(library_->path_of(entry), transformer_, origin_);
+    if (!std::ranges::equal(snapshot->tokens(), entry.tokens) || snapshot->depth() != entry.depth) {
+      fail(ErrorCode::invalid_file, "it holds another snapshot than its entry says");
+    }
+  } catch (const Error& failure) {
+    // Also for one that another process has just removed; then there is nothing to say.
+    stored_.erase(entry.id);
+    changes_ = -1;
+    library_->put_aside(entry, failure.what());
+    return;
+  }
+  cache.store(std::move(snapshot));
+}
+
+bool SnapshotLibrary::wants(const lazy::Snapshot& snapshot, const std::string& id) const {
+  if (snapshot.size() < kLeastTokens || stored_.contains(id)) return false;
+  if (snapshot.bytes() > library_->most_bytes()) return false;
+  // Ten questions about a document need not leave it ten times: what another one at the same depth
+  // holds nearly all of is not written.
+  const int64_t least_new = std::max(kLeastTokens, snapshot.size() / 8);
+  return std::none_of(entries_.begin(), entries_.end(), [&](const LibraryEntry& entry) {
+    return entry.depth == snapshot.depth() &&
+           snapshot.size() - common_prefix(entry.tokens, snapshot.tokens()) < least_new;
+  });
+}
+
+void SnapshotLibrary::forget(std::span<const int32_t> text) {
+  try_to([&] {
+    refresh();
+    for (const LibraryEntry& entry : entries_) {
+      if (hold_text(entry.tokens, text)) library_->remove(Kind::snapshot, entry.id);
+    }
+  });
+}
+
+bool SnapshotLibrary::save_one(const SnapshotCache& cache) {
+  if (Clock::now() < quiet_until_) return false;
+  bool written = false;
+  try_to([&] {
+    refresh();
+    for (const auto& snapshot : cache.snapshots()) {
+      const std::string id = id_of(*snapshot);
+      if (!wants(*snapshot, id)) continue;
+      write(*snapshot, id);
+      written = true;
+      return;
+    }
+  });
+  return written;
+}
+
+void SnapshotLibrary::write(const lazy::Snapshot& snapshot, const std::string& id) {
+  stored_.insert(id);  // also where it fails: it is not tried again
+  LibraryEntry entry;
+  entry.kind = Kind::snapshot;
+  entry.id = id;
+  entry.name = model_name_;
+  entry.origin = origin_text_;
+  entry.tokens.assign(snapshot.tokens().begin(), snapshot.tokens().end());
+  entry.depth = snapshot.depth();
+  library_->put_file(
+      entry, [&](const std::filesystem::path& path) { write_snapshot(path, snapshot, origin_); });
+  remove_covered_by(entry);
+}
+
+/// A conversation leaves a longer snapshot with each turn.
+void SnapshotLibrary::remove_covered_by(const LibraryEntry& entry) {
+  for (const LibraryEntry& old : entries_) {
+    if (old.depth == entry.depth && old.tokens.size() < entry.tokens.size() &&
+        common_prefix(old.tokens, entry.tokens) == std::ssize(old.tokens)) {
+      library_->remove(Kind::snapshot, old.id);
+    }
+  }
+}
+
+void SnapshotLibrary::save(const SnapshotCache& cache) {
+  while (save_one(cache)) {
+  }
+}
+
+}  // namespace lazyllm::engine
