@@ -11,7 +11,7 @@ target_include_directories(lazyllm_options INTERFACE
 target_compile_definitions(lazyllm_options INTERFACE
   LAZYLLM_VERSION="${PROJECT_VERSION}"
   $<$<CONFIG:Debug>:LAZYLLM_DEBUG_CHECKS=1>)
-target_link_libraries(lazyllm_options INTERFACE ${LAZYLLM_UTF8PROC} ${LAZYLLM_SQLITE})
+target_link_libraries(lazyllm_options INTERFACE ${LAZYLLM_UTF8PROC} ${LAZYLLM_PCRE2} ${LAZYLLM_SQLITE})
 if(LAZYLLM_SANITIZE)
   target_compile_options(lazyllm_options INTERFACE
     -fsanitize=${LAZYLLM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -101,7 +101,8 @@ function(lazyllm_public_library)
   add_library(lazyllm::lazyllm ALIAS lazyllm)
   # Installed, it asks for these libraries by name.
   target_link_libraries(lazyllm PUBLIC Threads::Threads
-    $<BUILD_INTERFACE:${LAZYLLM_UTF8PROC}> $<INSTALL_INTERFACE:utf8proc>)
+    $<BUILD_INTERFACE:${LAZYLLM_UTF8PROC}> $<INSTALL_INTERFACE:utf8proc>
+    $<BUILD_INTERFACE:${LAZYLLM_PCRE2}> $<INSTALL_INTERFACE:pcre2-8>)
   if(LAZYLLM_BUILD_LIBRARY)
     target_link_libraries(lazyllm PUBLIC $<BUILD_INTERFACE:${LAZYLLM_SQLITE}> $<INSTALL_INTERFACE:sqlite3>)
   endif()

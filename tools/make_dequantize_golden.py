@@ -21,7 +21,7 @@ BLOCKS = {32: 24, 256: 6}
 HALVES = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0],
     "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
-    "IQ4_NL": [0], "IQ4_XS": [0],
+    "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": [],
 }  # fmt: skip
 
 
@@ -41,6 +41,9 @@ def random_blocks(name: str, values: int, size: int, rng: np.random.Generator) -
         halves = (rng.normal(size=len(blocks)) * 0.05).astype(np.float16)
         halves[0] = np.float16(3e-7)  # a subnormal scale
         blocks[:, offset : offset + 2] = halves.view(np.uint8).reshape(-1, 2)
+    if name == "MXFP4":  # the exponent of a power of two; 255 is no number
+        blocks[:, 0] = np.minimum(blocks[:, 0], 254)
+        blocks[:2, 0] = 0, 254
     return blocks
 
 

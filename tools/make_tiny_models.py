@@ -45,8 +45,12 @@ class TinyModel:
     qk_norm: bool = False
     post_norms: bool = False
     whole_norms: bool = False  # of all heads of q and k together, and none before the branches
+    input_norms: bool = True  # before the branches
+    norm_names: tuple[str, ...] = ()  # of a layer, GGUF's in NORM_NAMES; empty: Llama's, or Gemma's with post_norms
     fused: bool = False  # q, k and v in one matrix, gate and up in another
+    fused_gate_up: bool = False  # only the latter
     experts: str = ""  # where they stand in a layer: "mlp" or "block_sparse_moe"
+    stacked: bool = False  # all experts' matrices as one tensor, gate and up together (granitemoe)
     gguf_extra: dict[str, object] = field(default_factory=dict)
 
     def __getitem__(self, key: str) -> int:
@@ -78,6 +82,12 @@ def config(architecture: str, model_type: str, *, d: int, layers: int, heads: in
 
 LLAMA3_SCALING = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                   "original_max_position_embeddings": 64}
+
+MINISTRAL_ROPE = {"type": "yarn", "rope_type": "yarn", "rope_theta": 1e6, "factor": 8.0, "original_max_position_embeddings": 16,
+                  "max_position_embeddings": 512, "beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 0.5,
+                  "llama_4_scaling_beta": 0.4}
+
+GPT_OSS_ROPE = {"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0, "original_max_position_embeddings": 16, "truncate": False}
 
 MODELS: list[TinyModel] = [
     TinyModel("llama-gqa", "llama", config("LlamaForCausalLM", "llama", d=32, layers=6, heads=4, kv_heads=2, ff=64, vocab=256, tied=False)),
@@ -154,6 +164,49 @@ MODELS: list[TinyModel] = [
                                                         "long_factor": [1.0, 2.0, 4.0, 8.0]}),
               fused=True, gguf_extra={"rope.dimension_count": 8, "rope.scaling.original_context_length": 256,
                                       "rope.scaling.attn_factor": math.sqrt(1 + math.log(8) / math.log(256))}),
+    # Half of each head is rotated, in neighbouring pairs; norms before and after the branches.
+    TinyModel("glm4", "glm4", config("Glm4ForCausalLM", "glm4", d=32, layers=4, heads=4, kv_heads=2, ff=48, vocab=256, tied=False, head_dim=16,
+                                     attention_bias=True, partial_rotary_factor=0.5, pad_token_id=0),
+              attention_bias=True, fused_gate_up=True,
+              norm_names=("input_layernorm", "post_self_attn_layernorm", "post_attention_layernorm", "post_mlp_layernorm"),
+              gguf_extra={"rope.dimension_count": 8}),
+    TinyModel("seed-oss", "seed_oss", config("SeedOssForCausalLM", "seed_oss", d=32, layers=4, heads=4, kv_heads=2, ff=48, vocab=256, tied=False,
+                                             head_dim=12, attention_bias=True, attention_out_bias=False, mlp_bias=False, theta=1e7),
+              attention_bias=True),
+    # Three layers slide and rotate, the fourth does neither; rope scaling as in the 32B file.
+    TinyModel("exaone4", "exaone4", config("Exaone4ForCausalLM", "exaone4", d=32, layers=8, heads=4, kv_heads=2, ff=48, vocab=256, tied=False,
+                                           head_dim=16, sliding_window=8, sliding_window_pattern="LLLG", theta=1e6,
+                                           layer_types=(["sliding_attention"] * 3 + ["full_attention"]) * 2, rope_scaling=LLAMA3_SCALING),
+              qk_norm=True, post_norms=True, input_norms=False,
+              gguf_extra={"attention.sliding_window": 8, "attention.sliding_window_pattern": [1, 1, 1, 0] * 2}),
+    # The prompt is longer than the original context, so that queries grow.
+    TinyModel("ministral3", "mistral3", config("Ministral3ForCausalLM", "ministral3", d=32, layers=4, heads=4, kv_heads=2, ff=48, vocab=256,
+                                               tied=True, theta=1e6, head_dim=16, sliding_window=None, rope_parameters=MINISTRAL_ROPE),
+              gguf_extra={"rope.dimension_count": 16, "rope.scaling.type": "yarn", "rope.scaling.factor": 8.0,
+                          "rope.scaling.original_context_length": 16, "rope.scaling.yarn_beta_fast": 32.0,
+                          "rope.scaling.yarn_beta_slow": 1.0, "rope.scaling.yarn_log_multiplier": 0.5, "attention.temperature_scale": 0.4}),
+    TinyModel("granitemoe", "granitemoe", config("GraniteMoeForCausalLM", "granitemoe", d=32, layers=4, heads=4, kv_heads=2, ff=24, vocab=256,
+                                                 tied=True, attention_bias=False, embedding_multiplier=0.5, attention_multiplier=0.25,
+                                                 residual_multiplier=1.5, logits_scaling=0.5, num_local_experts=6, num_experts_per_tok=2),
+              experts="block_sparse_moe", stacked=True,
+              gguf_extra={"embedding_scale": 0.5, "attention.scale": 0.25, "residual_scale": 1.5, "logit_scale": 0.5,
+                          "expert_count": 6, "expert_used_count": 2}),
+    TinyModel("granitemoeshared", "granitemoe", config("GraniteMoeSharedForCausalLM", "granitemoeshared", d=32, layers=4, heads=4, kv_heads=2,
+                                                       ff=24, vocab=256, tied=True, attention_bias=False, embedding_multiplier=0.5,
+                                                       attention_multiplier=0.25, residual_multiplier=1.5, logits_scaling=0.5,
+                                                       num_local_experts=6, num_experts_per_tok=2, shared_intermediate_size=40),
+              experts="block_sparse_moe", stacked=True,
+              gguf_extra={"embedding_scale": 0.5, "attention.scale": 0.25, "residual_scale": 1.5, "logit_scale": 0.5,
+                          "expert_count": 6, "expert_used_count": 2, "expert_shared_feed_forward_length": 40}),
+    # Sinks, windows in every other layer, experts with biases whose matrices are exact in MXFP4; the prompt leaves YaRN's original context.
+    TinyModel("gpt-oss", "gpt-oss", config("GptOssForCausalLM", "gpt_oss", d=32, layers=4, heads=4, kv_heads=2, ff=64, vocab=256, tied=False,
+                                           theta=1.5e5, head_dim=16, attention_bias=True, num_local_experts=5, num_experts_per_tok=2,
+                                           experts_per_token=2, sliding_window=8, swiglu_limit=7.0, initial_context_length=16,
+                                           layer_types=["sliding_attention", "full_attention"] * 2, rope_scaling=GPT_OSS_ROPE),
+              attention_bias=True, output_bias=True, experts="mlp",
+              gguf_extra={"attention.sliding_window": 8, "expert_count": 5, "expert_used_count": 2, "expert_feed_forward_length": 64,
+                          "rope.scaling.type": "yarn", "rope.scaling.factor": 32.0, "rope.scaling.original_context_length": 16,
+                          "rope.scaling.yarn_beta_fast": 32.0, "rope.scaling.yarn_beta_slow": 1.0}),
     # Two of its layers do not rotate.
     TinyModel("smollm3", "smollm3", config("SmolLM3ForCausalLM", "smollm3", d=32, layers=8, heads=4, kv_heads=2, ff=40, vocab=256, tied=True,
                                            attention_bias=False, mlp_bias=False, use_sliding_window=False, sliding_window=None,
@@ -170,6 +223,49 @@ def uniform(seed: int, shape: tuple[int, ...]) -> np.ndarray:
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
     return ((z >> np.uint64(40)).astype(np.float32) / np.float32(1 << 23) - np.float32(1)).reshape(shape)
+
+
+MXFP4_VALUES = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6], dtype=np.float32)
+
+
+def mxfp4_experts(model: TinyModel, layer: int, part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Codes [experts][rows][columns] and exponents [experts][rows][columns / 32] of gpt-oss; rows of gate and up in turns."""
+    d, ff, count = model["hidden_size"], model["intermediate_size"], model["num_local_experts"]
+    rows, columns = (2 * ff, d) if part == "gate_up_proj" else (d, ff)
+    seed = zlib.crc32(f"{model.name} {layer} {part}".encode())
+    codes = ((uniform(seed, (count, rows, columns)) + 1) * 8).astype(np.uint8)
+    return codes, 123 + ((uniform(seed + 1, (count, rows, columns // 32)) + 1) * 1.5).astype(np.uint8)
+
+
+def mxfp4_floats(codes: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    """What they stand for."""
+    scales = np.repeat(np.exp2(exponents.astype(np.float32) - 127), 32, axis=-1)
+    return MXFP4_VALUES[codes] * scales
+
+
+def mxfp4_neighbours(codes: np.ndarray) -> np.ndarray:
+    """As Hugging Face has them: [..., columns / 32, 16], two neighbours in a byte."""
+    pairs = codes.reshape(*codes.shape[:-1], -1, 16, 2)
+    return pairs[..., 0] | pairs[..., 1] << 4
+
+
+def mxfp4_blocks(codes: np.ndarray, exponents: np.ndarray) -> np.ndarray:
+    """As GGUF has them: 17 bytes a block."""
+    halves = codes.reshape(*codes.shape[:-1], -1, 2, 16)
+    blocks = np.concatenate([exponents[..., None], halves[..., 0, :] | halves[..., 1, :] << 4], axis=-1)
+    return blocks.reshape(*codes.shape[:-1], -1)
+
+
+def with_mxfp4(model: TinyModel, tensors: Tensors) -> Tensors:
+    """The folder's tensors with the experts as blocks and scales."""
+    result: Tensors = {}
+    for name, array in tensors.items():
+        if not name.endswith(("gate_up_proj", "experts.down_proj")):
+            result[name] = array
+            continue
+        codes, exponents = mxfp4_experts(model, int(name.split(".")[2]), name.rsplit(".", 1)[1])
+        result[f"{name}_blocks"], result[f"{name}_scales"] = mxfp4_neighbours(codes), exponents
+    return result
 
 
 def make_weights(model: TinyModel) -> Tensors:
@@ -192,6 +288,24 @@ def make_weights(model: TinyModel) -> Tensors:
 
     def add_experts(at: str) -> None:
         mixtral = model.experts == "block_sparse_moe"
+        if model.arch == "gpt-oss":
+            count, layer = model["num_local_experts"], int(at.split(".")[2])
+            add(f"{at}.router.weight", (count, d), 2.0 / math.sqrt(d))
+            add(f"{at}.router.bias", (count,), 0.3)
+            for part, width in (("gate_up_proj", 2 * ff), ("down_proj", d)):
+                tensors[f"{at}.experts.{part}"] = mxfp4_floats(*mxfp4_experts(model, layer, part)).swapaxes(1, 2)
+                add(f"{at}.experts.{part}_bias", (count, width), 0.3)
+            return
+        if model.stacked:
+            count, shared = model["num_local_experts"], model.config.get("shared_intermediate_size", 0)
+            add(f"{at}.router.layer.weight", (count, d), 2.0 / math.sqrt(d))
+            add(f"{at}.input_linear.weight", (count, 2 * ff, d), 1.5 / math.sqrt(d))
+            add(f"{at}.output_linear.weight", (count, d, ff), 1.5 / math.sqrt(ff))
+            if isinstance(shared, int) and shared > 0:
+                at = at.replace("block_sparse_moe", "shared_mlp")
+                add(f"{at}.input_linear.weight", (2 * shared, d), 1.5 / math.sqrt(d))
+                add(f"{at}.output_linear.weight", (d, shared), 1.5 / math.sqrt(shared))
+            return
         count = model["num_local_experts" if mixtral else "num_experts"]
         add(f"{at}.gate.weight", (count, d), 2.0 / math.sqrt(d))
         for e in range(count):
@@ -209,13 +323,13 @@ def make_weights(model: TinyModel) -> Tensors:
     gain = 0.7 if model.qk_norm else 1.6
     for i in range(model["num_hidden_layers"]):
         at = f"model.layers.{i}."
-        if not model.whole_norms:
-            norm(at + "input_layernorm.weight", d)
-        norm(at + "post_attention_layernorm.weight", d)
-        if model.post_norms:
-            if not model.whole_norms:
-                norm(at + "pre_feedforward_layernorm.weight", d)
-            norm(at + "post_feedforward_layernorm.weight", d)
+        input_norms = model.input_norms and not model.whole_norms
+        names = model.norm_names or tuple(
+            name for name, wanted in (("input_layernorm", input_norms), ("post_attention_layernorm", True),
+                                      ("pre_feedforward_layernorm", model.post_norms and input_norms),
+                                      ("post_feedforward_layernorm", model.post_norms)) if wanted)
+        for name in names:
+            norm(f"{at}{name}.weight", d)
         attention = (("q", q, d, gain), ("k", kv, d, gain), ("v", kv, d, 1.0), ("o", d, q, 1.2))
         if model.fused:
             attention = (("qkv", q + 2 * kv, d, 1.3), ("o", d, q, 1.2))
@@ -223,6 +337,8 @@ def make_weights(model: TinyModel) -> Tensors:
             add(f"{at}self_attn.{part}_proj.weight", (rows, columns), strength / math.sqrt(columns))
             if (model.attention_bias and part != "o") or (model.output_bias and part == "o"):
                 add(f"{at}self_attn.{part}_proj.bias", (rows,), 0.3)
+        if model.arch == "gpt-oss":
+            add(at + "self_attn.sinks", (model["num_attention_heads"],), 1.0, 1.0)
         if model.qk_norm or model.whole_norms:
             norm(at + "self_attn.q_norm.weight", q if model.whole_norms else model.head_dim)
             norm(at + "self_attn.k_norm.weight", kv if model.whole_norms else model.head_dim)
@@ -230,7 +346,7 @@ def make_weights(model: TinyModel) -> Tensors:
             add_experts(at + model.experts)
             continue
         fused = (("gate_up", 2 * ff, d), ("down", d, ff))
-        for part, rows, columns in fused if model.fused else (("gate", ff, d), ("up", ff, d), ("down", d, ff)):
+        for part, rows, columns in fused if model.fused or model.fused_gate_up else (("gate", ff, d), ("up", ff, d), ("down", d, ff)):
             add(f"{at}mlp.{part}_proj.weight", (rows, columns), 1.0 / math.sqrt(columns))
             if model.mlp_bias:
                 add(f"{at}mlp.{part}_proj.bias", (rows,), 0.2)
@@ -246,20 +362,21 @@ def write_safetensors(path: Path, tensors: Tensors) -> None:
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     offset = 0
     for name, array in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
+        header[name] = {"dtype": "U8" if array.dtype == np.uint8 else "F32", "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
         offset += array.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for array in tensors.values():
-            file.write(np.ascontiguousarray(array, dtype="<f4").tobytes())
+            file.write(np.ascontiguousarray(array, dtype=array.dtype if array.dtype == np.uint8 else "<f4").tobytes())
 
 
 def write_folder(folder: Path, model: TinyModel, tensors: Tensors, shards: int = 1) -> None:
     """config.json, generation_config.json and one or several safetensors files (with their index)."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(model.config, indent=2) + "\n")
+    quantized = {"quantization_config": {"quant_method": "mxfp4"}} if any(array.dtype == np.uint8 for array in tensors.values()) else {}
+    (folder / "config.json").write_text(json.dumps({**model.config, **quantized}, indent=2) + "\n")
     (folder / "generation_config.json").write_text(json.dumps({"bos_token_id": 1, "eos_token_id": 2}, indent=2) + "\n")
     if shards == 1:
         write_safetensors(folder / "model.safetensors", tensors)
@@ -282,9 +399,10 @@ GGUF_NAMES = {
     "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "input_layernorm": "attn_norm",
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
     "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up", "mlp.gate": "ffn_gate_inp", "block_sparse_moe.gate": "ffn_gate_inp", "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
+    "block_sparse_moe.router.layer": "ffn_gate_inp", "mlp.router": "ffn_gate_inp",
     "mlp.shared_expert.gate_proj": "ffn_gate_shexp", "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
 }
-NEIGHBOURS = {"llama", "granite", "smollm3"}  # rotate neighbours in GGUF files
+NEIGHBOURS = {"llama", "granite", "granitemoe", "mistral3", "smollm3"}  # rotate neighbours in GGUF files
 EXPERT_NAMES = {"w1": "ffn_gate_exps", "w3": "ffn_up_exps", "w2": "ffn_down_exps",
                 "gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
 
@@ -296,7 +414,13 @@ def gguf_name(model: TinyModel, name: str) -> str:
         return top[name]
     norms = ({"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm"}
              if model.post_norms else {"post_attention_layernorm": "ffn_norm"})
+    if model.arch == "glm4":
+        norms = {"post_self_attn_layernorm": "post_attention_norm", "post_attention_layernorm": "ffn_norm", "post_mlp_layernorm": "post_ffw_norm"}
+    if model.arch in ("seed_oss", "gpt-oss"):
+        norms = {"post_attention_layernorm": "post_attention_norm"}
     _, _, layer, rest = name.split(".", 3)
+    if rest == "self_attn.sinks":
+        return f"blk.{layer}.attn_sinks.weight"
     stem, kind = rest.rsplit(".", 1)
     return f"blk.{layer}.{({**GGUF_NAMES, **norms})[stem]}.{kind}"
 
@@ -304,6 +428,13 @@ def gguf_name(model: TinyModel, name: str) -> str:
 def permute(rows: np.ndarray, heads: int) -> np.ndarray:
     """From rotation of halves (i, i + n/2) to rotation of neighbours (2i, 2i + 1), per head."""
     return rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def rope_theta(model: TinyModel) -> float:
+    """Where the configuration has it."""
+    parameters = model.config.get("rope_parameters", {})
+    assert isinstance(parameters, dict)
+    return float(parameters.get("rope_theta", model.config.get("rope_theta")))  # type: ignore[arg-type]
 
 
 def llama3_factors(model: TinyModel) -> np.ndarray:
@@ -325,14 +456,39 @@ def llama3_factors(model: TinyModel) -> np.ndarray:
     return np.array(factors, dtype=np.float32)
 
 
-def gguf_tensors(model: TinyModel, tensors: Tensors) -> Tensors:
+def gpt_oss_experts(model: TinyModel, name: str, array: np.ndarray, mxfp4: bool) -> Tensors:
+    """Gate and up of one tensor of the folder come apart, and the matrices lie row by row."""
+    layer, part = name.split(".")[2], name.rsplit(".", 1)[1]
+    bias = part.endswith("_bias")
+    if not bias:
+        codes, exponents = mxfp4_experts(model, int(layer), part)
+        array = mxfp4_blocks(codes, exponents) if mxfp4 else array.swapaxes(1, 2)
+    end = "exps.bias" if bias else "exps.weight"
+    if part.startswith("down"):
+        return {f"blk.{layer}.ffn_down_{end}": array}
+    return {f"blk.{layer}.ffn_gate_{end}": array[:, ::2], f"blk.{layer}.ffn_up_{end}": array[:, 1::2]}
+
+
+def gguf_tensors(model: TinyModel, tensors: Tensors, mxfp4: bool = False) -> Tensors:
     """The tensors as the GGUF file holds them."""
     result: Tensors = {}
     stacks: dict[str, list[np.ndarray]] = {}
     for name, array in tensors.items():
+        if model.arch == "gpt-oss" and ".experts." in name:
+            result |= gpt_oss_experts(model, name, array, mxfp4)
+            continue
         if ".experts." in name:  # one tensor for all, in the order of their numbers
             part = EXPERT_NAMES[name.split(".")[-2]]
             stacks.setdefault(f"blk.{name.split('.')[2]}.{part}.weight", []).append(array)
+            continue
+        if name.endswith("_linear.weight"):  # gate and up come apart
+            at, shared = f"blk.{name.split('.')[2]}", "shared_mlp" in name
+            end = "shexp.weight" if shared else "exps.weight"
+            if "output_linear" in name:
+                result[f"{at}.ffn_down_{end}"] = array
+            else:
+                for part, half in zip(("gate", "up"), np.split(array, 2, axis=-2)):
+                    result[f"{at}.ffn_{part}_{end}"] = half
             continue
         if "shared_expert_gate" in name:
             array = array[0]
@@ -362,7 +518,7 @@ def gguf_metadata(model: TinyModel) -> dict[str, object]:
         f"{a}.feed_forward_length": model["intermediate_size"], f"{a}.attention.head_count": model["num_attention_heads"],
         f"{a}.attention.head_count_kv": model["num_key_value_heads"],
         f"{a}.attention.layer_norm_rms_epsilon": float(model.config["rms_norm_eps"]),  # type: ignore[arg-type]
-        f"{a}.rope.freq_base": float(model.config["rope_theta"]),  # type: ignore[arg-type]
+        f"{a}.rope.freq_base": rope_theta(model),
     }
     if "head_dim" in model.config:
         meta[f"{a}.attention.key_length"] = meta[f"{a}.attention.value_length"] = model.head_dim
@@ -393,19 +549,22 @@ def gguf_string(text: str) -> bytes:
 
 
 def write_gguf(path: Path, metadata: dict[str, object], tensors: Tensors, alignment: int = 32) -> None:
-    """A GGUF v3 file of F32 tensors."""
+    """A GGUF v3 file of F32 tensors, and of MXFP4 where the arrays are bytes."""
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
     for key, value in metadata.items():
         head += gguf_string(key) + gguf_value(value)
     offset = 0
     for name, array in tensors.items():
-        head += gguf_string(name) + struct.pack("<I", array.ndim) + struct.pack(f"<{array.ndim}Q", *reversed(array.shape))
-        head += struct.pack("<IQ", 0, offset)
+        shape, kind = array.shape, 0
+        if array.dtype == np.uint8:
+            shape, kind = (*shape[:-1], shape[-1] // 17 * 32), 39  # blocks of MXFP4
+        head += gguf_string(name) + struct.pack("<I", array.ndim) + struct.pack(f"<{array.ndim}Q", *reversed(shape))
+        head += struct.pack("<IQ", kind, offset)
         offset += array.nbytes + -array.nbytes % alignment
     with path.open("wb") as file:
         file.write(head + b"\0" * (-len(head) % alignment))
         for array in tensors.values():
-            data = np.ascontiguousarray(array, dtype="<f4").tobytes()
+            data = np.ascontiguousarray(array, dtype=array.dtype if array.dtype == np.uint8 else "<f4").tobytes()
             file.write(data + b"\0" * (-len(data) % alignment))
 
 
@@ -428,6 +587,9 @@ def write_all(folder: Path, only: list[str] | None = None) -> None:
         converted = gguf_tensors(model, tensors)
         write_folder(folder / model.name, model, tensors)
         write_gguf(folder / f"{model.name}.gguf", gguf_metadata(model), converted)
+        if model.arch == "gpt-oss":
+            write_folder(folder / f"{model.name}-mxfp4", model, with_mxfp4(model, tensors))
+            write_gguf(folder / f"{model.name}-mxfp4.gguf", gguf_metadata(model), gguf_tensors(model, tensors, mxfp4=True))
         if model is MODELS[0]:
             write_folder(folder / f"{model.name}-sharded", model, tensors, shards=3)
             write_split_gguf(folder, model, converted, parts=3)

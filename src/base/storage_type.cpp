@@ -22,6 +22,7 @@ constexpr std::array<StorageTypeTraits, kStorageTypeCount> kTraits = {{
     {"Q6_K", 14, 256, 210},
     {"IQ4_NL", 20, 32, 18},
     {"IQ4_XS", 23, 256, 136},
+    {"MXFP4", 39, 32, 17},
 }};
 
 struct ForeignType {
@@ -30,7 +31,7 @@ struct ForeignType {
 };
 
 // Types that exist in GGUF files but that lazyllm does not read; named in errors.
-constexpr std::array<ForeignType, 26> kForeignTypes = {{
+constexpr std::array<ForeignType, 25> kForeignTypes = {{
     {4, "Q4_2 (removed)"},
     {5, "Q4_3 (removed)"},
     {9, "Q8_1"},
@@ -55,7 +56,6 @@ constexpr std::array<ForeignType, 26> kForeignTypes = {{
     {36, "IQ4_NL_4_4 (removed)"},
     {37, "IQ4_NL_4_8 (removed)"},
     {38, "IQ4_NL_8_8 (removed)"},
-    {39, "MXFP4"},
     {40, "NVFP4"},
 }};
 

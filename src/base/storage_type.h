@@ -26,8 +26,9 @@ enum class StorageType : uint8_t {
   q6_k,
   iq4_nl,
   iq4_xs,
+  mxfp4,
 };
-inline constexpr int kStorageTypeCount = 15;
+inline constexpr int kStorageTypeCount = 16;
 
 struct StorageTypeTraits {
   std::string_view name;  ///< "Q4_K": GGUF's spelling

@@ -23,19 +23,21 @@ class Counter {
   void add_experts(const std::string& p, const model::ExpertParameters& experts, double rows) {
     add(p + "ffn_gate_inp.weight", rows);
     const double of_each = rows * experts.used / experts.count;
-    for (const char* name : {"ffn_gate", "ffn_up", "ffn_down"}) {
-      if (file_.find_tensor(p + name + "_exps.weight") != nullptr) {
-        add(p + name + "_exps.weight", of_each);
-      } else {
-        for (int e = 0; e < experts.count; ++e) {
-          add(fmt::format("{}{}.{}.weight", p, name, e), of_each);
-        }
+    // Gate and up may be one.
+    for (const char* name : {"ffn_gate_up", "ffn_gate", "ffn_up", "ffn_down"}) {
+      add_if_there(p + name + "_exps.weight", of_each);
+      add_if_there(p + name + "_shexp.weight", rows);
+      for (int e = 0; e < experts.count; ++e) {
+        add_if_there(fmt::format("{}{}.{}.weight", p, name, e), of_each);
       }
-      if (experts.shared_size > 0) add(p + name + "_shexp.weight", rows);
     }
   }
 
  private:
+  void add_if_there(const std::string& matrix, double rows) {
+    if (file_.find_tensor(matrix) != nullptr) add(matrix, rows);
+  }
+
   const formats::ModelFile& file_;
   PrefillWork& work_;
 };
@@ -74,7 +76,7 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
     const std::string p = fmt::format("blk.{}.", layer);
     const auto keys = static_cast<double>(tokens + looked_at);
     linear.add(p + "attn_output.weight", full);
-    if (h->fused) {  // q, k and v in one, gate and up in ffn_up
+    if (h->fused_qkv) {
       const double kv_share = 2.0 * h->kv_size() / (h->q_size() + 2.0 * h->kv_size());
       linear.add(p + "attn_qkv.weight", keys * kv_share + full * (1.0 - kv_share));
     } else {
@@ -85,7 +87,7 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
     if (h->layer[static_cast<size_t>(layer)].experts) {
       linear.add_experts(p, h->experts, full);
     } else {
-      if (!h->fused) linear.add(p + "ffn_gate.weight", full);
+      if (!h->fused_gate_up) linear.add(p + "ffn_gate.weight", full);
       linear.add(p + "ffn_up.weight", full);
       linear.add(p + "ffn_down.weight", full);
     }

@@ -12,6 +12,7 @@ uint64_t fingerprint(const ModelFile& file) {
     hash.add(tensor.type);
     hash.add(std::as_bytes(std::span(tensor.shape)));
     hash.add(tensor.data);
+    for (const std::span<const std::byte> source : tensor.rows.sources) hash.add(source);
   }
   return hash.value();
 }

@@ -103,6 +103,11 @@ uint64_t padded(uint64_t size, uint64_t alignment) {
   return (size + alignment - 1) / alignment * alignment;
 }
 
+uint64_t bytes_of(const TensorView& tensor) {
+  const int64_t columns = tensor.shape.back();
+  return static_cast<uint64_t>(tensor.elements() / columns * row_bytes(tensor.type, columns));
+}
+
 void check_tensor(const TensorView& tensor) {
   const auto bad = [&](std::string_view reason) {
     fail(ErrorCode::invalid_input, "cannot write tensor {}: {}", quote(tensor.name), reason);
@@ -123,7 +128,7 @@ void check_tensor(const TensorView& tensor) {
     bad("its rows are no multiple of the type's block");
   }
   const int64_t bytes = rows * row_bytes(tensor.type, tensor.shape.back());
-  if (static_cast<uint64_t>(bytes) != tensor.data.size()) {
+  if (!tensor.rows && static_cast<uint64_t>(bytes) != tensor.data.size()) {
     bad(fmt::format("shape and type make {} bytes, but {} were given", bytes, tensor.data.size()));
   }
 }
@@ -146,12 +151,20 @@ void GgufWriter::set(const std::string& key, MetadataValue value) {
 
 void GgufWriter::add_tensor(const std::string& name, StorageType type, std::vector<int64_t> shape,
                             std::span<const std::byte> data) {
-  for (const TensorView& tensor : tensors_) {
-    if (tensor.name == name) {
-      fail(ErrorCode::invalid_input, "cannot write tensor {} twice", quote(name));
+  add({name, type, std::move(shape), data, {}});
+}
+
+void GgufWriter::add_tensor(const std::string& name, StorageType type, std::vector<int64_t> shape,
+                            RowMaker rows) {
+  add({name, type, std::move(shape), {}, std::move(rows)});
+}
+
+void GgufWriter::add(TensorView tensor) {
+  for (const TensorView& other : tensors_) {
+    if (tensor.name == other.name) {
+      fail(ErrorCode::invalid_input, "cannot write tensor {} twice", quote(tensor.name));
     }
   }
-  TensorView tensor{name, type, std::move(shape), data};
   check_tensor(tensor);
   tensors_.push_back(std::move(tensor));
 }
@@ -188,39 +201,73 @@ std::string GgufWriter::header() const {
     }
     put(out, traits(tensor.type).gguf_id);
     put(out, offset);
-    offset += padded(tensor.data.size(), alignment_);
+    offset += padded(bytes_of(tensor), alignment_);
   }
   out.resize(padded(out.size(), alignment_), '\0');
   return out;
 }
 
-void GgufWriter::write_to(std::ostream& stream) const {
+void GgufWriter::write_to(std::ostream& stream, const std::function<void(double)>& progress) const {
+  constexpr uint64_t kSlice = uint64_t{8} << 20;  // bytes made at a time
+  uint64_t all = 0, done = 0;
+  for (const TensorView& tensor : tensors_) all += bytes_of(tensor);
+  const auto put_bytes = [&](std::span<const std::byte> bytes) {
+    stream.write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
+    done += bytes.size();
+    if (progress) progress(static_cast<double>(done) / static_cast<double>(all));
+  };
   stream << header();
   for (const TensorView& tensor : tensors_) {
-    const auto size = tensor.data.size();
-    stream.write(reinterpret_cast<const char*>(tensor.data.data()),
-                 static_cast<std::streamsize>(size));
+    const uint64_t size = bytes_of(tensor);
+    if (!tensor.rows) {
+      put_bytes(tensor.data);
+    } else {
+      const auto row = static_cast<uint64_t>(row_bytes(tensor.type, tensor.shape.back()));
+      const auto most = static_cast<int64_t>(std::max<uint64_t>(1, kSlice / row));
+      const auto rows = static_cast<int64_t>(size / row);
+      std::vector<std::byte> made;
+      for (int64_t first = 0; first < rows && stream; first += most) {
+        const int64_t count = std::min(most, rows - first);
+        made.resize(static_cast<size_t>(count) * row);
+        tensor.rows.make(first, count, made.data());
+        put_bytes(made);
+      }
+    }
     stream << std::string(padded(size, alignment_) - size, '\0');
   }
 }
 
 std::vector<std::byte> GgufWriter::bytes() const {
   std::ostringstream stream;
-  write_to(stream);
+  write_to(stream, {});
   const std::string text = std::move(stream).str();
   const auto view = std::as_bytes(std::span<const char>(text));
   return {view.begin(), view.end()};
 }
 
-void GgufWriter::write(const std::filesystem::path& path) const {
-  errno = 0;
-  std::ofstream stream(path, std::ios::binary);
-  write_to(stream);
-  stream.close();
-  if (!stream) {
+void GgufWriter::write(const std::filesystem::path& path,
+                       const std::function<void(double)>& progress) const {
+  std::filesystem::path part = path;
+  part += ".part";
+  std::error_code error;
+  const auto refuse = [&](const char* reason) {
+    std::filesystem::remove(part, error);
     fail(ErrorCode::io, "cannot write {}: {}; check the path and the free space", path.string(),
-         std::strerror(errno != 0 ? errno : EIO));
+         reason);
+  };
+  errno = 0;
+  std::ofstream stream(part, std::ios::binary);
+  try {
+    write_to(stream, progress);
+  } catch (...) {
+    stream.close();
+    std::filesystem::remove(part, error);
+    throw;
   }
+  stream.close();
+  if (!stream) refuse(std::strerror(errno != 0 ? errno : EIO));
+  std::filesystem::rename(part, path, error);
+  if (error) refuse(error.message().c_str());
 }
 
 }  // namespace lazyllm::formats

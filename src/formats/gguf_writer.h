@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <ostream>
 #include <span>
 #include <string>
@@ -36,13 +37,20 @@ class GgufWriter {
   void add_tensor(const std::string& name, std::vector<int64_t> shape,
                   std::span<const float> values);
 
+  /// Values that are made while the file is written, some rows at a time.
+  void add_tensor(const std::string& name, StorageType type, std::vector<int64_t> shape,
+                  RowMaker rows);
+
   std::vector<std::byte> bytes() const;
-  /// Errors: Error(io).
-  void write(const std::filesystem::path& path) const;
+  /// The file appears whole or not at all. `progress`: 0 .. 1.
+  /// Errors: Error(io), and what the makers of rows throw.
+  void write(const std::filesystem::path& path,
+             const std::function<void(double)>& progress = {}) const;
 
  private:
   std::string header() const;
-  void write_to(std::ostream& stream) const;
+  void add(TensorView tensor);
+  void write_to(std::ostream& stream, const std::function<void(double)>& progress) const;
 
   uint32_t alignment_;
   Metadata metadata_;

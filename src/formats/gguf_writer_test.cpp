@@ -40,6 +40,37 @@ TEST(GgufWriter, WhatItWritesIsReadBack) {
   EXPECT_EQ(std::memcmp(contents.tensors[2].data.data(), kValues.data(), sizeof(kValues)), 0);
 }
 
+TEST(GgufWriter, MakesRowsWhileItWrites) {
+  const TemporaryFolder folder;
+  GgufWriter writer;
+  std::vector<int64_t> asked;
+  RowMaker rows;
+  rows.make = [&](int64_t first, int64_t count, std::byte* out) {
+    asked.push_back(count);
+    for (int64_t r = first; r < first + count; ++r, out += 8) {
+      const float values[] = {static_cast<float>(r), -1.0f};
+      std::memcpy(out, values, sizeof values);
+    }
+  };
+  writer.add_tensor("made", StorageType::f32, {3, 2}, rows);
+  writer.add_tensor("after", {6}, kValues);
+  double share = 0.0;
+  writer.write(folder.path() / "m.gguf", [&](double done) { share = done; });
+  EXPECT_EQ(share, 1.0);
+  EXPECT_EQ(asked, std::vector<int64_t>{3});
+  const auto file = open_model_file(folder.path() / "m.gguf");
+  const float expected[] = {0, -1, 1, -1, 2, -1};
+  EXPECT_EQ(std::memcmp(file->tensor("made").data.data(), expected, sizeof expected), 0);
+  EXPECT_EQ(std::memcmp(file->tensor("after").data.data(), kValues.data(), sizeof(kValues)), 0);
+
+  RowMaker failing;
+  failing.make = [](int64_t, int64_t, std::byte*) { throw Error(ErrorCode::invalid_file, "no"); };
+  writer.add_tensor("bad", StorageType::f32, {1, 2}, failing);
+  EXPECT_THROW(writer.write(folder.path() / "n.gguf"), Error);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "n.gguf"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "n.gguf.part"));
+}
+
 TEST(GgufWriter, KeepsTheAlignment) {
   GgufWriter writer(256);
   writer.add_tensor("a", {6}, kValues);

@@ -30,20 +30,28 @@ const ModelType& find_model_type(const JsonObject& config) {
          "{}: there is no \"model_type\"; is this the config.json of a language model?",
          config.where());
   }
-  std::string supported;
   for (const ModelType& type : model_types()) {
     if (type.name == *name) return type;
-    supported += std::string(type.name) + ", ";
   }
-  fail(ErrorCode::unsupported, "{}: model_type {} is not supported; {}gemma3 are", config.where(),
-       quote(*name), supported);
+  fail(ErrorCode::unsupported, "{}: model_type {} is not supported; {} are", config.where(),
+       quote(*name), supported_model_types());
+}
+
+const Wrapper* find_wrapper(const JsonObject& outer) {
+  const auto name = outer.text("model_type");
+  for (const Wrapper& wrapper : wrappers()) {
+    if (wrapper.name == name) return &wrapper;
+  }
+  return nullptr;
 }
 
 /// Fills one TranslatedConfig from the language model's part of config.json.
 class Translator {
  public:
-  Translator(const JsonObject& config, const JsonObject& outer)
+  Translator(const JsonObject& config, const JsonObject& outer, const Wrapper* wrapper)
       : config_(config), outer_(outer), type_(find_model_type(config)) {
+    if (wrapper != nullptr) wrapper_tied_ = wrapper->tied;
+    result_.wrapped = wrapper != nullptr;
     result_.architecture = type_.architecture;
   }
 
@@ -135,20 +143,41 @@ class Translator {
 
   std::vector<int64_t> ruled_layers() {
     std::vector<int64_t> slides;
-    const auto pattern_name = config_.has("sliding_window_pattern") ? "sliding_window_pattern"
-                                                                    : "_sliding_window_pattern";
-    const int64_t pattern = config_.integer(pattern_name, 1, kMostLayers).value_or(6);
+    const int64_t pattern = type_.slides == SlidingRule::pattern ? window_pattern() : 0;
     const int64_t bound = config_.integer("max_window_layers", 0, kMostLayers).value_or(28);
     for (int64_t layer = 0; layer < result_.block_count; ++layer) {
       const bool even = layer % 2 == 0;
       const bool rotated = rotated_.empty() || rotated_[static_cast<size_t>(layer)] != 0;
-      const bool rules[] = {
-          false, true,    (layer + 1) % pattern != 0, layer >= bound, even && layer < bound,
-          even,  !rotated};
+      const bool rules[] = {false,
+                            true,
+                            pattern > 0 && (layer + 1) % pattern != 0,
+                            layer >= bound,
+                            even && layer < bound,
+                            even,
+                            !rotated};
       slides.push_back(rules[static_cast<size_t>(type_.slides)]);
     }
     if (type_.slides == SlidingRule::pattern) key("attention.sliding_window_pattern") = pattern;
     return slides;
+  }
+
+  /// Every how many layers one does not slide.
+  int64_t window_pattern() const {
+    const auto name = config_.has("sliding_window_pattern") ? "sliding_window_pattern"
+                                                            : "_sliding_window_pattern";
+    const int64_t fallback = type_.name == "exaone4" ? 4 : 6;
+    const auto found = config_.raw().find(name);
+    if (found == config_.raw().end() || !found->is_string()) {
+      return config_.integer(name, 1, kMostLayers).value_or(fallback);
+    }
+    const std::string letters = *config_.text(name);  // EXAONE: "LLLG"
+    const size_t global = letters.find('G');
+    if (global == std::string::npos || global + 1 != letters.size() ||
+        letters.find_first_not_of('L') != global) {
+      fail(ErrorCode::unsupported, "{}: {} is {}; a number or letters like \"LLLG\" are read",
+           config_.where(), config_.name(name), quote(letters));
+    }
+    return static_cast<int64_t>(letters.size());
   }
 
   /// smollm3: in which layers positions are rotated.
@@ -169,12 +198,25 @@ class Translator {
   /// Which layers have a mixture of experts, and of what size.
   void translate_experts() {
     if (type_.experts == ExpertKeys::none) return;
-    const bool mixtral = type_.experts == ExpertKeys::mixtral;
+    const bool granite = type_.experts == ExpertKeys::granite;
+    const bool mixtral = granite || type_.experts == ExpertKeys::mixtral;
     const int64_t count = size(mixtral ? "num_local_experts" : "num_experts", kMostExperts, 0);
     key("expert_count") = count;
-    key("expert_used_count") = size("num_experts_per_tok", count, 0);
+    key("expert_used_count") = size("num_experts_per_tok", count,
+                                    type_.name == "gpt_oss" ? std::min<int64_t>(4, count) : 0);
+    const double limit = config_.real("swiglu_limit").value_or(7.0);
+    const double alpha = config_.real("swiglu_alpha").value_or(1.702);
+    if (type_.name == "gpt_oss" && (limit != 7.0 || alpha != 1.702)) {
+      fail(ErrorCode::unsupported,
+           "{}: swiglu_limit is {} and swiglu_alpha {}; lazyllm implements 7 and 1.702",
+           config_.where(), limit, alpha);
+    }
     if (mixtral) {
       key("expert_feed_forward_length") = size("intermediate_size", kWidest, 0);
+      const auto shared = config_.integer("shared_intermediate_size", 0, kWidest);
+      if (type_.name == "granitemoeshared" && shared.value_or(0) > 0) {
+        key("expert_shared_feed_forward_length") = *shared;
+      }
       return;
     }
     key("expert_feed_forward_length") = size("moe_intermediate_size", kWidest, 0);
@@ -227,7 +269,7 @@ class Translator {
     if (type_.is_gemma()) {
       key("attention.scale") = 1.0 / std::sqrt(positive("query_pre_attn_scalar", 256));
     }
-    if (type_.name == "granite") {
+    if (type_.name.starts_with("granite")) {
       key("attention.scale") = positive("attention_multiplier", 1);
       key("embedding_scale") = positive("embedding_multiplier", 1);
       key("residual_scale") = positive("residual_multiplier", 1);
@@ -235,7 +277,8 @@ class Translator {
     }
     result_.tied_embeddings =
         config_.boolean("tie_word_embeddings")
-            .value_or(outer_.boolean("tie_word_embeddings").value_or(type_.tied));
+            .value_or(
+                outer_.boolean("tie_word_embeddings").value_or(wrapper_tied_.value_or(type_.tied)));
     const char* const bias = type_.experts == ExpertKeys::qwen2 ? "qkv_bias" : "attention_bias";
     result_.attention_bias =
         type_.name == "qwen2" || config_.boolean(bias).value_or(type_.attention_bias);
@@ -247,10 +290,18 @@ class Translator {
   const JsonObject& config_;
   const JsonObject& outer_;
   const ModelType& type_;
+  std::optional<bool> wrapper_tied_;
   int64_t head_dimension_ = 0;
   std::vector<int64_t> rotated_;  ///< per layer; empty: all are
   TranslatedConfig result_;
 };
+
+/// The one form of quantised weights that is read.
+bool is_mxfp4_of_gpt_oss(const JsonObject& config) {
+  const auto quantization = config.object("quantization_config");
+  return config.text("model_type") == "gpt_oss" && quantization &&
+         quantization->text("quant_method") == "mxfp4";
+}
 
 /// The first of the objects that has the key decides; a list is kept whole.
 std::vector<int64_t> special_tokens(const std::vector<JsonObject>& objects, std::string_view key) {
@@ -305,22 +356,28 @@ TranslatedConfig translate_config(const ConfigTexts& texts, const std::string& f
   const std::string where = folder + "/config.json";
   const auto json = parse_json_object(texts.config, where);
   const JsonObject outer(json, where);
-  if (outer.has("quantization_config")) {
+  if (outer.has("quantization_config") && !is_mxfp4_of_gpt_oss(outer)) {
     fail(ErrorCode::unsupported,
          "{}: the weights are quantised (quantization_config); take the original folder with "
          "F32, F16 or BF16 weights, or a GGUF file",
          where);
   }
   // Multimodal models keep the language model's settings inside.
-  const bool multimodal = outer.text("model_type") == "gemma3";
-  if (multimodal && !outer.has("text_config")) {
-    fail(ErrorCode::invalid_file, "{}: a gemma3 model without \"text_config\"", where);
+  const Wrapper* wrapper = find_wrapper(outer);
+  if (wrapper != nullptr && !outer.has("text_config")) {
+    fail(ErrorCode::invalid_file, "{}: a {} model without \"text_config\"", where, wrapper->name);
   }
-  const JsonObject inner = multimodal ? *outer.object("text_config") : outer;
-  TranslatedConfig result = Translator(inner, outer).translate();
+  nlohmann::json text_config = wrapper != nullptr ? json["text_config"] : nlohmann::json();
+  if (wrapper != nullptr && text_config.is_object() && !text_config.contains("model_type")) {
+    text_config["model_type"] = wrapper->inner;
+  }
+  if (wrapper != nullptr) static_cast<void>(outer.object("text_config"));  // an object, or an error
+  const JsonObject inner =
+      wrapper != nullptr ? JsonObject(text_config, where, "text_config.") : outer;
+  TranslatedConfig result = Translator(inner, outer, wrapper).translate();
   const std::string model_type = *inner.text("model_type");
   result.unknown_keys = check_config_keys(inner, model_type);
-  if (multimodal) {
+  if (wrapper != nullptr) {
     for (std::string& name : check_config_keys(outer, model_type)) {
       result.unknown_keys.push_back(std::move(name));
     }

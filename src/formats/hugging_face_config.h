@@ -24,6 +24,7 @@ struct TranslatedConfig {
   bool tied_embeddings = false;  ///< there is no output matrix of its own
   bool attention_bias = false;   ///< q, k and v have biases
   bool mlp_bias = false;         ///< gate, up and down have biases
+  bool wrapped = false;          ///< the language model is a part of a multimodal one
   Metadata metadata;
   std::vector<std::string> unknown_keys;  ///< of config.json, quoted
 };

@@ -122,8 +122,11 @@ TEST(HuggingFaceConfig, YarnInDeepSeeksSpelling) {
   const double logarithm = std::log(4.0);
   EXPECT_NEAR(std::get<double>(value(config, "llama.rope.scaling.attention_factor")),
               (0.2 * logarithm + 1) / (0.1 * logarithm + 1), 1e-12);
-  expect_refused(with(llama(), R"({"rope_scaling":{"type":"yarn","factor":4,"truncate":false}})"),
-                 {"rope_scaling.truncate"}, ErrorCode::unsupported);
+  EXPECT_EQ(value(config, "llama.rope.scaling.yarn_truncate"), MetadataValue(true));
+  EXPECT_EQ(value(translate(with(llama(), R"({"rope_scaling":{"type":"yarn","factor":4,
+                                             "truncate":false}})")),
+                  "llama.rope.scaling.yarn_truncate"),
+            MetadataValue(false));
 }
 
 TEST(HuggingFaceConfig, LongropeTakesItsShortFactors) {

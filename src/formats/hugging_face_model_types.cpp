@@ -27,11 +27,35 @@ std::span<const ModelType> model_types() {
       {"olmo2", "olmo2", 0, 0, 0, 0, kAsHeads, kAsHeads, 2048, 0, 0, 1e4, 1e-5, false, false},
       {"smollm3", "smollm3", 0, 0, 0, 0, 4, kAsHeads, 32768, 0, 0, 2e6, 1e-6, true, false,
        S::unrotated},
+      {"granitemoe", "granitemoe", 0, 0, 0, 0, kAsHeads, kAsHeads, 2048, 0, 0, 1e4, 1e-6, false,
+       false, S::none, E::granite},
+      {"granitemoeshared", "granitemoe", 0, 0, 0, 0, kAsHeads, kAsHeads, 2048, 0, 0, 1e4, 1e-6,
+       false, false, S::none, E::granite},
+      {"glm4", "glm4", 0, 0, 0, 0, 2, 128, 131072, 0, 0, 1e4, 1.5625e-7, false, true},
+      {"exaone4", "exaone4", 0, 0, 0, 0, 32, kAsHeads, 2048, 0, 4096, 1e4, 1e-5, false, false,
+       S::pattern},
+      {"seed_oss", "seed_oss", 0, 0, 0, 0, 8, 128, 524288, 0, 0, 1e4, 1e-6, false, true},
+      {"ministral3", "mistral3", 0, 0, 0, 0, 8, 128, 262144, 0, 0, 1e4, 1e-5, false, false, S::all},
+      {"gpt_oss", "gpt-oss", 0, 0, 0, 0, 8, 64, 131072, 0, 128, 1.5e5, 1e-5, false, true, S::even,
+       E::mixtral},
       {"gemma2", "gemma2", 0, 0, 0, 0, 4, 256, 8192, 0, 4096, 1e4, 1e-6, true, false, S::even},
       {"gemma3_text", "gemma3", 2304, 9216, 26, 8, 4, 256, 131072, 262208, 4096, 1e6, 1e-6, true,
        false, S::pattern},
   };
   return kTypes;
+}
+
+std::span<const Wrapper> wrappers() {
+  static constexpr Wrapper kWrappers[] = {{"gemma3", "gemma3_text", true},
+                                          {"mistral3", "mistral", true}};
+  return kWrappers;
+}
+
+std::string supported_model_types() {
+  std::string list;
+  for (const ModelType& type : model_types()) list += std::string(type.name) + ", ";
+  for (const Wrapper& wrapper : wrappers()) list += std::string(wrapper.name) + ", ";
+  return list.substr(0, list.size() - 2);
 }
 
 }  // namespace lazyllm::formats

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace lazyllm::formats {
@@ -11,15 +12,15 @@ namespace lazyllm::formats {
 enum class SlidingRule {
   none,              ///< the model type has no window
   all,               ///< every layer
-  pattern,           ///< all but every n-th (gemma3)
+  pattern,           ///< all but every n-th (gemma3, exaone4)
   from_layer,        ///< from max_window_layers on (qwen2, qwen3)
   even_below_layer,  ///< every other one below max_window_layers (qwen2_moe)
-  even,              ///< every other one (gemma2)
+  even,              ///< every other one (gemma2, gpt_oss)
   unrotated          ///< those without rotation (smollm3)
 };
 
 /// How a config spells its experts.
-enum class ExpertKeys { none, mixtral, qwen2, qwen3 };
+enum class ExpertKeys { none, mixtral, qwen2, qwen3, granite };
 
 /// What the transformers library assumes where a config says nothing. Multimodal
 /// Gemma configs really leave most of these out. 0: no default, the key is required.
@@ -43,5 +44,16 @@ inline constexpr int64_t kAsHeads = -1;  // heads_kv as many as heads; head_dime
 
 /// All model types but multimodal wrappers.
 std::span<const ModelType> model_types();
+
+/// A model type whose config.json keeps the language model's settings inside, in text_config.
+struct Wrapper {
+  std::string_view name;
+  std::string_view inner;  ///< model type where text_config does not say it
+  bool tied;               ///< where neither says it
+};
+std::span<const Wrapper> wrappers();
+
+/// "llama, mistral, ...": for messages; wrappers included.
+std::string supported_model_types();
 
 }  // namespace lazyllm::formats

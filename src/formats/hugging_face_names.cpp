@@ -20,7 +20,7 @@ constexpr std::array<NamePair, 3> kOutside = {{
     {"lm_head", "output"},
 }};
 
-constexpr std::array<NamePair, 18> kInLayer = {{
+constexpr auto kInLayer = std::to_array<NamePair>({
     {"input_layernorm", "attn_norm"},
     {"self_attn.q_proj", "attn_q"},
     {"self_attn.k_proj", "attn_k"},
@@ -34,11 +34,26 @@ constexpr std::array<NamePair, 18> kInLayer = {{
     {"self_attn.qkv_proj", "attn_qkv"},
     {"mlp.gate_up_proj", "ffn_up"},
     {"mlp.gate", "ffn_gate_inp"},
+    {"mlp.router", "ffn_gate_inp"},
     {"block_sparse_moe.gate", "ffn_gate_inp"},
     {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
     {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
     {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
     {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
+    {"block_sparse_moe.router", "ffn_gate_inp"},
+    {"block_sparse_moe.router.layer", "ffn_gate_inp"},
+    {"block_sparse_moe.input_linear", "ffn_gate_up_exps"},
+    {"block_sparse_moe.output_linear", "ffn_down_exps"},
+    {"shared_mlp.input_linear", "ffn_gate_up_shexp"},
+    {"shared_mlp.output_linear", "ffn_down_shexp"},
+});
+
+// All experts' matrices as one tensor, whose name has no ending (transformers 5).
+constexpr std::array<NamePair, 4> kFusedExperts = {{
+    {"mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
+    {"mlp.experts.down_proj", "ffn_down_exps.weight"},
+    {"block_sparse_moe.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
+    {"block_sparse_moe.experts.down_proj", "ffn_down_exps.weight"},
 }};
 
 // Of one expert, which GGUF's first files of experts had as tensors of their own, too.
@@ -51,13 +66,19 @@ constexpr std::array<NamePair, 6> kInExpert = {{
     {"w2", "ffn_down"},
 }};
 
-// The same word means the norm before the MLP in llama and the one after attention in gemma and
-// olmo2.
+// The same word means the norm before the MLP in llama and the one after attention in gemma, olmo2
+// and exaone4.
 constexpr std::array<NamePair, 1> kLlamaNorms = {{{"post_attention_layernorm", "ffn_norm"}}};
 constexpr std::array<NamePair, 3> kGemmaNorms = {{
     {"post_attention_layernorm", "post_attention_norm"},
     {"pre_feedforward_layernorm", "ffn_norm"},
     {"post_feedforward_layernorm", "post_ffw_norm"},
+}};
+
+constexpr std::array<NamePair, 3> kGlmNorms = {{
+    {"post_self_attn_layernorm", "post_attention_norm"},
+    {"post_attention_layernorm", "ffn_norm"},
+    {"post_mlp_layernorm", "post_ffw_norm"},
 }};
 
 template <size_t N>
@@ -88,13 +109,15 @@ std::optional<int64_t> take_number(std::string_view& name) {
   return layer;
 }
 
-/// Multimodal Gemma wraps the language model; both of its spellings are undone here.
+/// Multimodal models wrap the language model; both spellings are undone here.
 /// False for the parts that are no language model.
-bool unwrap_gemma(std::string& name) {
+bool unwrap(std::string& name) {
   std::string_view rest = name;
-  if (rest.starts_with("vision_tower.") || rest.starts_with("multi_modal_projector.") ||
-      rest.starts_with("model.vision_tower.") || rest.starts_with("model.multi_modal_projector.")) {
-    return false;
+  std::string_view part = rest;
+  drop_prefix(part, "model.");
+  for (const std::string_view other : {"vision_tower.", "multi_modal_projector.", "audio_tower.",
+                                       "embed_vision.", "embed_audio."}) {
+    if (part.starts_with(other)) return false;
   }
   if (drop_prefix(rest, "model.language_model.")) {
     name = "model." + std::string(rest);
@@ -106,12 +129,23 @@ bool unwrap_gemma(std::string& name) {
 
 }  // namespace
 
-TranslatedName translate_tensor_name(std::string_view name, std::string_view architecture) {
+TranslatedName translate_tensor_name(std::string_view name, std::string_view architecture,
+                                     bool wrapped) {
   const bool gemma = architecture == "gemma3";
   std::string unwrapped(name);
-  if (gemma && !unwrap_gemma(unwrapped)) return {TensorUse::ignored, "", -1};
+  if ((gemma || wrapped) && !unwrap(unwrapped)) return {TensorUse::other_modality, "", -1};
   std::string_view rest = unwrapped;
   if (rest.ends_with(".rotary_emb.inv_freq")) return {TensorUse::ignored, "", -1};
+
+  if (std::string_view inner = rest; drop_prefix(inner, "model.layers.")) {
+    const auto layer = take_number(inner);
+    if (layer && architecture == "gpt-oss" && inner == "self_attn.sinks") {
+      return {TensorUse::needed, fmt::format("blk.{}.attn_sinks.weight", *layer), *layer};
+    }
+    if (const auto fused = look_up(kFusedExperts, inner); layer && fused) {
+      return {TensorUse::needed, fmt::format("blk.{}.{}", *layer, *fused), *layer};
+    }
+  }
 
   const size_t point = rest.rfind('.');
   if (point == std::string_view::npos) return {};
@@ -132,7 +166,9 @@ TranslatedName translate_tensor_name(std::string_view name, std::string_view arc
     return {TensorUse::needed, fmt::format("blk.{}.{}.{}{}", *layer, *part, *expert, kind), *layer};
   }
   auto found = look_up(kInLayer, rest);
-  const bool branch_norms = gemma || architecture == "gemma2" || architecture == "olmo2";
+  const bool branch_norms =
+      gemma || architecture == "gemma2" || architecture == "olmo2" || architecture == "exaone4";
+  if (!found && architecture == "glm4") found = look_up(kGlmNorms, rest);
   if (!found) found = branch_norms ? look_up(kGemmaNorms, rest) : look_up(kLlamaNorms, rest);
   if (!found) return {};
   return {TensorUse::needed, fmt::format("blk.{}.{}{}", *layer, *found, kind), *layer};

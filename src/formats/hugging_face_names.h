@@ -9,9 +9,10 @@
 namespace lazyllm::formats {
 
 enum class TensorUse {
-  needed,   ///< part of the language model; the name is translated
-  ignored,  ///< known and not needed: buffers, the vision tower
-  unknown,  ///< a part of a model that this architecture does not have
+  needed,          ///< part of the language model; the name is translated
+  ignored,         ///< known and not needed: buffers
+  other_modality,  ///< of images or sound, which lazyllm does not read
+  unknown,         ///< a part of a model that this architecture does not have
 };
 
 struct TranslatedName {
@@ -21,7 +22,9 @@ struct TranslatedName {
 };
 
 /// "model.layers.3.self_attn.q_proj.weight" -> "blk.3.attn_q.weight", for the
-/// GGUF architectures llama, qwen2, qwen3 and gemma3.
-TranslatedName translate_tensor_name(std::string_view name, std::string_view architecture);
+/// GGUF architectures that folders are translated to. `wrapped`: the language model is a part of a
+/// multimodal one, whose prefixes are undone.
+TranslatedName translate_tensor_name(std::string_view name, std::string_view architecture,
+                                     bool wrapped = false);
 
 }  // namespace lazyllm::formats

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json_object.h"
 #include "base/quote.h"
+#include "formats/gpt_oss_tensors.h"
 #include "formats/hugging_face_config.h"
 #include "formats/hugging_face_names.h"
 #include "formats/known_keys.h"
@@ -94,15 +95,33 @@ class WeightLoader {
 
   /// Of a tied model's one matrix, some tools write both names and some only lm_head.
   void finish(const std::string& where) {
-    if (!tied_output_ || builder_.file().find_tensor("token_embd.weight") != nullptr) return;
-    tied_output_->name = "token_embd.weight";
+    experts_.finish(builder_, where);
+    if (skipped_ > 0) {
+      builder_.add_warning(
+          fmt::format("{}: {} tensors of images and sound are left out ({} and so on); lazyllm "
+                      "reads text only",
+                      where, skipped_, first_skipped_));
+    }
+    if (!tied_output_) return;
+    const TensorView* embedding = builder_.file().find_tensor("token_embd.weight");
+    if (embedding == nullptr) {
+      tied_output_->name = "token_embd.weight";
+    } else if (same_values(*embedding, *tied_output_)) {
+      return;
+    } else {  // as transformers does it
+      builder_.add_warning(fmt::format(
+          "{}: config.json says that the output matrix is the embedding, but the folder has one of "
+          "its own (lm_head.weight) with other values, which is taken",
+          where));
+    }
     builder_.add_tensor(std::move(*tied_output_), where);
   }
 
   /// Buffers, and the second name of a tied matrix: transformers does not miss them either.
   bool can_do_without(const std::string& name) const {
-    const TranslatedName translated = translate_tensor_name(name, config_.architecture);
-    return translated.use == TensorUse::ignored ||
+    const TranslatedName translated =
+        translate_tensor_name(name, config_.architecture, config_.wrapped);
+    return translated.use == TensorUse::ignored || translated.use == TensorUse::other_modality ||
            (config_.tied_embeddings && translated.name == "output.weight");
   }
 
@@ -110,8 +129,16 @@ class WeightLoader {
 
  private:
   void add(const SafetensorsEntry& entry, const std::string& where) {
-    TranslatedName translated = translate_tensor_name(entry.name, config_.architecture);
+    if (config_.architecture == "gpt-oss" && experts_.take(entry, config_.block_count, where)) {
+      return;
+    }
+    TranslatedName translated =
+        translate_tensor_name(entry.name, config_.architecture, config_.wrapped);
     if (translated.use == TensorUse::ignored) return;
+    if (translated.use == TensorUse::other_modality) {
+      if (skipped_++ == 0) first_skipped_ = entry.name;
+      return;
+    }
     if (translated.use == TensorUse::unknown) {
       fail(ErrorCode::unsupported,
            "{}: tensor {} belongs to no part that a model of architecture {} has; this is an "
@@ -129,7 +156,7 @@ class WeightLoader {
            where, quote(entry.name), entry.shape.size(), entry.data.size());
     }
     const StorageType type = safetensors_storage_type(entry, where);
-    TensorView view{std::move(translated.name), type, entry.shape, entry.data};
+    TensorView view{std::move(translated.name), type, entry.shape, entry.data, {}};
     if (config_.tied_embeddings && view.name == "output.weight") {
       tied_output_ = std::move(view);
     } else {
@@ -137,8 +164,15 @@ class WeightLoader {
     }
   }
 
+  static bool same_values(const TensorView& a, const TensorView& b) {
+    return a.type == b.type && a.shape == b.shape && std::ranges::equal(a.data, b.data);
+  }
+
   ModelFileBuilder& builder_;
   const TranslatedConfig& config_;
+  GptOssTensors experts_;
+  size_t skipped_ = 0;  ///< of other modalities
+  std::string first_skipped_;
   std::set<std::string> seen_;
   std::optional<TensorView> tied_output_;
 };
@@ -181,6 +215,7 @@ void check_complete(const ModelFile& file, const TranslatedConfig& config) {
   };
   if (config.attention_bias) require_biases({"attn_q", "attn_k", "attn_v"});
   if (config.mlp_bias) require_biases({"ffn_gate", "ffn_up", "ffn_down"});
+  if (config.architecture == "gpt-oss") require_biases({"attn_output"});
 }
 
 }  // namespace

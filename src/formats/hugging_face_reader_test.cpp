@@ -52,7 +52,7 @@ TEST(HuggingFaceNames, Translation) {
     return translate_tensor_name(theirs, architecture).use;
   };
   EXPECT_EQ(use("model.layers.0.self_attn.rotary_emb.inv_freq", "llama"), TensorUse::ignored);
-  EXPECT_EQ(use("vision_tower.vision_model.head.weight", "gemma3"), TensorUse::ignored);
+  EXPECT_EQ(use("vision_tower.vision_model.head.weight", "gemma3"), TensorUse::other_modality);
   for (const char* unknown :
        {"", ".", "weight", "model.layers.weight", "model.layers.0.weight",
         "model.layers.00.input_layernorm.weight", "model.layers.-1.input_layernorm.weight",

@@ -104,11 +104,7 @@ void translate_yarn(const JsonObject& scaling, const std::string& prefix, Metada
   }
   translate_yarn_magnitude(scaling, std::get<double>(metadata.at(prefix + "factor")), prefix,
                            metadata);
-  if (!scaling.boolean("truncate").value_or(true)) {
-    fail(ErrorCode::unsupported,
-         "{}: {} is false, a variant of yarn rope scaling that is not supported", scaling.where(),
-         scaling.name("truncate"));
-  }
+  metadata[prefix + "yarn_truncate"] = scaling.boolean("truncate").value_or(true);
 }
 
 void translate_scaling(const JsonObject& scaling, const JsonObject& config,
@@ -159,13 +155,46 @@ void translate_sliding(const JsonObject& parameters, const std::string& architec
       theta_of(parameters, "rope_theta", kGemmaLocalTheta);
 }
 
+/// What a model type assumes where a config has neither rope_scaling nor rope_parameters.
+const nlohmann::json* default_parameters(const std::string& architecture) {
+  static const nlohmann::json kGptOss = {
+      {"rope_type", "yarn"}, {"factor", 32.0},    {"beta_fast", 32.0},
+      {"beta_slow", 1.0},    {"truncate", false}, {"original_max_position_embeddings", 4096}};
+  static const nlohmann::json kMinistral3 = {{"rope_type", "yarn"},
+                                             {"rope_theta", 1e6},
+                                             {"factor", 16.0},
+                                             {"beta_fast", 32.0},
+                                             {"beta_slow", 1.0},
+                                             {"mscale", 1.0},
+                                             {"mscale_all_dim", 1.0},
+                                             {"llama_4_scaling_beta", 0.1},
+                                             {"original_max_position_embeddings", 16384}};
+  if (architecture == "gpt-oss") return &kGptOss;
+  return architecture == "mistral3" ? &kMinistral3 : nullptr;
+}
+
+/// Queries that grow with their position (Ministral 3).
+void translate_temperature(const JsonObject& parameters, const std::string& architecture,
+                           Metadata& metadata) {
+  const auto beta = parameters.real("llama_4_scaling_beta");
+  const auto length = parameters.integer("original_max_position_embeddings", 1, kLongestContext);
+  if (!beta || !length) {
+    fail(ErrorCode::invalid_file, "{}: {} and {} are missing; fetch the folder's config.json again",
+         parameters.where(), parameters.name("llama_4_scaling_beta"),
+         parameters.name("original_max_position_embeddings"));
+  }
+  metadata[architecture + ".attention.temperature_scale"] = *beta;
+  metadata[architecture + ".attention.temperature_length"] = *length;
+}
+
 }  // namespace
 
 void translate_rope(const JsonObject& config, const std::string& architecture, double default_theta,
                     int64_t head_dimension, Metadata& metadata) {
   const std::string scaling_prefix = architecture + ".rope.scaling.";
   double theta = theta_of(config, "rope_theta", default_theta);
-  double rotated = config.real("partial_rotary_factor").value_or(1.0);
+  double rotated =
+      config.real("partial_rotary_factor").value_or(architecture == "glm4" ? 0.5 : 1.0);
   if (architecture == "gemma3") {
     metadata[architecture + ".rope.freq_base_swa"] =
         theta_of(config, "rope_local_base_freq", kGemmaLocalTheta);
@@ -175,7 +204,12 @@ void translate_rope(const JsonObject& config, const std::string& architecture, d
   // first, unless it is empty.
   const auto scaling = config.object("rope_scaling");
   const char* const name = scaling && !scaling->raw().empty() ? "rope_scaling" : "rope_parameters";
-  if (const auto parameters = config.object(name)) {
+  auto parameters = config.object(name);
+  if (const nlohmann::json* assumed = default_parameters(architecture);
+      assumed != nullptr && (!parameters || parameters->raw().empty())) {
+    parameters.emplace(*assumed, config.where());
+  }
+  if (parameters) {
     JsonObject full = *parameters;
     if (const auto per_type = parameters->object("full_attention")) full = *per_type;
     if (const auto sliding = parameters->object("sliding_attention")) {
@@ -184,6 +218,7 @@ void translate_rope(const JsonObject& config, const std::string& architecture, d
     theta = theta_of(full, "rope_theta", theta);
     rotated = full.real("partial_rotary_factor").value_or(rotated);
     translate_scaling(full, config, scaling_prefix, metadata);
+    if (architecture == "mistral3") translate_temperature(full, architecture, metadata);
   }
 
   const double rotated_values = static_cast<double>(head_dimension) * rotated;

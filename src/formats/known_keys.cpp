@@ -21,9 +21,10 @@ struct Refused {
 };
 
 constexpr std::string_view kGemma = " gemma2 gemma3 gemma3_text ";
-constexpr std::string_view kGranite = " granite ";
+constexpr std::string_view kGranite = " granite granitemoe granitemoeshared ";
 constexpr std::string_view kQwenExperts = " qwen2_moe qwen3_moe ";
-constexpr std::string_view kGgufExperts = " llama qwen2moe qwen3moe ";
+constexpr std::string_view kLocalExperts = " mixtral granitemoe granitemoeshared gpt_oss ";
+constexpr std::string_view kGgufExperts = " llama mistral3 qwen2moe qwen3moe granitemoe gpt-oss ";
 
 constexpr auto kConfigRefused = std::to_array<Refused>({
     {"add_cross_attention", 0},
@@ -58,7 +59,7 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"no_rope_layers", 0, " smollm3 "},
     {"num_experts", 0, kQwenExperts},
     {"num_kv_shared_layers", 0},
-    {"num_local_experts", 0, " mixtral "},
+    {"num_local_experts", 0, kLocalExperts},
     {"parallel_attn", 0},
     {"q_lora_rank", 0},
     {"qk_layernorm", 0},
@@ -72,8 +73,11 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"router_logit_softcapping", 0},
     {"scale_depth", 0},
     {"shared_expert_intermediate_size", 0, " qwen2_moe "},
+    {"attention_out_bias", 0, " seed_oss "},
     {"scale_emb", 1},
-    {"swiglu_limit", 0},
+    {"shared_intermediate_size", 0, " granitemoeshared "},
+    {"swiglu_alpha", 0, " gpt_oss "},
+    {"swiglu_limit", 0, " gpt_oss "},
     {"use_alibi", 0},
     {"use_bias", 0},
     {"use_bidirectional_attention", 0},
@@ -89,7 +93,7 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
 
 /// Inside rope_scaling and rope_parameters.
 constexpr auto kRopeRefused = std::to_array<Refused>({
-    {"llama_4_scaling_beta", 0},
+    {"llama_4_scaling_beta", 0, " ministral3 "},
     {"long_mscale", 1},
     {"mrope_interleaved", 0},
     {"mrope_section", 0},
@@ -105,6 +109,7 @@ constexpr auto kRopeRead = std::to_array<std::string_view>({
     "high_freq_factor",
     "long_factor",
     "low_freq_factor",
+    "max_position_embeddings",  // once more, to no effect
     "mscale",
     "mscale_all_dim",
     "original_max_position_embeddings",
@@ -241,6 +246,15 @@ constexpr auto kConfigKnown = std::to_array<std::string_view>({
     "use_bfloat16",
     "use_cache",
     "vision_config",
+    "experts_per_token",
+    "initial_context_length",
+    "init_method",
+    "image_size",
+    "spatial_merge_size",
+    "multimodal_projector_bias",
+    "vision_feature_layer",
+    "projector_hidden_act",
+    "residual_dropout",
 });
 
 constexpr auto kGgufRefused = std::to_array<Refused>({
@@ -257,8 +271,8 @@ constexpr auto kGgufRefused = std::to_array<Refused>({
     {"attention.output_scale", 1},
     {"attention.q_lora_rank", 0},
     {"attention.shared_kv_layers", 0},
-    {"attention.temperature_length", 0},
-    {"attention.temperature_scale", 0},
+    {"attention.temperature_length", 0, " mistral3 "},
+    {"attention.temperature_scale", 0, " mistral3 "},
     {"attention.temperature_tuning", 0},
     {"attention.value_length_mla", 0},
     {"attention.value_length_swa", 0},
@@ -271,7 +285,7 @@ constexpr auto kGgufRefused = std::to_array<Refused>({
     {"expert_group_count", 1},
     {"expert_group_used_count", 1},
     {"expert_shared_count", 0},
-    {"expert_shared_feed_forward_length", 0, " qwen2moe "},
+    {"expert_shared_feed_forward_length", 0, " qwen2moe granitemoe "},
     {"expert_weights_scale", 1},
     {"expert_used_count", 0, kGgufExperts},
     {"final_logit_softcapping", 0, kGemma},
@@ -288,7 +302,6 @@ constexpr auto kGgufRefused = std::to_array<Refused>({
     {"rope.freq_base_swa", 0, " gemma3 "},
     {"rope.scaling.yarn_attn_factor", 1},
     {"rope.scaling.yarn_ext_factor", 1},
-    {"rope.scaling.yarn_log_multiplier", 0},
     {"router_logit_softcapping", 0},
     {"swiglu_clamp_exp", 0},
     {"swiglu_clamp_shexp", 0},
@@ -332,6 +345,8 @@ constexpr auto kGgufKnown = std::to_array<std::string_view>({
     "rope.scaling.type",
     "rope.scaling.yarn_beta_fast",
     "rope.scaling.yarn_beta_slow",
+    "rope.scaling.yarn_log_multiplier",
+    "rope.scaling.yarn_truncate",
     "tie_word_embeddings",
     "attention.layer_norm_epsilon",
     "decoder_start_token_id",

@@ -95,7 +95,6 @@ TEST(KnownKeys, OfGguf) {
       {"logit_scale", 0.25},
       {"residual_scale", 0.2},
       {"rope.freq_base_swa", 1e4},
-      {"rope.scaling.yarn_log_multiplier", 0.1},
       {"rope.scaling.yarn_ext_factor", 0.5},
       {"use_parallel_residual", true}};
   for (const auto& [key, value] : refused) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,15 @@
 
 namespace lazyllm::formats {
 
+/// Makes rows of a tensor that its file stores in another form: `count` rows from `first` on
+/// (those of all leading dimensions counted through) into `out`. Thread-safe.
+struct RowMaker {
+  std::function<void(int64_t first, int64_t count, std::byte* out)> make{};
+  std::vector<std::span<const std::byte>> sources{};  ///< what they are made from
+
+  explicit operator bool() const { return make != nullptr; }
+};
+
 /// Where a tensor's values lie. Rows are contiguous: shape is outermost first,
 /// {rows, columns} for a matrix (GGUF's dimensions reversed, Hugging Face's order).
 struct TensorView {
@@ -27,6 +37,7 @@ struct TensorView {
   /// Inside the mapped file; length checked against shape and type, start aligned
   /// for the type's elements (4 bytes for F32, else at least 2).
   std::span<const std::byte> data;
+  RowMaker rows{};  ///< if set, `data` is empty; only experts' matrices have it
 
   int64_t elements() const;
 };

@@ -34,4 +34,11 @@ void ModelFileBuilder::add_tensor(TensorView tensor, const std::string& where) {
   file_->tensors_.push_back(std::move(tensor));
 }
 
+void ModelFileBuilder::add_owned_tensor(TensorView tensor, std::vector<std::byte> values,
+                                        const std::string& where) {
+  file_->aligned_copies_.push_back(std::move(values));
+  tensor.data = file_->aligned_copies_.back();  // its memory stays where the vector moves
+  add_tensor(std::move(tensor), where);
+}
+
 }  // namespace lazyllm::formats

@@ -19,6 +19,8 @@ class ModelFileBuilder {
   /// Errors: Error(invalid_file) if a tensor of that name was added before.
   /// Data that is not aligned for its type is copied.
   void add_tensor(TensorView tensor, const std::string& where);
+  /// The same with values that the file does not hold as they are.
+  void add_owned_tensor(TensorView tensor, std::vector<std::byte> values, const std::string& where);
 
   /// A line that the user should see though the file can be used.
   void add_warning(std::string line) { file_->warnings_.push_back(std::move(line)); }

@@ -109,9 +109,17 @@ struct AttentionInput {
   /// [heads], >= 0, at least one above 0: what a head's probabilities weigh in attention_scores.
   /// Empty: their plain mean.
   std::span<const float> head_weights = {};
+  /// [heads] back-end memory: a logit per head that takes part in the softmax and has no value.
+  /// Null: there is none. No part in ScoreKind::dot.
+  const float* sinks = nullptr;
 };
 
-enum class Activation { silu, gelu_tanh };
+enum class Activation {
+  silu,
+  gelu_tanh,
+  /// g * sigmoid(1.702 g) * (u + 1) with g = min(gate, 7) and u = up within -7 .. 7 (gpt-oss)
+  clamped_swiglu,
+};
 
 enum class ScoreKind {
   probability,  ///< softmax over the visible keys (the paper's Eq. 1)
@@ -167,7 +175,7 @@ class Backend {
   /// tile row r = *rows[r] / *rows[r] = tile row r; each a hidden row of tile.columns values.
   virtual void gather(std::span<const float* const> rows, FloatRows tile) const = 0;
   virtual void scatter(ConstFloatRows tile, std::span<float* const> rows) const = 0;
-  /// *rows[r] += scales[r] * tile row r; no two of the rows are one.
+  /// *rows[r] += scales[r] * tile row r; no two of the rows are one, row r may be tile row r.
   virtual void scatter_add(ConstFloatRows tile, std::span<const float> scales,
                            std::span<float* const> rows) const = 0;
 

@@ -114,6 +114,15 @@ void read_iq4_xs(const uint8_t* b, BlockCodes& out) {
   }
 }
 
+/// 2^(exponent - 128) as f16 bits.
+uint16_t half_power(int exponent) {
+  constexpr int kLowestNormal = 128 - 14, kLowest = 128 - 24, kHighest = 128 + 15;
+  if (exponent < kLowest) return 0;
+  if (exponent < kLowestNormal) return static_cast<uint16_t>(1u << (exponent - kLowest));
+  if (exponent > kHighest) return 0x7c00;
+  return static_cast<uint16_t>((exponent - kLowestNormal + 1) << 10);
+}
+
 }  // namespace
 
 void read_block(StorageType type, const std::byte* block, BlockCodes& out) {
@@ -152,6 +161,11 @@ void read_block(StorageType type, const std::byte* block, BlockCodes& out) {
       return read_q6_k(b, out);
     case StorageType::iq4_xs:
       return read_iq4_xs(b, out);
+    case StorageType::mxfp4:
+      out.scale = half_power(b[0]);
+      read_nibbles(b + 1, 16, out.quants);
+      for (int i = 0; i < 32; ++i) out.quants[i] = kMxfp4Values[out.quants[i]];
+      return;
     case StorageType::f32:
     case StorageType::f16:
     case StorageType::bf16:

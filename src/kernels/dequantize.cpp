@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/dequantize.h"
 
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/float16.h"
 #include "kernels/block_codes.h"
@@ -19,6 +21,21 @@ void convert_halves(const std::byte* row, int64_t columns, float* out, Convert c
     uint16_t bits;
     std::memcpy(&bits, row + 2 * i, 2);
     out[i] = convert(bits);
+  }
+}
+
+/// Over the whole range of the exponents; 255 is no number.
+void dequantize_mxfp4(const std::byte* row, int64_t columns, float* out) {
+  const StorageTypeTraits& t = traits(StorageType::mxfp4);
+  BlockCodes codes;
+  for (int64_t block = 0; block < columns / t.block_values; ++block, row += t.block_bytes) {
+    const int exponent = std::to_integer<int>(row[0]);
+    read_block(StorageType::mxfp4, row, codes);
+    const float scale = exponent == 255 ? std::numeric_limits<float>::quiet_NaN()
+                                        : std::ldexp(1.0f, exponent - 128);
+    for (int64_t i = 0; i < t.block_values; ++i) {
+      out[block * t.block_values + i] = scale * static_cast<float>(codes.quants[i] - 16);
+    }
   }
 }
 
@@ -53,6 +70,8 @@ void dequantize_row(StorageType type, const std::byte* row, int64_t columns, flo
       return convert_halves(row, columns, out, half_to_float);
     case StorageType::bf16:
       return convert_halves(row, columns, out, bfloat16_to_float);
+    case StorageType::mxfp4:
+      return dequantize_mxfp4(row, columns, out);
     default:
       break;
   }

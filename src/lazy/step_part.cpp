@@ -69,8 +69,15 @@ void StepPart::attend(int layer, std::span<const int32_t> queries, ConstFloatRow
         window == 0 ? set_.begin() : std::lower_bound(set_.begin(), key, token - window + 1);
     first_key_.push_back(static_cast<int32_t>(first - set_.begin()));
   }
-  backend_.attention({q, h_.heads, first_key_, end_key_, sequence_->kv(layer).view(), key_slots_,
-                      h_.attention_scale, h_.attention_soft_cap},
+  backend_.attention({.queries = q,
+                      .heads = h_.heads,
+                      .first_key = first_key_,
+                      .end_key = end_key_,
+                      .cache = sequence_->kv(layer).view(),
+                      .key_slots = key_slots_,
+                      .scale = h_.attention_scale,
+                      .soft_cap = h_.attention_soft_cap,
+                      .sinks = transformer_.sinks(layer)},
                      out);
 }
 
@@ -175,7 +182,8 @@ std::span<const float> StepPart::score_set(int layer) {
        key_slots_,
        h_.attention_scale,
        h_.attention_soft_cap,
-       policy_->head_weights(layer + 1)},
+       policy_->head_weights(layer + 1),
+       transformer_.sinks(layer)},
       policy_->score().form->kind(), scores_);
   policy_->combine(layer + 1, set_, scores_);
   pool_scores(scores_, policy_->score(), pool_scratch_);
@@ -197,7 +205,8 @@ std::vector<float> StepPart::query_attention(int layer, size_t query) const {
                                key_slots_,
                                h_.attention_scale,
                                h_.attention_soft_cap,
-                               only},
+                               only,
+                               transformer_.sinks(layer)},
                               kernels::ScoreKind::probability,
                               std::span(scores).subspan(head * set_.size(), set_.size()));
     only[head] = 0.0f;

@@ -17,17 +17,23 @@ struct Entry {
   Hyperparameters (*describe)(const formats::ModelFile&);
 };
 
-constexpr std::array<Entry, 11> kArchitectures = {{
+constexpr std::array<Entry, 17> kArchitectures = {{
+    {"exaone4", describe_exaone4},
     {"gemma2", describe_gemma2},
     {"gemma3", describe_gemma3},
+    {"glm4", describe_glm4},
+    {"gpt-oss", describe_gpt_oss},
     {"granite", describe_granite},
+    {"granitemoe", describe_granitemoe},
     {"llama", describe_llama},
+    {"mistral3", describe_mistral3},
     {"olmo2", describe_olmo2},
     {"phi3", describe_phi3},
     {"qwen2", describe_qwen2},
     {"qwen2moe", describe_qwen2moe},
     {"qwen3", describe_qwen3},
     {"qwen3moe", describe_qwen3moe},
+    {"seed_oss", describe_seed_oss},
     {"smollm3", describe_smollm3},
 }};
 
@@ -67,9 +73,16 @@ RopeParameters describe_rope(const formats::ModelFile& file, const std::string& 
   rope.high_frequency_factor = file.real(scaling + "high_freq_factor", 4.0);
   rope.beta_fast = file.real(scaling + "yarn_beta_fast", 32.0);
   rope.beta_slow = file.real(scaling + "yarn_beta_slow", 1.0);
+  rope.whole_turns = file.boolean(scaling + "yarn_truncate", prefix != "gpt-oss.");
   rope.attention_factor = file.real(scaling + "attention_factor", 0.0);
   rope.attention_multiplier = file.real(scaling + "attn_factor", 1.0);
-  const bool finite = std::isfinite(rope.base) && std::isfinite(rope.factor);
+  const double multiplier = file.real(scaling + "yarn_log_multiplier", 0.0);
+  if (multiplier != 0.0 && rope.scaling == RopeScaling::yarn && rope.factor > 1.0) {
+    const double logarithm = 0.1 * std::log(rope.factor);  // DeepSeek's quotient of two magnitudes
+    rope.attention_factor = (logarithm + 1.0) / (multiplier * logarithm + 1.0);
+  }
+  const bool finite = std::isfinite(rope.base) && std::isfinite(rope.factor) &&
+                      std::isfinite(rope.attention_factor) && rope.attention_factor >= 0.0;
   if (!finite || rope.attention_multiplier <= 0.0 || rope.original_context < 1.0 ||
       rope.base <= 0.0 || rope.factor <= 0.0 || rope.rotated % 2 != 0) {
     fail(ErrorCode::invalid_file,
@@ -199,22 +212,26 @@ Hyperparameters describe_common(const formats::ModelFile& file, const std::strin
   return h;
 }
 
-void describe_windows(const formats::ModelFile& file, Hyperparameters& h) {
+void describe_windows(const formats::ModelFile& file, Hyperparameters& h, int default_period) {
   const std::string prefix = h.architecture + ".attention.sliding_window";
   const auto window = static_cast<int>(file.integer(prefix, 0, INT32_MAX, 0));
   if (window == 0) return;
-  const std::vector<int64_t> listed = file.integers(prefix + "_layers");
+  std::vector<int64_t> listed = file.integers(prefix + "_layers");
+  if (listed.empty()) {
+    listed = file.integers(prefix + "_pattern");  // a flag per layer, or the length of a period
+  }
+  auto period = static_cast<int64_t>(default_period);
+  if (listed.size() == 1 && !file.has(prefix + "_layers")) {
+    period = file.integer(prefix + "_pattern", 0, INT32_MAX);
+    listed.clear();
+  }
   if (!listed.empty() && listed.size() != h.layer.size()) {
     fail(ErrorCode::invalid_file, "{}: {}_layers lists {} layers, but the model has {}",
          file.path().string(), prefix, listed.size(), h.layers);
   }
-  if (listed.empty() && file.has(prefix + "_pattern")) {
-    fail(ErrorCode::unsupported,
-         "{}: {}_pattern says that only some layers slide, which lazyllm does not implement for {}",
-         file.path().string(), prefix, h.architecture);
-  }
   for (size_t l = 0; l < h.layer.size(); ++l) {
-    if (listed.empty() || listed[l] != 0) h.layer[l].sliding_window = window;
+    const bool in_period = period == 0 || (static_cast<int64_t>(l) + 1) % period != 0;
+    if (listed.empty() ? in_period : listed[l] != 0) h.layer[l].sliding_window = window;
   }
 }
 

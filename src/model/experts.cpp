@@ -13,7 +13,7 @@ namespace lazyllm::model {
 namespace {
 
 size_t source_bytes(const ExpertSources& sources) {
-  return sources[0].data.size() + sources[1].data.size() + sources[2].data.size();
+  return sources[0].bytes() + sources[1].bytes() + sources[2].bytes();
 }
 
 }  // namespace
@@ -44,9 +44,16 @@ void ExpertStore::add_layer(std::vector<ExpertSources> sources, const std::strin
 
 FeedForwardWeights& ExpertStore::repack(int layer, int expert) const {
   Entry& entry = layers_[static_cast<size_t>(layer)][static_cast<size_t>(expert)];
-  const auto load = [&](const kernels::WeightSource& source) {
+  const auto load = [&](const ExpertSource& from) {
+    kernels::WeightSource source = from.source;
+    std::vector<std::byte> made;
+    if (from.make != nullptr) {
+      made.resize(from.bytes());
+      from.make(made.data());
+      source.data = made;
+    }
     try {
-      return backend_.load_weight(std::span(&source, 1), /*drop_source=*/true);
+      return backend_.load_weight(std::span(&source, 1), /*drop_source=*/made.empty());
     } catch (const Error& error) {
       fail(error.code(), "{}: {}", file_, error.what());
     }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -22,8 +23,18 @@ struct FeedForwardWeights {
   size_t bytes() const { return gate_proj->bytes() + up_proj->bytes() + down_proj->bytes(); }
 };
 
-/// Where an expert's matrices lie in the mapped file: gate, up, down.
-using ExpertSources = std::array<kernels::WeightSource, 3>;
+/// Where an expert's matrix lies in the mapped file, or how to make it from what lies there.
+struct ExpertSource {
+  kernels::WeightSource source;                ///< without data if it is made
+  std::function<void(std::byte* out)> make{};  ///< writes the rows in the form of source.type
+
+  size_t bytes() const {
+    return static_cast<size_t>(source.rows * row_bytes(source.type, source.columns));
+  }
+};
+
+/// Gate, up, down.
+using ExpertSources = std::array<ExpertSource, 3>;
 
 /// The experts of all layers. As many as fit `budget` bytes stay repacked; of the others, those
 /// that were used last: the file stays mapped, and an expert that is not there is repacked when it

@@ -56,7 +56,8 @@ class StoreOfSix {
       for (int expert = 0; expert < 3; ++expert) {
         values_[layer][expert].assign(16, static_cast<float>(10 * layer + expert));
         for (auto& source : sources[static_cast<size_t>(expert)]) {
-          source = {"t", StorageType::f32, 4, 4, std::as_bytes(std::span(values_[layer][expert]))};
+          source = {
+              {"t", StorageType::f32, 4, 4, std::as_bytes(std::span(values_[layer][expert]))}};
         }
       }
       store_.add_layer(std::move(sources), "file");
@@ -107,6 +108,32 @@ TEST(ExpertStore, RepacksAgainWhatDidNotFit) {
   StoreOfSix all(100);
   all.values(0, 1).assign(16, 7.0f);
   EXPECT_EQ(all.first_product(0, 1), 1.0f);
+}
+
+TEST(ExpertStore, MakesWhatTheFileDoesNotHoldAsItIs) {
+  const auto backend = kernels::create_cpu_backend("generic", 1);
+  ExpertStore store(*backend, 0);  // repacked, and so made, at every turn
+  int made = 0;
+  std::vector<ExpertSources> sources(2);
+  for (ExpertSources& of_expert : sources) {
+    for (ExpertSource& matrix : of_expert) {
+      matrix.source = {"t", StorageType::f32, 4, 4, {}};
+      matrix.make = [&](std::byte* out) {
+        const std::vector<float> values(16, static_cast<float>(++made));
+        std::memcpy(out, values.data(), matrix.bytes());
+      };
+    }
+  }
+  store.add_layer(sources, "file");
+  EXPECT_EQ(made, 0);
+  const FeedForwardWeights weights = store.get(0, 1);
+  EXPECT_EQ(made, 3);
+  const float in[4] = {1, 0, 0, 0};
+  float out[4] = {};
+  const kernels::MatmulTarget target[] = {
+      {weights.down_proj.get(), nullptr, kernels::FloatRows{out, 1, 4, 4}}};
+  backend->matmul(kernels::ConstFloatRows{in, 1, 4, 4}, target);
+  EXPECT_EQ(out[0], 3.0f);
 }
 
 }  // namespace

@@ -24,6 +24,7 @@ struct RopeParameters {
   double high_frequency_factor = 4.0;  // llama3
   double beta_fast = 32.0;             // yarn
   double beta_slow = 1.0;              // yarn
+  bool whole_turns = true;             // yarn: the ramp's ends are whole dimensions
   double attention_factor = 0.0;       // magnitude of the rotation; 0: from `factor` (yarn), or 1
   double attention_multiplier = 1.0;   // on that magnitude (GGUF's rope.scaling.attn_factor)
   /// Divisors of the frequencies stored in the file (rope_freqs.weight, longrope's
@@ -39,6 +40,7 @@ struct ExpertParameters {
   int shared_size = 0;           ///< of the expert that every token passes; 0: there is none
   bool shared_is_gated = false;  ///< its result is scaled by a sigmoid
   bool normalise = false;        ///< the weights of the used experts add up to one
+  bool biases = false;           ///< of the router and of the experts' matrices
 };
 
 /// What differs from layer to layer.
@@ -69,6 +71,9 @@ struct Hyperparameters {
   float attention_scale = 0.0f;
   float attention_soft_cap = 0.0f;
   float final_soft_cap = 0.0f;
+  /// Queries grow with their position p, by 1 + scale * log(1 + floor(p / length)); 0: they do not.
+  double temperature_scale = 0.0;
+  double temperature_length = 0.0;
   kernels::Activation activation = kernels::Activation::silu;
   // Parts of the block that only some architectures have.
   bool qk_norm = false;        ///< RMS norm of each head's query and key before rotation
@@ -76,7 +81,9 @@ struct Hyperparameters {
   bool input_norms = true;     ///< a norm before attention and before feed-forward
   bool post_norms = false;     ///< a norm after attention and after feed-forward
   bool qkv_bias_required = false;
-  bool fused = false;  ///< the file has q, k and v as one matrix, and gate and up
+  bool sinks = false;          ///< each head has a logit of its own beside those of the keys
+  bool fused_qkv = false;      ///< the file has q, k and v as one matrix
+  bool fused_gate_up = false;  ///< and gate and up
   ExpertParameters experts;
   std::vector<RopeParameters> ropes;
   std::vector<LayerParameters> layer;  ///< [layers]

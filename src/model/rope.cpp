@@ -26,8 +26,14 @@ float scale_yarn(float frequency, int pair, const RopeParameters& rope) {
     return rope.rotated * std::log(rope.original_context / (turns * 2.0 * std::numbers::pi)) /
            (2.0 * std::log(rope.base));
   };
-  const double low = std::max(std::floor(dimension_of_turns(rope.beta_fast)), 0.0);
-  double high = std::min(std::ceil(dimension_of_turns(rope.beta_slow)), rope.rotated - 1.0);
+  double low = dimension_of_turns(rope.beta_fast);
+  double high = dimension_of_turns(rope.beta_slow);
+  if (rope.whole_turns) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, rope.rotated - 1.0);
   if (low == high) high += 0.001;
   const double ramp = std::clamp((pair - low) / (high - low), 0.0, 1.0);
   return static_cast<float>(frequency / rope.factor * ramp + frequency * (1.0 - ramp));

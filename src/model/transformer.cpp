@@ -69,7 +69,25 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
     backend_.rope(x, heads, h_.head_dim, positions, workspace.rope().table(rope));
   };
   norm_and_rotate(k, h_.kv_heads, w.k_norm);
-  if (want_queries) norm_and_rotate(q, h_.heads, w.q_norm);
+  if (!want_queries) return;
+  norm_and_rotate(q, h_.heads, w.q_norm);
+  if (h_.temperature_scale != 0.0) warm_queries(q, positions);
+}
+
+void Transformer::warm_queries(FloatRows q, std::span<const int32_t> positions) const {
+  std::vector<float> growth;
+  std::vector<float*> rows;
+  for (size_t r = 0; r < positions.size(); ++r) {
+    const double periods = std::floor(positions[r] / h_.temperature_length);
+    if (periods == 0.0) continue;
+    growth.push_back(static_cast<float>(h_.temperature_scale * std::log1p(periods)));
+    rows.push_back(q.row(static_cast<int64_t>(r)));
+  }
+  // Added row by row, in place: the tile of each is the row itself.
+  for (size_t i = 0; i < rows.size(); ++i) {
+    backend_.scatter_add({rows[i], 1, q.columns, q.stride}, std::span(growth).subspan(i, 1),
+                         std::span(rows).subspan(i, 1));
+  }
 }
 
 ConstFloatRows Transformer::norm_input(ConstFloatRows hidden, const kernels::Buffer& gamma,

@@ -66,6 +66,11 @@ class Transformer {
   const Weights& weights() const { return weights_; }
   const kernels::Backend& backend() const { return backend_; }
 
+  /// [heads] for AttentionInput; null where the model has none.
+  const float* sinks(int layer) const {
+    return weights_.layers[static_cast<size_t>(layer)].sinks.floats();
+  }
+
   /// hidden[r] = embedding of tokens[r]. Ids must be in range.
   void embed(std::span<const int32_t> tokens, kernels::FloatRows hidden) const;
 
@@ -85,6 +90,8 @@ class Transformer {
 
  private:
   void feed_forward(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
+  /// Queries of far positions grow (Hyperparameters::temperature_scale).
+  void warm_queries(kernels::FloatRows q, std::span<const int32_t> positions) const;
   /// hidden += the experts' results for `normed`, each row's own, weighted.
   void mix_experts(int layer, kernels::ConstFloatRows normed, kernels::FloatRows hidden,
                    Workspace& workspace) const;

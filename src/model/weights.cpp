@@ -55,24 +55,45 @@ class Loader {
 
   /// `name` of an expert: a slice of one tensor for all ("ffn_up_exps.weight"), or a tensor of its
   /// own ("ffn_up.7.weight").
-  kernels::WeightSource expert(const std::string& name, int expert, int count, int64_t rows,
-                               int64_t columns) const {
+  ExpertSource expert(const std::string& name, int expert, int count, int64_t rows,
+                      int64_t columns) const {
     const std::string stacked = name + "_exps.weight";
-    if (file_.find_tensor(stacked) == nullptr) {
-      return source(fmt::format("{}.{}.weight", name, expert), rows, columns);
-    }
-    const formats::TensorView& tensor = take(stacked);
-    check_shape(tensor, {count, rows, columns});
-    const size_t bytes = tensor.data.size() / static_cast<size_t>(count);
-    return {fmt::format("{} (expert {})", stacked, expert), tensor.type, rows, columns,
-            tensor.data.subspan(static_cast<size_t>(expert) * bytes, bytes)};
+    if (!has(stacked)) return {source(fmt::format("{}.{}.weight", name, expert), rows, columns)};
+    return stacked_expert(stacked, expert, count, rows, columns, 0, rows);
   }
 
+  /// `count_rows` rows from `first` on of one expert's matrix in a tensor for all.
+  ExpertSource stacked_expert(const std::string& stacked, int expert, int count, int64_t rows,
+                              int64_t columns, int64_t first, int64_t count_rows) const {
+    const formats::TensorView& tensor = take(stacked);
+    check_shape(tensor, {count, rows, columns});
+    const int64_t begin = expert * rows + first;
+    ExpertSource result;
+    result.source = {
+        fmt::format("{} (expert {})", stacked, expert), tensor.type, count_rows, columns, {}};
+    if (tensor.rows) {
+      const formats::RowMaker* const maker = &tensor.rows;  // the file outlives the weights
+      result.make = [=](std::byte* out) { maker->make(begin, count_rows, out); };
+      return result;
+    }
+    const size_t row_bytes = tensor.data.size() / static_cast<size_t>(count * rows);
+    result.source.data = tensor.data.subspan(static_cast<size_t>(begin) * row_bytes,
+                                             static_cast<size_t>(count_rows) * row_bytes);
+    return result;
+  }
+
+  bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
   std::string path() const { return file_.path().string(); }
 
   kernels::Buffer vector(const std::string& name, int64_t size, float offset = 0.0f) const {
+    return small_tensor(name, {size}, offset);
+  }
+
+  /// Any shape, as float32.
+  kernels::Buffer small_tensor(const std::string& name, const std::vector<int64_t>& shape,
+                               float offset = 0.0f) const {
     const formats::TensorView& tensor = take(name);
-    check_shape(tensor, {size});
+    check_shape(tensor, shape);
     std::vector<float> values = floats(tensor);
     for (size_t i = 0; i < values.size(); ++i) {
       if (!std::isfinite(values[i])) {
@@ -170,14 +191,37 @@ void load_experts(const Loader& loader, const Hyperparameters& h, const std::str
           loader.expert(p + name, e, experts.count, rows, columns);
     }
   };
-  take(0, "ffn_gate", experts.intermediate_size, h.hidden_size);
-  take(1, "ffn_up", experts.intermediate_size, h.hidden_size);
+  const int64_t inner = experts.intermediate_size;
+  const std::string both = p + "ffn_gate_up_exps.weight";
+  if (loader.has(both)) {  // gate first
+    for (int e = 0; e < experts.count; ++e) {
+      ExpertSources& to = sources[static_cast<size_t>(e)];
+      to[0] = loader.stacked_expert(both, e, experts.count, 2 * inner, h.hidden_size, 0, inner);
+      to[1] = loader.stacked_expert(both, e, experts.count, 2 * inner, h.hidden_size, inner, inner);
+    }
+  } else {
+    take(0, "ffn_gate", inner, h.hidden_size);
+    take(1, "ffn_up", inner, h.hidden_size);
+  }
   take(2, "ffn_down", h.hidden_size, experts.intermediate_size);
+  if (experts.biases) {
+    w.router_bias = loader.vector(p + "ffn_gate_inp.bias", experts.count);
+    w.expert_gate_bias = loader.small_tensor(p + "ffn_gate_exps.bias", {experts.count, inner});
+    w.expert_up_bias = loader.small_tensor(p + "ffn_up_exps.bias", {experts.count, inner});
+    w.expert_down_bias =
+        loader.small_tensor(p + "ffn_down_exps.bias", {experts.count, h.hidden_size});
+  }
   store.add_layer(std::move(sources), loader.path());
   w.expert_layer = expert_layer;
   if (experts.shared_size == 0) return;
-  w.gate_proj = loader.matrix(p + "ffn_gate_shexp.weight", experts.shared_size, h.hidden_size);
-  w.up_proj = loader.matrix(p + "ffn_up_shexp.weight", experts.shared_size, h.hidden_size);
+  const int64_t shared = experts.shared_size;
+  if (const std::string fused = p + "ffn_gate_up_shexp.weight"; loader.has(fused)) {
+    w.gate_proj = loader.slice(fused, 2 * shared, h.hidden_size, 0, shared);
+    w.up_proj = loader.slice(fused, 2 * shared, h.hidden_size, shared, shared);
+  } else {
+    w.gate_proj = loader.matrix(p + "ffn_gate_shexp.weight", shared, h.hidden_size);
+    w.up_proj = loader.matrix(p + "ffn_up_shexp.weight", shared, h.hidden_size);
+  }
   w.down_proj = loader.matrix(p + "ffn_down_shexp.weight", h.hidden_size, experts.shared_size);
   if (experts.shared_is_gated) {
     w.shared_gate = loader.row(p + "ffn_gate_inp_shexp.weight", h.hidden_size);
@@ -191,10 +235,13 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
   LayerWeights w;
   if (h.input_norms) {
     w.input_layernorm = loader.vector(p + "attn_norm.weight", h.hidden_size, offset);
-    w.pre_feedforward_layernorm = loader.vector(p + "ffn_norm.weight", h.hidden_size, offset);
+    // Some converters name the norm before the feed-forward as Hugging Face does.
+    const bool as_theirs = !h.post_norms && !loader.has(p + "ffn_norm.weight");
+    w.pre_feedforward_layernorm = loader.vector(
+        p + (as_theirs ? "post_attention_norm.weight" : "ffn_norm.weight"), h.hidden_size, offset);
   }
   const int64_t q = h.q_size(), kv = h.kv_size();
-  if (h.fused) {
+  if (h.fused_qkv) {
     const auto part = [&](int64_t first, int64_t rows) {
       return loader.slice(p + "attn_qkv.weight", q + 2 * kv, h.hidden_size, first, rows);
     };
@@ -218,11 +265,12 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
   }
   w.o_proj = loader.matrix(p + "attn_output.weight", h.hidden_size, h.q_size());
   w.o_bias = loader.optional_vector(p + "attn_output.bias", h.hidden_size, false);
+  if (h.sinks) w.sinks = loader.vector(p + "attn_sinks.weight", h.heads);
   const int64_t inner = h.intermediate_size;
   if (h.layer[static_cast<size_t>(layer)].experts) {
     load_experts(loader, h, p, w, *experts, expert_layer);
   } else {
-    if (h.fused) {
+    if (h.fused_gate_up) {
       w.gate_proj = loader.slice(p + "ffn_up.weight", 2 * inner, h.hidden_size, 0, inner);
       w.up_proj = loader.slice(p + "ffn_up.weight", 2 * inner, h.hidden_size, inner, inner);
     } else {

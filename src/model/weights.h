@@ -16,22 +16,26 @@ using WeightPointer = std::unique_ptr<const kernels::Weight>;
 
 /// One layer's weights under Hugging Face's names. Absent parts are null/empty.
 struct LayerWeights {
-  kernels::Buffer input_layernorm;            // [hidden]
-  WeightPointer q_proj, k_proj, v_proj;       // [q_size|kv_size][hidden]
-  kernels::Buffer q_bias, k_bias, v_bias;     // [q_size|kv_size]
-  kernels::Buffer q_norm, k_norm;             // [head_dim]
-  WeightPointer o_proj;                       // [hidden][q_size]
-  kernels::Buffer o_bias;                     // [hidden]
-  kernels::Buffer post_attention_norm;        // [hidden], gemma
-  kernels::Buffer pre_feedforward_layernorm;  // [hidden] (Llama: post_attention_layernorm)
-  WeightPointer gate_proj, up_proj;           // [intermediate][hidden]; the shared expert's
-  WeightPointer down_proj;                    // [hidden][intermediate]
-  kernels::Buffer gate_bias, up_bias;         // [intermediate]
-  kernels::Buffer down_bias;                  // [hidden]
-  kernels::Buffer post_feedforward_norm;      // [hidden], gemma
-  WeightPointer router;                       // [experts][hidden]
-  WeightPointer shared_gate;                  // [1][hidden]
-  int expert_layer = -1;                      // in Weights::experts; -1: no experts
+  kernels::Buffer input_layernorm;                   // [hidden]
+  WeightPointer q_proj, k_proj, v_proj;              // [q_size|kv_size][hidden]
+  kernels::Buffer q_bias, k_bias, v_bias;            // [q_size|kv_size]
+  kernels::Buffer q_norm, k_norm;                    // [head_dim]
+  WeightPointer o_proj;                              // [hidden][q_size]
+  kernels::Buffer o_bias;                            // [hidden]
+  kernels::Buffer sinks;                             // [heads], gpt-oss
+  kernels::Buffer post_attention_norm;               // [hidden], gemma
+  kernels::Buffer pre_feedforward_layernorm;         // [hidden] (Llama: post_attention_layernorm)
+  WeightPointer gate_proj, up_proj;                  // [intermediate][hidden]; the shared expert's
+  WeightPointer down_proj;                           // [hidden][intermediate]
+  kernels::Buffer gate_bias, up_bias;                // [intermediate]
+  kernels::Buffer down_bias;                         // [hidden]
+  kernels::Buffer post_feedforward_norm;             // [hidden], gemma
+  WeightPointer router;                              // [experts][hidden]
+  kernels::Buffer router_bias;                       // [experts]
+  kernels::Buffer expert_gate_bias, expert_up_bias;  // [experts][intermediate]
+  kernels::Buffer expert_down_bias;                  // [experts][hidden]
+  WeightPointer shared_gate;                         // [1][hidden]
+  int expert_layer = -1;                             // in Weights::experts; -1: no experts
 };
 
 /// All weights of a model in the back end's memory. Immutable, shareable.

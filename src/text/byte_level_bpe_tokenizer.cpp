@@ -14,7 +14,7 @@ class ByteLevelBpeTokenizer final : public Tokenizer {
  public:
   explicit ByteLevelBpeTokenizer(Vocabulary vocabulary)
       : Tokenizer(std::move(vocabulary)),
-        pre_tokenizer_(PreTokenizer::by_name(vocabulary_.pre)),
+        pre_tokenizer_(PreTokenizer::by_name(vocabulary_.pre, vocabulary_.own_splits)),
         merges_(vocabulary_) {
     build_pieces();
     for (size_t byte = 0; byte < byte_symbols_.size(); ++byte) {

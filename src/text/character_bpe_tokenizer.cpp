@@ -13,7 +13,7 @@ class CharacterBpeTokenizer final : public SpacedTokenizer {
  public:
   explicit CharacterBpeTokenizer(Vocabulary vocabulary)
       : SpacedTokenizer(std::move(vocabulary)),
-        pre_tokenizer_(PreTokenizer::by_name(vocabulary_.pre)),
+        pre_tokenizer_(PreTokenizer::by_name(vocabulary_.pre, vocabulary_.own_splits)),
         merges_(vocabulary_) {
     merges_.for_each_spelling([this](std::string_view spelling) { learn_cuts(spelling); });
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "text/regex_splitter.h"
 #include "text/spaced_text.h"
 
 namespace lazyllm::text {
@@ -112,6 +113,14 @@ class Recogniser {
       add_stage(entry.value("individual_digits", false) ? "single-numbers" : "number-runs");
     } else if (type == "Punctuation" && entry.value("behavior", "") == "Contiguous") {
       add_stage("punctuation-runs");
+    } else if (type == "Punctuation") {
+      own_split({R"([\p{P}!-\/:-@\[-`\{-~])", behavior_of(entry), false}, entry);
+    } else if (type == "Whitespace") {
+      own_split({R"(\w+|[^\w\s]+)", OwnSplit::Behavior::removed, true}, entry);
+    } else if (type == "WhitespaceSplit") {
+      own_split({R"(\s)", OwnSplit::Behavior::removed, false}, entry);
+    } else if (type == "CharDelimiterSplit") {
+      own_split({literal(entry.at("delimiter")), OwnSplit::Behavior::removed, false}, entry);
     } else if (type == "Split") {
       split(entry);
     } else {
@@ -203,15 +212,57 @@ class Recogniser {
     const Json& pattern = entry.at("pattern");
     const std::string behavior = entry.at("behavior");
     const bool invert = entry.value("invert", false);
-    // "Removed" the inverse, and "Isolated", keep the matches; nothing else is left over.
-    const bool keeps = (behavior == "Isolated" && !invert) || (behavior == "Removed" && invert);
-    if (!keeps || !pattern.contains("Regex")) unsupported("pre-tokenizer", entry);
-    const std::string expression = normal_form(pattern.at("Regex").get<std::string>());
-    for (const auto& [known, stage] : kExpressions) {
-      if (expression == known) return add_stage(stage);
+    if (!pattern.contains("Regex")) {
+      return own_split({literal(pattern.at("String")), behavior_of(entry), invert}, entry);
     }
-    if (expression.starts_with(kDeepseekAlphabetsBegin)) return add_stage("deepseek-alphabets");
+    const std::string given = pattern.at("Regex");
+    const std::string expression = normal_form(given);
+    std::string_view stage;
+    if (expression.starts_with(kDeepseekAlphabetsBegin)) stage = "deepseek-alphabets";
+    for (const auto& [known, name] : kExpressions) {
+      if (expression == known) stage = name;
+    }
+    // "Removed" the inverse of expressions that match everything keeps all, as "Isolated" does.
+    const bool keeps = (behavior == "Isolated" && !invert) || (behavior == "Removed" && invert);
+    if (!stage.empty() && keeps) return add_stage(stage);
+    own_split({given, behavior_of(entry), invert}, entry);
+  }
+
+  OwnSplit::Behavior behavior_of(const Json& entry) const {
+    using Behavior = OwnSplit::Behavior;
+    constexpr std::pair<std::string_view, Behavior> kBehaviors[] = {
+        {"Isolated", Behavior::isolated},
+        {"Removed", Behavior::removed},
+        {"MergedWithPrevious", Behavior::merged_with_previous},
+        {"MergedWithNext", Behavior::merged_with_next},
+        {"Contiguous", Behavior::contiguous}};
+    const std::string name = entry.value("behavior", "Isolated");
+    for (const auto& [known, behavior] : kBehaviors) {
+      if (known == name) return behavior;
+    }
     unsupported("pre-tokenizer", entry);
+  }
+
+  static std::string literal(const std::string& text) {
+    std::string expression;
+    for (const char c : text) {
+      if (std::string_view(R"(\^$.|?*+()[]{}-&~#/)").find(c) != std::string_view::npos) {
+        expression += '\\';
+      }
+      expression += c;
+    }
+    return expression;
+  }
+
+  /// ByteLevel writes other letters than the text's, Metaspace other spaces: behind them an
+  /// expression would see something else.
+  void own_split(OwnSplit split, const Json& entry) {
+    if (result_.byte_level || result_.marks_spaces || split.expression.empty()) {
+      unsupported("pre-tokenizer", entry);
+    }
+    RegexSplitter{split};  // an error now, with its reason
+    add_stage(fmt::format("own-{}", result_.own_splits.size()));
+    result_.own_splits.push_back(std::move(split));
   }
 
   const std::string& where_;

@@ -6,12 +6,14 @@
 #include <vector>
 
 #include "text/normalizer.h"
+#include "text/vocabulary.h"
 
 namespace lazyllm::text {
 
 /// What the "normalizer" and "pre_tokenizer" entries of a tokenizer.json come to.
 struct HuggingFaceSplitting {
-  std::string pre;  ///< for PreTokenizer::by_name
+  std::string pre;                   ///< for PreTokenizer::by_name
+  std::vector<OwnSplit> own_splits;  ///< as in Vocabulary
   bool byte_level = false;
   bool marks_spaces = false;  ///< spaces become U+2581
   bool add_space_prefix = false;

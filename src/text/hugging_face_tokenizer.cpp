@@ -101,6 +101,7 @@ class Reader {
     }
     result_.kind = Vocabulary::Kind::bpe;
     result_.pre = splitting.pre;
+    result_.own_splits = std::move(splitting.own_splits);
     result_.byte_level = splitting.byte_level;
     result_.add_space_prefix = splitting.add_space_prefix;
     result_.prefix_at_start_only = splitting.prefix_at_start_only;

@@ -9,13 +9,13 @@
 namespace lazyllm::text {
 namespace {
 
-struct Stage {
+struct NamedScanner {
   std::string_view name;
   Splitter splitter;
 };
 
 /// The building blocks by name, for pre-tokenizers that are put together ("a|b|c").
-constexpr Stage kStages[] = {
+constexpr NamedScanner kScanners[] = {
     {"gpt2-words", split_gpt2_words},
     {"llama3-words", split_llama3_words},
     {"jais2-words", split_jais2_words},
@@ -112,18 +112,24 @@ const Family* find_family(std::string_view name) {
   return nullptr;
 }
 
-/// The stages of "a|b|c"; empty if one is unknown.
-std::vector<Splitter> find_stages(std::string_view names) {
-  std::vector<Splitter> result;
-  while (!names.empty()) {
-    const std::string_view name = names.substr(0, names.find('|'));
-    names.remove_prefix(std::min(names.size(), name.size() + 1));
-    const auto stage = std::find_if(std::begin(kStages), std::end(kStages),
-                                    [name](const Stage& each) { return each.name == name; });
-    if (stage == std::end(kStages)) return {};
-    result.push_back(stage->splitter);
+/// Cuts one piece by an expression; `characters` are those of the whole `text`.
+void split_by_expression(const RegexSplitter& expression, std::string_view text, const Piece& piece,
+                         size_t byte_end, std::vector<size_t>& ends, std::vector<bool>& dropped) {
+  const size_t begin = piece.text[piece.begin].begin;
+  std::vector<Cut> cuts;
+  expression.split(text.substr(begin, byte_end - begin), cuts);
+  size_t last = piece.begin;
+  const Character* at = piece.text + piece.begin;
+  const Character* const end = piece.text + piece.end;
+  for (const Cut& cut : cuts) {
+    at = std::lower_bound(at, end, begin + cut.end,
+                          [](const Character& c, size_t byte) { return c.begin < byte; });
+    const auto place = static_cast<size_t>(at - piece.text);
+    if (place == last) continue;  // inside a broken character
+    ends.push_back(place);
+    dropped.push_back(cut.dropped);
+    last = place;
   }
-  return result;
 }
 
 std::vector<Character> decode(std::string_view text) {
@@ -154,10 +160,32 @@ void apply_pre_tokenizer_defaults(Vocabulary& vocabulary) {
   }
 }
 
-PreTokenizer PreTokenizer::by_name(const std::string& name) {
+/// The stages of "a|b|c"; empty if one is unknown.
+std::vector<PreTokenizer::Stage> PreTokenizer::find_stages(std::string_view names,
+                                                           const std::vector<OwnSplit>& own) {
+  std::vector<Stage> result;
+  while (!names.empty()) {
+    const std::string_view name = names.substr(0, names.find('|'));
+    names.remove_prefix(std::min(names.size(), name.size() + 1));
+    const auto scanner =
+        std::find_if(std::begin(kScanners), std::end(kScanners),
+                     [name](const NamedScanner& each) { return each.name == name; });
+    if (scanner != std::end(kScanners)) {
+      result.push_back({scanner->splitter, nullptr});
+      continue;
+    }
+    size_t index = 0;
+    while (index < own.size() && name != fmt::format("own-{}", index)) ++index;
+    if (index == own.size()) return {};
+    result.push_back({nullptr, std::make_shared<const RegexSplitter>(own[index])});
+  }
+  return result;
+}
+
+PreTokenizer PreTokenizer::by_name(const std::string& name, const std::vector<OwnSplit>& own) {
   const Family* family = find_family(name);
-  if (family != nullptr) return PreTokenizer(find_stages(family->stages));
-  if (std::vector<Splitter> stages = find_stages(name); !stages.empty()) {
+  if (family != nullptr) return PreTokenizer(find_stages(family->stages, own));
+  if (std::vector<Stage> stages = find_stages(name, own); !stages.empty()) {
     return PreTokenizer(std::move(stages));
   }
   std::string known;
@@ -175,24 +203,40 @@ std::vector<std::string_view> PreTokenizer::split(std::string_view text) const {
   if (text.empty()) return {};
   if (stages_.empty()) return {text};
   const std::vector<Character> characters = decode(text);
+  const auto byte_of = [&](size_t character) {
+    return character < characters.size() ? characters[character].begin : text.size();
+  };
   std::vector<size_t> ends = {characters.size()};
+  std::vector<bool> dropped = {false};
   std::vector<size_t> next_ends;
-  for (const Splitter stage : stages_) {
+  std::vector<bool> next_dropped;
+  for (const Stage& stage : stages_) {
     next_ends.clear();
     next_ends.reserve(ends.size());
+    next_dropped.clear();
     size_t begin = 0;
-    for (const size_t end : ends) {
-      stage(Piece{characters.data(), begin, end}, next_ends);
-      begin = end;
+    for (size_t i = 0; i < ends.size(); ++i) {
+      const Piece piece{characters.data(), begin, ends[i]};
+      if (dropped[i]) {
+        next_ends.push_back(piece.end);
+      } else if (stage.scanner != nullptr) {
+        stage.scanner(piece, next_ends);
+      } else {
+        split_by_expression(*stage.expression, text, piece, byte_of(piece.end), next_ends,
+                            next_dropped);
+      }
+      next_dropped.resize(next_ends.size(), dropped[i]);
+      begin = piece.end;
     }
     ends.swap(next_ends);
+    dropped.swap(next_dropped);
   }
   std::vector<std::string_view> pieces;
   pieces.reserve(ends.size());
   size_t begin = 0;
-  for (const size_t end : ends) {
-    const size_t stop = end < characters.size() ? characters[end].begin : text.size();
-    pieces.push_back(text.substr(begin, stop - begin));
+  for (size_t i = 0; i < ends.size(); ++i) {
+    const size_t stop = byte_of(ends[i]);
+    if (!dropped[i]) pieces.push_back(text.substr(begin, stop - begin));
     begin = stop;
   }
   return pieces;

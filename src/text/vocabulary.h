@@ -22,6 +22,14 @@ enum class TokenType : uint8_t {
   byte = 6
 };
 
+/// A cut by a regular expression of a tokenizer.json that no scanner of this program knows.
+struct OwnSplit {
+  enum class Behavior { isolated, removed, merged_with_previous, merged_with_next, contiguous };
+  std::string expression;  ///< in Oniguruma's syntax
+  Behavior behavior = Behavior::isolated;
+  bool invert = false;  ///< what lies between the matches counts as match
+};
+
 /// Everything a tokenizer is made of, independent of the file it came from.
 struct Vocabulary {
   enum class Kind {
@@ -29,8 +37,9 @@ struct Vocabulary {
     bpe,  ///< BPE with ranked merges ("gpt2", "gemma4"), byte-level unless byte_level is false
   };
   Kind kind = Kind::spm;
-  std::string pre = "default";  ///< pre-tokenizer, see PreTokenizer::by_name; BPE only
-  bool byte_level = true;       ///< BPE: see tokens
+  std::string pre = "default";       ///< pre-tokenizer, see PreTokenizer::by_name; BPE only
+  std::vector<OwnSplit> own_splits;  ///< those that `pre` names own-0, own-1, ...
+  bool byte_level = true;            ///< BPE: see tokens
   /// Byte-level BPE: in GPT-2's byte-to-unicode spelling; SPM and other BPE: raw UTF-8 with
   /// U+2581 for spaces. Control and user-defined tokens: literal.
   std::vector<std::string> tokens;

@@ -153,3 +153,39 @@ def test_damaged_folders(bench):
 def test_unwritable_output(bench):
     result = bench.program.run("logits", "-m", bench.gguf(), "--ids", bench.ids, "-o", "/nonexistent/out.bin")
     assert result.returncode == 1 and b"/nonexistent/out.bin" in result.stderr
+
+
+@pytest.fixture
+def gpt_oss(maker, program, tmp_path):
+    bench = Bench(maker, program, tmp_path)
+    bench.model = next(model for model in maker.MODELS if model.name == "gpt-oss")
+    bench.weights = maker.with_mxfp4(bench.model, maker.make_weights(bench.model))
+    return bench
+
+
+def test_experts_of_gpt_oss_that_are_incomplete_or_do_not_fit(gpt_oss):
+    at = "model.layers.1.mlp.experts."
+    blocks = gpt_oss.weights[f"{at}down_proj_blocks"]
+    gpt_oss.program.ok("logits", "-m", gpt_oss.hf_folder(), "--ids", gpt_oss.ids, "-o", gpt_oss.folder / "out.bin")
+    for missing in ("gate_up_proj_scales", "down_proj_blocks", "down_proj_bias"):
+        gpt_oss.refused(gpt_oss.hf_folder(tensors=without(at + missing)), "layer 1", missing.rsplit("_", 1)[0])
+    for name, wrong in (("gate_up_proj_scales", gpt_oss.weights[f"{at}gate_up_proj_scales"][:, :-1]), ("down_proj_blocks", blocks[..., :8]),
+                        ("down_proj_blocks", blocks.reshape(-1)), ("gate_up_proj_bias", np.zeros((5, 7), np.float32))):
+        gpt_oss.refused(gpt_oss.hf_folder(tensors=changed(at + name, wrong)), name)
+    gpt_oss.refused(gpt_oss.hf_folder(tensors=changed(f"{at}down_proj_blocks", blocks[:4])), "down_proj")
+    gpt_oss.refused(gpt_oss.hf_folder(tensors=without("model.layers.0.self_attn.sinks")), "blk.0.attn_sinks.weight")
+    gpt_oss.refused(gpt_oss.hf_folder(config=changed("swiglu_limit", 5.0)), "swiglu_limit")
+    gpt_oss.refused(gpt_oss.hf_folder(config=changed("quantization_config", {"quant_method": "gptq"})), "quantization_config")
+    scales = gpt_oss.weights[f"{at}down_proj_scales"].copy()
+    scales[0, 0, 0] = 255
+    gpt_oss.refused(gpt_oss.hf_folder(tensors=changed(f"{at}down_proj_scales", scales)), "blk.1.ffn_down_exps.weight", "NaN")
+
+
+def test_keys_of_the_newer_architectures_that_make_no_sense(maker, program, tmp_path):
+    bench = Bench(maker, program, tmp_path)
+    for name, key, value in (("ministral3", "mistral3.attention.temperature_scale", -1.0), ("ministral3", "mistral3.rope.scaling.yarn_log_multiplier", -20.0),
+                             ("exaone4", "exaone4.attention.sliding_window_pattern", [1, 0, 1]), ("granitemoe", "granitemoe.logit_scale", 0.0),
+                             ("gpt-oss", "gpt-oss.expert_used_count", 99)):
+        bench.model = next(model for model in maker.MODELS if model.name == name)
+        bench.weights = maker.make_weights(bench.model)
+        bench.refused(bench.gguf(metadata=changed(key, value)), key.split(".")[-1].split("_")[0])

@@ -128,3 +128,102 @@ def test_unknown_keys_are_named_and_foreign_tensors_refused(maker, logits, progr
     maker.write_gguf(path, {**metadata, "llama.logit_scale": 0.5}, tensors)
     result = program.run("info", "-m", path)
     assert result.returncode == 1 and b"llama.logit_scale" in result.stderr
+
+
+def named(maker, name):
+    return next(model for model in maker.MODELS if model.name == name)
+
+
+def test_experts_fused_as_transformers_5_has_them(maker, logits, tmp_path):
+    """One tensor for all experts, gate and up together: the same bits as a tensor for each."""
+    model = named(maker, "qwen3moe")
+    weights = maker.make_weights(model)
+    maker.write_folder(tmp_path / "apart", model, weights)
+    fused = {name: array for name, array in weights.items() if ".experts." not in name}
+    for layer in range(model["num_hidden_layers"]):
+        at = f"model.layers.{layer}.mlp.experts"
+        parts = {part: [weights[f"{at}.{e}.{part}.weight"] for e in range(model["num_experts"]) if f"{at}.{e}.{part}.weight" in weights]
+                 for part in ("gate_proj", "up_proj", "down_proj")}
+        if parts["down_proj"]:
+            fused[f"{at}.gate_up_proj"] = np.concatenate([np.stack(parts["gate_proj"]), np.stack(parts["up_proj"])], axis=1)
+            fused[f"{at}.down_proj"] = np.stack(parts["down_proj"])
+    maker.write_folder(tmp_path / "fused", model, fused)
+    metadata, tensors = maker.gguf_metadata(model), maker.gguf_tensors(model, weights)
+    stacked = {name: array for name, array in tensors.items() if "gate_exps" not in name and "up_exps" not in name}
+    stacked |= {name.replace("gate_exps", "gate_up_exps"): np.concatenate([array, tensors[name.replace("gate_exps", "up_exps")]], axis=1)
+                for name, array in tensors.items() if "gate_exps" in name}
+    maker.write_gguf(tmp_path / "fused.gguf", metadata, stacked)
+    wanted, _ = logits(tmp_path / "apart")
+    for found in ("fused", "fused.gguf"):
+        assert (logits(tmp_path / found)[0] == wanted).all(), found
+
+
+def test_a_multimodal_wrapper_and_its_vision_tower(maker, logits, tmp_path):
+    model = named(maker, "mistral-window")
+    weights = maker.make_weights(model)
+    maker.write_folder(tmp_path / "plain", model, weights)
+    wanted, _ = logits(tmp_path / "plain")
+    for spelling, prefix in (("old", "language_model.model."), ("new", "model.language_model.")):
+        wrapped = {prefix + name.removeprefix("model."): array for name, array in weights.items()}
+        wrapped["vision_tower.patch_conv.weight" if spelling == "old" else "model.vision_tower.patch_conv.weight"] = np.zeros((4, 4), np.float32)
+        wrapped["multi_modal_projector.linear_1.weight"] = np.zeros((4, 4), np.float32)
+        maker.write_folder(tmp_path / spelling, model, wrapped)
+        inner = {key: value for key, value in model.config.items() if key != "tie_word_embeddings"}
+        (tmp_path / spelling / "config.json").write_text(json.dumps(
+            {"model_type": "mistral3", "text_config": inner, "vision_config": {}, "image_token_index": 10, "spatial_merge_size": 2}))
+        found, message = logits(tmp_path / spelling)
+        assert (found == wanted).all()
+        assert message.count("warning:") == 1 and "2 tensors of images and sound are left out" in message, message
+
+
+def test_an_output_matrix_that_is_not_the_embedding_it_is_said_to_be(maker, logits, tmp_path):
+    """As transformers does it: the folder's own matrix is taken, unless both are equal."""
+    model = maker.MODELS[0]  # not tied
+    weights = maker.make_weights(model)
+    maker.write_folder(tmp_path / "apart", model, weights)
+    wanted, message = logits(tmp_path / "apart")
+    assert "warning" not in message
+    maker.write_folder(tmp_path / "said", model, weights)
+    path = tmp_path / "said" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "tie_word_embeddings": True}))
+    found, message = logits(tmp_path / "said")
+    assert (found == wanted).all() and "lm_head.weight" in message
+    maker.write_folder(tmp_path / "equal", model, {**weights, "lm_head.weight": weights["model.embed_tokens.weight"]})
+    (tmp_path / "equal" / "config.json").write_text(path.read_text())
+    assert "warning" not in logits(tmp_path / "equal")[1]
+
+
+def test_mxfp4_of_both_containers(logits, tiny_models):
+    """The same weights as blocks of MXFP4; floats differ by what the activations lose as 8-bit numbers."""
+    folder, _ = logits(tiny_models / "gpt-oss-mxfp4")
+    gguf, _ = logits(tiny_models / "gpt-oss-mxfp4.gguf")
+    floats, _ = logits(tiny_models / "gpt-oss")
+    assert (folder == gguf).all()
+    difference = np.abs(folder - floats)
+    assert difference.max() > 0 and difference.mean() < 0.1 * np.abs(floats).mean()
+
+
+def test_queries_that_grow_and_yarn_that_is_not_cut(maker, logits, tmp_path):
+    """Each of these keys changes the result, and both containers agree on it."""
+    model = named(maker, "gpt-oss")
+    weights = maker.make_weights(model)
+    metadata, tensors = maker.gguf_metadata(model), maker.gguf_tensors(model, weights)
+    maker.write_folder(tmp_path / "plain", model, weights)
+    maker.write_folder(tmp_path / "cut", model, weights)
+    path = tmp_path / "cut" / "config.json"
+    config = json.loads(path.read_text())
+    config["rope_scaling"]["truncate"] = True
+    path.write_text(json.dumps(config))
+    ids = " ".join(str(3 + i * 7 % 250) for i in range(40))
+    plain, cut = logits(tmp_path / "plain", ids)[0], logits(tmp_path / "cut", ids)[0]
+    assert np.abs(plain - cut).max() > 1e-3
+    maker.write_gguf(tmp_path / "plain.gguf", metadata, tensors)
+    assert np.abs(logits(tmp_path / "plain.gguf", ids)[0] - plain).max() < 1e-4
+    model = named(maker, "ministral3")
+    weights = maker.make_weights(model)
+    metadata, tensors = maker.gguf_metadata(model), maker.gguf_tensors(model, weights)
+    maker.write_gguf(tmp_path / "warm.gguf", metadata, tensors)
+    del metadata["mistral3.attention.temperature_scale"]
+    maker.write_gguf(tmp_path / "cold.gguf", metadata, tensors)
+    warm, cold = (logits(tmp_path / f"{name}.gguf", ids)[0].reshape(40, -1) for name in ("warm", "cold"))
+    assert (warm[:16] == cold[:16]).all() and np.abs(warm[16:] - cold[16:]).max() > 1e-3

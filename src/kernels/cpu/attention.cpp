@@ -2,6 +2,7 @@
 #include "kernels/cpu/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "kernels/cpu/parallel.h"
@@ -55,6 +56,14 @@ int64_t partial_floats(int64_t lanes, int padded_dim) {
   return lanes * padded_dim + 2 * round_up(lanes);
 }
 
+constexpr double kLog2E = 1.4426950408889634;
+
+/// What a head's sink adds to the sum of the powers above `maximum` (in units of log2). Infinity
+/// where it towers over all keys: the head's output is 0 then, as it should be.
+float sink_power(const float* sinks, int head, float maximum) {
+  return std::exp2(static_cast<float>(static_cast<double>(sinks[head]) * kLog2E) - maximum);
+}
+
 }  // namespace
 
 /// One call, cut into tiles of rows. Chunks are numbered from key 0 of the list.
@@ -85,7 +94,6 @@ struct Attention::Call {
     tiles = (rows + tile_rows - 1) / tile_rows;
     lanes = tile_rows * group;
     // Scores in units of log2 save a multiplication each; a cap works on natural ones.
-    constexpr double kLog2E = 1.4426950408889634;
     const double factor = kind == ScoreKind::dot ? 1.0
                           : in.soft_cap > 0.0f   ? 1.0 / static_cast<double>(in.soft_cap)
                                                  : kLog2E;
@@ -130,6 +138,15 @@ struct Attention::Call {
     tile.scale = scale;
     tile.soft_cap = soft_cap;
     return tile;
+  }
+
+  /// Once all keys are in `total`.
+  void add_sinks(const AttentionTile& tile, int kv_head, const AttentionPartial& total) const {
+    if (input->sinks == nullptr) return;
+    for (int lane = 0; lane < tile.rows * tile.group; ++lane) {
+      const int head = kv_head * group + lane % group;
+      total.sum[lane] += sink_power(input->sinks, head, total.maximum[lane]);
+    }
   }
 
   float* output(FloatRows out, int64_t index, int kv_head) const {
@@ -184,6 +201,7 @@ void Attention::attend_tiles(const Call& call, FloatRows out) {
       call.products->chunk(tile, scratch, chunk, part);
       kernels_.fold(lanes, call.padded_dim, part, total);
     }
+    call.add_sinks(tile, kv_head, total);
     kernels_.finish(tile, total, call.output(out, tile_index, kv_head), out.stride);
   };
   parallel_for(pool_, call.tiles * kv_heads, call.work >= kInlineWork, task);
@@ -219,6 +237,7 @@ void Attention::attend_chunks(const Call& call, FloatRows out) {
     for (int64_t chunk = 1; chunk < chunks; ++chunk) {
       kernels_.fold(int64_t{tile.rows} * tile.group, call.padded_dim, partial(pair, chunk), total);
     }
+    call.add_sinks(tile, kv_head, total);
     kernels_.finish(tile, total, call.output(out, tile_index, kv_head), out.stride);
   };
   parallel_for(pool_, pairs, pairs * chunks * floats > kInlineWork, finish);
@@ -280,6 +299,7 @@ void Attention::score_row(const AttentionInput& input, const Call& call, ScoreKi
     for (int64_t c = 0; c < chunks; ++c) {
       total += sums[c * input.heads + head] * kernels_.power(maxima[c * input.heads + head] - top);
     }
+    if (input.sinks != nullptr) total += sink_power(input.sinks, head, top);
     maximum[head] = top;
     // A weight of 0 makes the sum infinite and every probability 0.
     sum[head] =

@@ -24,6 +24,7 @@ struct Shape {
   float soft_cap = 0.0f;
   CacheType k_type = CacheType::f16;
   CacheType v_type = CacheType::f16;
+  bool sinks = false;
 };
 
 float rounded_to_bf16(float x) {
@@ -48,6 +49,8 @@ class Problem {
     fill(queries_, size_t(shape.rows) * size_t(shape.heads * shape.head_dim), 1.5f);
     fill(k_, size_t(shape.keys) * size_t(kv_columns), 1.0f);
     fill(v_, size_t(shape.keys) * size_t(kv_columns), 1.0f);
+    fill(sinks_, size_t(shape.heads), 4.0f);
+    sinks_[0] = 300.0f;  // one that takes all
 
     layout_ = {shape.kv_heads, shape.head_dim, shape.k_type, shape.v_type};
     const int blocks = shape.keys / kKvBlockSlots + 2;
@@ -85,6 +88,7 @@ class Problem {
     in.key_slots = slots_;
     in.scale = 1.0f / std::sqrt(static_cast<float>(shape_.head_dim));
     in.soft_cap = shape_.soft_cap;
+    if (shape_.sinks) in.sinks = sinks_.data();
     return in;
   }
   AttentionInput input() const { return input(0, shape_.rows); }
@@ -152,7 +156,7 @@ class Problem {
       largest = std::max(largest, s);
     }
     if (!probabilities) return result;
-    double sum = 0;
+    double sum = shape_.sinks ? std::exp(static_cast<double>(sinks_[size_t(head)]) - largest) : 0;
     for (int key = first_[size_t(row)]; key < end_[size_t(row)]; ++key) {
       sum += result[size_t(key)] = std::exp(result[size_t(key)] - largest);
     }
@@ -210,7 +214,7 @@ class Problem {
   KvLayout layout_;
   std::vector<std::vector<std::byte>> memory_;
   std::vector<std::byte*> pointers_;
-  std::vector<float> queries_, k_, v_;
+  std::vector<float> queries_, k_, v_, sinks_;
   std::vector<int32_t> slots_, first_, end_;
 };
 
@@ -225,6 +229,14 @@ std::vector<Shape> shapes() {
       {.heads = 32, .kv_heads = 4, .head_dim = 64, .rows = 2, .keys = 1025},
       {.heads = 2, .kv_heads = 2, .head_dim = 128, .rows = 200, .keys = 256},
       {.heads = 4, .kv_heads = 4, .head_dim = 34, .rows = 17, .keys = 64, .window = 1},
+      {.heads = 8, .kv_heads = 2, .head_dim = 64, .rows = 40, .keys = 700, .sinks = true},
+      {.heads = 8,
+       .kv_heads = 2,
+       .head_dim = 64,
+       .rows = 1,
+       .keys = 900,
+       .window = 128,
+       .sinks = true},
   };
   const CacheType types[] = {CacheType::f16, CacheType::f32, CacheType::q8_0};
   for (const CacheType k : types) {

@@ -113,8 +113,9 @@ void CpuBackend::rope(FloatRows rows, int heads, int head_dim, std::span<const i
 
 void CpuBackend::gated_activation(Activation activation, ConstFloatRows gate, ConstFloatRows up,
                                   FloatRows out) const {
-  const auto kernel =
-      activation == Activation::silu ? row_kernels_.silu_times : row_kernels_.gelu_tanh_times;
+  const auto kernel = activation == Activation::silu        ? row_kernels_.silu_times
+                      : activation == Activation::gelu_tanh ? row_kernels_.gelu_tanh_times
+                                                            : row_kernels_.clamped_swiglu;
   for_rows(gate.rows, gate.columns,
            [&](int64_t r) { kernel(gate.row(r), up.row(r), gate.columns, out.row(r)); });
 }

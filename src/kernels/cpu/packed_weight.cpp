@@ -38,6 +38,7 @@ constexpr PackedFormat kFormats[kStorageTypeCount] = {
     super(6, 16, 32),      // Q6_K
     codebook(false),       // IQ4_NL
     codebook(true),        // IQ4_XS
+    simple(5, 16),         // MXFP4: twice its values are whole numbers from -12 to 12
 };
 
 }  // namespace

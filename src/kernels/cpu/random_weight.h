@@ -17,10 +17,10 @@
 namespace lazyllm::kernels::cpu {
 
 inline constexpr StorageType kAllStorageTypes[] = {
-    StorageType::f32,  StorageType::f16,    StorageType::bf16,  StorageType::q4_0,
-    StorageType::q4_1, StorageType::q5_0,   StorageType::q5_1,  StorageType::q8_0,
-    StorageType::q2_k, StorageType::q3_k,   StorageType::q4_k,  StorageType::q5_k,
-    StorageType::q6_k, StorageType::iq4_nl, StorageType::iq4_xs};
+    StorageType::f32,  StorageType::f16,    StorageType::bf16,   StorageType::q4_0,
+    StorageType::q4_1, StorageType::q5_0,   StorageType::q5_1,   StorageType::q8_0,
+    StorageType::q2_k, StorageType::q3_k,   StorageType::q4_k,   StorageType::q5_k,
+    StorageType::q6_k, StorageType::iq4_nl, StorageType::iq4_xs, StorageType::mxfp4};
 
 /// Byte offsets of the f16 fields of a block; -1: none.
 inline std::pair<int, int> half_fields(StorageType type) {
@@ -73,6 +73,10 @@ struct RandomWeight {
     const auto [first, second] = half_fields(type);
     const auto block = static_cast<size_t>(traits(type).block_bytes);
     for (size_t at = 0; at < data.size(); at += block) {
+      if (type == StorageType::mxfp4) {  // the exponent of a power of two
+        data[at] = static_cast<std::byte>(116 + random() % 6);
+        continue;
+      }
       put_half(at + static_cast<size_t>(first), float_to_half(uniform(random) * 0.01f));
       if (second >= 0) {
         put_half(at + static_cast<size_t>(second), float_to_half(uniform(random) * 0.1f));

@@ -16,6 +16,7 @@ struct RowKernels {
   void (*silu_times)(const float* gate, const float* up, int64_t columns, float* out);
   /// out = gelu(gate) * up in the tanh form; `out` may be `gate`.
   void (*gelu_tanh_times)(const float* gate, const float* up, int64_t columns, float* out);
+  void (*clamped_swiglu)(const float* gate, const float* up, int64_t columns, float* out);
   /// row += other.
   void (*add)(float* row, const float* other, int64_t columns);
   /// Rotates `heads` heads in place; cos_sin: [rotated / 2][2] of the row's position.

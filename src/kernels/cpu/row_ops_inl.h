@@ -71,6 +71,20 @@ void gelu_tanh_times(const float* gate, const float* up, int64_t columns, float*
   });
 }
 
+void clamped_swiglu(const float* gate, const float* up, int64_t columns, float* out) {
+  constexpr float kLimit = 7.0f;
+  const Vec limit = broadcast(kLimit);
+  const Vec lowest = broadcast(-kLimit);
+  const Vec steepness = broadcast(-1.702f);
+  const Vec one = broadcast(1.0f);
+  for_vectors(columns, [&](int64_t offset, int n) {
+    const Vec g = min(load_up_to(gate + offset, n), limit);
+    const Vec u = max(min(load_up_to(up + offset, n), limit), lowest);
+    const Vec bottom = add(one, exponential(mul(g, steepness)));
+    store_up_to(out + offset, mul(div(g, bottom), add(u, one)), n);
+  });
+}
+
 void add_row(float* row, const float* other, int64_t columns) {
   for_vectors(columns, [&](int64_t offset, int n) {
     store_up_to(row + offset, add(load_up_to(row + offset, n), load_up_to(other + offset, n)), n);
@@ -126,6 +140,7 @@ void rope(float* row, int heads, int head_dim, const float* cos_sin, int rotated
 
 }  // namespace
 
-const RowKernels kRowKernels = {rms_norm, silu_times, gelu_tanh_times, add_row, rope};
+const RowKernels kRowKernels = {rms_norm,       silu_times, gelu_tanh_times,
+                                clamped_swiglu, add_row,    rope};
 
 }  // namespace lazyllm::kernels::cpu::LAZYLLM_ISA

@@ -101,6 +101,24 @@ TEST_P(RowOpsTest, ActivationsAreExactToAFewUlps) {
   }
 }
 
+TEST_P(RowOpsTest, ClampedSwiglu) {
+  std::vector<float> gate, up;
+  for (float x = -60.0f; x < 12.0f; x += 0.0137f) {
+    gate.push_back(x);
+    up.push_back(std::fmod(x * 7.3f, 9.0f));
+  }
+  const auto n = static_cast<int64_t>(gate.size());
+  std::vector<float> out(gate.size());
+  backend_->gated_activation(Activation::clamped_swiglu, {gate.data(), 1, n, n},
+                             {up.data(), 1, n, n}, {out.data(), 1, n, n});
+  for (size_t i = 0; i < gate.size(); ++i) {
+    const double g = std::min(static_cast<double>(gate[i]), 7.0);
+    const double u = std::clamp(static_cast<double>(up[i]), -7.0, 7.0);
+    const double exact = g / (1 + std::exp(-1.702 * g)) * (u + 1);
+    ASSERT_NEAR(out[i], exact, 2e-5 * std::abs(exact) + 1e-30) << gate[i] << ' ' << up[i];
+  }
+}
+
 TEST_P(RowOpsTest, Rope) {
   for (const bool interleaved : {false, true}) {
     for (const auto& [head_dim, rotated] :

@@ -86,9 +86,15 @@ void Lookahead::pass_layer(std::span<const int32_t> set, int layer, std::span<fl
   backend_.append_kv(cache_->view(), std::span(slots_).last(1), workspace_.k(1), workspace_.v(1));
   const int32_t first[] = {static_cast<int32_t>(first_seen(set, layer))};
   const int32_t end[] = {static_cast<int32_t>(set.size())};
-  const kernels::AttentionInput input = {
-      workspace_.q(1),      h_.heads, first, end, cache_->view(), slots_, h_.attention_scale,
-      h_.attention_soft_cap};
+  const kernels::AttentionInput input = {.queries = workspace_.q(1),
+                                         .heads = h_.heads,
+                                         .first_key = first,
+                                         .end_key = end,
+                                         .cache = cache_->view(),
+                                         .key_slots = slots_,
+                                         .scale = h_.attention_scale,
+                                         .soft_cap = h_.attention_soft_cap,
+                                         .sinks = transformer_.sinks(layer)};
   if (h_.full_attention(layer)) {
     layer_scores_.resize(set.size());
     backend_.attention_scores(input, kernels::ScoreKind::probability, layer_scores_);

@@ -22,7 +22,7 @@ Hyperparameters describe_gemma2(const formats::ModelFile& file) {
       static_cast<float>(file.real("gemma2.attn_logit_softcapping", gguf ? 50.0 : 0.0));
   h.final_soft_cap =
       static_cast<float>(file.real("gemma2.final_logit_softcapping", gguf ? 30.0 : 0.0));
-  if (gguf) {  // its files say nothing of the pattern
+  if (gguf && !file.has("gemma2.attention.sliding_window_layers")) {  // most say nothing of it
     const auto window =
         static_cast<int>(file.integer("gemma2.attention.sliding_window", 1, INT32_MAX, 4096));
     for (size_t l = 0; l < h.layer.size(); l += 2) h.layer[l].sliding_window = window;

@@ -6,7 +6,8 @@ namespace lazyllm::model {
 
 Hyperparameters describe_phi3(const formats::ModelFile& file) {
   Hyperparameters h = describe_common(file, "phi3");
-  h.fused = true;
+  h.fused_qkv = true;
+  h.fused_gate_up = true;
   describe_windows(file, h);
   return h;
 }
