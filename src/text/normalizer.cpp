@@ -123,7 +123,10 @@ void put_by_character(std::string_view text, Kind kind, Output& output) {
     if (!character.valid) {
       output.keep(text, at, end);
     } else if (kind == Kind::strip_accents) {
-      if (utf8proc_category(code) != UTF8PROC_CATEGORY_MN) output.keep(text, at, end);
+      const auto category = utf8proc_category(code);
+      const bool mark = category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_MC ||
+                        category == UTF8PROC_CATEGORY_ME;
+      if (!mark) output.keep(text, at, end);
     } else if (code == 0x130) {
       output.put("i\xCC\x87", at, end);  // the one whose small form is two characters
     } else {

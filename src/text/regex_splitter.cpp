@@ -9,6 +9,7 @@
 #include <pcre2.h>
 
 #include "base/error.h"
+#include "text/unicode.h"
 
 namespace lazyllm::text {
 namespace {
@@ -36,7 +37,8 @@ std::string shown(std::string_view expression) {
 // Unicode's White_Space and what Oniguruma takes for a word, for the inside of a class.
 constexpr std::string_view kSpaces =
     R"(\x{9}-\x{d}\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr std::string_view kWords = R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc})";
+constexpr std::string_view kWords =  // the symbols that are alphabetic, too
+    R"(\p{L}\p{M}\p{N}\p{Pc}\x{24b6}-\x{24e9}\x{1f130}-\x{1f149}\x{1f150}-\x{1f169}\x{1f170}-\x{1f189})";
 
 /// Walks through an expression and writes it anew.
 class Translator {
@@ -45,6 +47,15 @@ class Translator {
 
   std::string run() {
     while (at_ < in_.size()) {
+      const size_t atom = out_.size();
+      if (in_[at_] == '{' && repeat_of_repeat()) continue;
+      if (in_[at_] == '(') groups_.push_back(atom);
+      if (in_[at_] == ')' && !groups_.empty()) {
+        atom_ = groups_.back();
+        groups_.pop_back();
+      } else {
+        atom_ = atom;
+      }
       if (in_[at_] == '\\') {
         outer_escape();
       } else if (in_[at_] == '[') {
@@ -69,6 +80,20 @@ class Translator {
   char escaped() {
     if (at_ + 1 >= in_.size()) refuse("a \\ at its end");
     return in_[at_ + 1];
+  }
+
+  /// X{1,3}+ repeats what is repeated; elsewhere it is possessive.
+  bool repeat_of_repeat() {
+    const size_t end = in_.find('}', at_);
+    if (end == std::string_view::npos || end + 1 >= in_.size() || in_[end + 1] != '+') return false;
+    const std::string_view counts = in_.substr(at_ + 1, end - at_ - 1);
+    if (counts.empty() || counts.find_first_not_of("0123456789,") != std::string_view::npos) {
+      return false;
+    }
+    out_.insert(atom_, "(?:");
+    out_ += fmt::format("{{{}}})+", counts);
+    at_ = end + 2;
+    return true;
   }
 
   void outer_escape() {
@@ -101,6 +126,11 @@ class Translator {
       default:
         out_ += '\\';
         out_ += c;
+        if ((c == 'p' || c == 'P' || c == 'x') && at_ < in_.size() && in_[at_] == '{') {
+          const size_t end = std::min(in_.find('}', at_), in_.size() - 1);
+          out_ += in_.substr(at_, end + 1 - at_);  // a name, not a number of times
+          at_ = end + 1;
+        }
     }
   }
 
@@ -158,7 +188,13 @@ class Translator {
   std::string_view in_;
   std::string out_;
   size_t at_ = 0;
+  size_t atom_ = 0;             ///< where in out_ the last thing that can be repeated begins
+  std::vector<size_t> groups_;  ///< where the open groups begin there
 };
+
+size_t character_length(std::string_view text, size_t at) {
+  return at < text.size() ? decode_utf8(text, at).length : 1;
+}
 
 /// Runs of spans that stay together.
 std::vector<Span> join(const std::vector<Span>& spans, OwnSplit::Behavior behavior) {
@@ -248,10 +284,11 @@ void RegexSplitter::split(std::string_view text, std::vector<Cut>& cuts) const {
   const Clock::time_point start = Clock::now();
   std::vector<Span> spans;
   size_t done = 0;
+  std::optional<size_t> last;  // end of the last match
   for (size_t from = 0; from <= text.size();) {
     // One pair of places for the whole match suffices: 0 says that there were more groups.
     const int found = pcre2_match(code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()),
-                                  text.size(), from, PCRE2_NOTEMPTY, data.get(), code_->limits);
+                                  text.size(), from, 0, data.get(), code_->limits);
     if (found == PCRE2_ERROR_NOMATCH) break;
     if (found < 0 || Clock::now() - start > kLongest) {
       fail(ErrorCode::invalid_input,
@@ -259,12 +296,17 @@ void RegexSplitter::split(std::string_view text, std::vector<Cut>& cuts) const {
            shown(split_.expression));
     }
     const PCRE2_SIZE* place = pcre2_get_ovector_pointer(data.get());
+    const bool empty = place[0] == place[1];
+    from = place[1] + (empty ? character_length(text, place[1]) : 0);
+    if (empty && last == place[1]) continue;  // right behind the last match
     if (place[0] > done) spans.push_back({done, place[0], split_.invert});
     spans.push_back({place[0], place[1], !split_.invert});
-    done = from = place[1];
+    done = place[1];
+    last = done;
   }
   if (done < text.size()) spans.push_back({done, text.size(), split_.invert});
   for (const Span& span : join(spans, split_.behavior)) {
+    if (span.begin == span.end) continue;  // an empty match only cuts
     const bool dropped = split_.behavior == OwnSplit::Behavior::removed && span.is_match;
     cuts.push_back({span.end, dropped});
   }

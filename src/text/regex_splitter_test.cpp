@@ -56,6 +56,9 @@ TEST(RegexSplitter, OnigurumasMeaning) {
               ElementsAre("it", "'S", " ok"));
   EXPECT_THAT(parts("(a)(b)(c)(d)(e)", "xabcde"), ElementsAre("x", "abcde"));
   EXPECT_THAT(parts("x*", "axxb"), ElementsAre("a", "xx", "b"));
+  EXPECT_THAT(parts(R"(\b)", "ab, c"), ElementsAre("ab", ", ", "c"));
+  EXPECT_THAT(parts(R"(\p{N}{1,2}+)", "a12345b"), ElementsAre("a", "12345", "b"));
+  EXPECT_THAT(parts(R"((?:ab){2}+c)", "ababababc"), ElementsAre("ababababc"));
 }
 
 TEST(RegexSplitter, AnyBytes) {

@@ -8,8 +8,21 @@
 namespace lazyllm::text {
 namespace {
 
-bool is_ascii_space(char c) {
-  return c == ' ' || (c >= '\t' && c <= '\r');
+/// Bytes of the white space that ends right before `end`, but not before `limit`; 0: there is none.
+size_t space_before(std::string_view text, size_t limit, size_t end) {
+  if (end <= limit) return 0;
+  size_t begin = end - 1;
+  while (begin > limit && (static_cast<uint8_t>(text[begin]) & 0xC0U) == 0x80U) --begin;
+  const DecodedCharacter character = decode_utf8(text, begin);
+  const bool space = (classes_of(character.code_point) & kSpace) != 0;
+  return space && begin + character.length == end ? character.length : 0;
+}
+
+size_t space_at(std::string_view text, size_t at, size_t limit) {
+  if (at >= limit) return 0;
+  const DecodedCharacter character = decode_utf8(text, at);
+  const bool space = (classes_of(character.code_point) & kSpace) != 0;
+  return space && at + character.length <= limit ? character.length : 0;
 }
 
 std::vector<bool> marks(const std::vector<TokenId>& tokens, size_t size) {
@@ -114,12 +127,12 @@ std::vector<Fragment> SpecialTokens::partition(std::string_view text,
     // White space is dropped only where the text is not a user's.
     if (trusted_here && marked(strip_left_, match.token)) {
       const size_t limit = std::max(text_begin, range->begin);
-      while (text_end > limit && is_ascii_space(text[text_end - 1])) --text_end;
+      while (const size_t length = space_before(text, limit, text_end)) text_end -= length;
     }
     if (text_begin < text_end) fragments.push_back({kNoToken, text_begin, text_end});
     fragments.push_back({match.token, at, after});
     if (trusted_here && marked(strip_right_, match.token)) {
-      while (after < range->end && is_ascii_space(text[after])) ++after;
+      while (const size_t length = space_at(text, after, range->end)) after += length;
     }
     at = after;
     text_begin = after;
