@@ -208,12 +208,13 @@ def test_queries_that_grow_and_yarn_that_is_not_cut(maker, logits, tmp_path):
     model = named(maker, "gpt-oss")
     weights = maker.make_weights(model)
     metadata, tensors = maker.gguf_metadata(model), maker.gguf_tensors(model, weights)
-    maker.write_folder(tmp_path / "plain", model, weights)
-    maker.write_folder(tmp_path / "cut", model, weights)
-    path = tmp_path / "cut" / "config.json"
-    config = json.loads(path.read_text())
-    config["rope_scaling"]["truncate"] = True
-    path.write_text(json.dumps(config))
+    for name, cut in (("plain", False), ("cut", True)):
+        maker.write_folder(tmp_path / name, model, weights)
+        path = tmp_path / name / "config.json"
+        config = json.loads(path.read_text())
+        config["rope_scaling"] |= {"truncate": cut, "original_max_position_embeddings": 400}  # where rounding shows
+        path.write_text(json.dumps(config))
+    metadata["gpt-oss.rope.scaling.original_context_length"] = 400
     ids = " ".join(str(3 + i * 7 % 250) for i in range(40))
     plain, cut = logits(tmp_path / "plain", ids)[0], logits(tmp_path / "cut", ids)[0]
     assert np.abs(plain - cut).max() > 1e-3
