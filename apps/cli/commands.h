@@ -14,6 +14,7 @@ void add_tokenize_command(CLI::App& app);
 void add_tune_command(CLI::App& app);
 void add_info_command(CLI::App& app);
 void add_policies_command(CLI::App& app);
+void add_quantize_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_attention_command(CLI::App& app);

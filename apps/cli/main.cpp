@@ -32,6 +32,7 @@ void add_commands(CLI::App& app) {
   lazyllm::cli::add_tune_command(app);
   lazyllm::cli::add_info_command(app);
   lazyllm::cli::add_policies_command(app);
+  lazyllm::cli::add_quantize_command(app);
   lazyllm::cli::add_bench_command(app);
   lazyllm::cli::add_eval_command(app);
   lazyllm::cli::add_attention_command(app);

@@ -106,6 +106,17 @@ Vocabulary read_gguf_vocabulary(const formats::ModelFile& file, const std::strin
   return vocabulary;
 }
 
+Vocabulary read_hugging_face_vocabulary(const formats::ModelFile& file, const std::string& json,
+                                        const std::string& config) {
+  Vocabulary vocabulary = text::parse_hugging_face_tokenizer(json, config, file.path().string());
+  for (const int64_t id : file.integers(kPrefix + "eos_token_ids")) {
+    if (id >= 0 && id < static_cast<int64_t>(vocabulary.tokens.size())) {
+      vocabulary.end_of_generation.push_back(static_cast<TokenId>(id));
+    }
+  }
+  return vocabulary;
+}
+
 std::string template_from_config(const std::string& tokenizer_config, const std::string& where,
                                  const char* name) {
   if (tokenizer_config.empty()) return {};
@@ -134,14 +145,11 @@ std::string template_from_config(const std::string& tokenizer_config, const std:
 std::optional<text::Vocabulary> load_vocabulary(const formats::ModelFile& file) {
   if (file.container() == formats::Container::hugging_face) {
     if (file.tokenizer_json().empty()) return std::nullopt;
-    Vocabulary vocabulary = text::parse_hugging_face_tokenizer(
-        file.tokenizer_json(), file.tokenizer_config_json(), file.path().string());
-    for (const int64_t id : file.integers(kPrefix + "eos_token_ids")) {
-      if (id >= 0 && id < static_cast<int64_t>(vocabulary.tokens.size())) {
-        vocabulary.end_of_generation.push_back(static_cast<TokenId>(id));
-      }
-    }
-    return vocabulary;
+    return read_hugging_face_vocabulary(file, file.tokenizer_json(), file.tokenizer_config_json());
+  }
+  if (file.has("tokenizer.huggingface.json")) {  // what lazyllm quantize makes of a folder
+    return read_hugging_face_vocabulary(file, file.text("tokenizer.huggingface.json"),
+                                        file.text("tokenizer.huggingface.config", ""));
   }
   const std::string kind = file.text(kPrefix + "model", "none");
   if (kind == "none" || kind == "no_vocab") return std::nullopt;

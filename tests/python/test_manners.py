@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-COMMANDS = ["run", "chat", "serve", "pull", "list", "tokenize", "tune", "info", "policies", "bench", "eval", "attention", "report", "logits"]
+COMMANDS = ["run", "chat", "serve", "pull", "list", "tokenize", "tune", "info", "policies", "quantize", "bench", "eval", "attention", "report", "logits"]
 
 
 def error(program, *arguments):
