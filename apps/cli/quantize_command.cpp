@@ -17,8 +17,11 @@ struct Options {
 };
 
 void quantize(const Options& options) {
-  const QuantizeReport report =
-      quantize_model(find_model(options.in), options.out, options.quantize);
+  ProgressLine progress(ProgressLine::Elsewhere::kEachMinute);
+  QuantizeOptions quantize = options.quantize;
+  quantize.progress = [&progress](double share) { progress.show("quantize", share, ""); };
+  const QuantizeReport report = quantize_model(find_model(options.in), options.out, quantize);
+  progress.clear();
   const auto mebibytes = [](uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   write_out(fmt::format("{}: {} tensors as {}, {} others; {:.1f} MiB of {:.1f}\n", options.out,
                         report.quantized, options.quantize.type, report.kept,

@@ -260,7 +260,11 @@ class Recogniser {
     if (result_.byte_level || result_.marks_spaces || split.expression.empty()) {
       unsupported("pre-tokenizer", entry);
     }
-    RegexSplitter{split};  // an error now, with its reason
+    try {
+      RegexSplitter{split};  // an error now, with its reason
+    } catch (const Error& error) {
+      fail(error.code(), "{}: {}", where_, error.what());
+    }
     add_stage(fmt::format("own-{}", result_.own_splits.size()));
     result_.own_splits.push_back(std::move(split));
   }
