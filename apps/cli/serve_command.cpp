@@ -36,6 +36,7 @@ struct ServeOptions {
   double keep_alive_seconds = 10.0;
   bool no_page = false;
   std::string reasoning = "auto";
+  std::string pooling = "auto";
 };
 
 // A signal becomes a byte in this pipe, which the main thread reads.
@@ -137,6 +138,8 @@ ServerOptions server_options(const ServeOptions& given) {
   options.generation = generation_options(given.common);
   options.random_seed = given.common.seed < 0;
   options.scheduler.library = library_of(given);
+  if (given.pooling != "auto")
+    options.pooling = given.pooling == "mean" ? Pooling::mean : Pooling::last;
   if (given.reasoning != "auto") options.reasoning = given.reasoning == "on";
   return options;
 }
@@ -303,6 +306,12 @@ void add_serve_command(CLI::App& app) {
       ->add_option("--reasoning", options->reasoning,
                    "whether models think before they answer, where their template has the choice")
       ->check(CLI::IsMember({"auto", "on", "off"}))
+      ->capture_default_str();
+  command
+      ->add_option("--pooling", options->pooling,
+                   "how hidden states become an embedding: auto (the model's way, or mean), mean, "
+                   "last")
+      ->check(CLI::IsMember({"auto", "mean", "last"}))
       ->capture_default_str();
   command->add_flag("--no-warmup", common.no_warmup,
                     "do not run a token through the model after loading");

@@ -64,7 +64,10 @@ struct ModelInfo {
   int experts = 0, experts_used = 0, expert_size = 0;  ///< of a mixture, per layer and token; or 0
   int heads = 0, kv_heads = 0, head_dim = 0;
   std::vector<int> sliding_windows;  ///< per layer; 0: full attention
-  std::string tokenizer;             ///< "bpe (smollm)", "spm", "none"
+  /// What embeddings the model was made for: "mean", "last", another word; empty: the file says
+  /// nothing.
+  std::string pooling;
+  std::string tokenizer;  ///< "bpe (smollm)", "spm", "none"
   bool has_chat_template = false;
   bool chat_template_has_tools = false;  ///< it mentions tools
   int threads = 0;

@@ -63,6 +63,9 @@ enum class Prefill {
   soonest,
 };
 
+/// How the last hidden states of a prompt become one vector, its embedding.
+enum class Pooling { none, mean, last };
+
 /// Storage of keys and values.
 enum class CacheType : uint8_t { f16, f32, q8_0 };
 

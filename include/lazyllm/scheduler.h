@@ -46,6 +46,9 @@ struct AnswerRequest {
   /// -1: none; n: the log-probability of each token of the prompt behind those before it, and the n
   /// best instead. The prompt is computed densely and without cache then, whatever `pruning` says.
   int prompt_logprobs = -1;
+  /// Not none: the prompt's embedding is wanted, not normalised. It is computed as for
+  /// prompt_logprobs, which cannot be asked for at the same time; max_tokens must be 0.
+  Pooling pooling = Pooling::none;
   bool report_tokens = false;  ///< how deep each token of the prompt was carried
   bool use_cache = true;       ///< may start from a snapshot and leave one
   Prefill prefill = Prefill::as_asked;
@@ -92,6 +95,7 @@ struct AnswerEnd {
   PrefillPlan plan;
   std::optional<TokenReport> tokens;
   std::vector<AnswerToken> prompt_logprobs;  ///< if asked for; the first token has none: NaN
+  std::vector<float> embedding;              ///< [hidden_size] if asked for
   std::optional<Error> error;                ///< set if the answer broke off for a reason of ours
 };
 

@@ -32,9 +32,10 @@ struct ServerOptions {
   std::chrono::milliseconds head_timeout{10000}, body_timeout{60000};
   std::chrono::milliseconds ping_interval{10000};  ///< of comments in a silent stream
   SchedulerOptions scheduler;
-  PruningOptions pruning;        ///< of requests that say nothing
-  GenerationOptions generation;  ///< of requests that say nothing
-  bool random_seed = true;       ///< of requests that give none; false: the one in `generation`
+  PruningOptions pruning;           ///< of requests that say nothing
+  Pooling pooling = Pooling::none;  ///< of embeddings; none: the model's own, or mean
+  GenerationOptions generation;     ///< of requests that say nothing
+  bool random_seed = true;          ///< of requests that give none; false: the one in `generation`
   /// Whether templates that know the variable enable_thinking make the model think, for requests
   /// that say nothing; none: as the template has it.
   std::optional<bool> reasoning;

@@ -2,6 +2,7 @@
 #include "engine/answer_task.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -40,6 +41,9 @@ AnswerTask::AnswerTask(std::shared_ptr<const Model> model, AnswerRequest request
       channel_(std::move(channel)),
       generation_(model, make_plan(request_.pruning, *model), cache_types),
       part_(generation_.transformer()) {
+  if (pools() && (scores_prompt() || request_.generation.max_tokens != 0)) {
+    fail(ErrorCode::usage, "an embedding is of a prompt alone: without tokens or logprobs");
+  }
   if (request_.report_tokens) generation_.record_depths();
   generation_.begin_answer(request_.generation, request_.constraint, submitted_);
 }
@@ -69,7 +73,7 @@ PrefillQuestion AnswerTask::prefill_question() const {
           plan,
           request_.prompt,
           protected_tokens,
-          request_.use_cache && !scores_prompt(),
+          request_.use_cache && !reads_exactly(),
           request_.prefill};
 }
 
@@ -78,10 +82,10 @@ void AnswerTask::start(SnapshotCache& snapshots, const PrefillRates& rates, lazy
   queue_ms_ = milliseconds_since(submitted_);
   const auto& ranges = request_.generation.protected_ranges;
   plan_ = choose_prefill(prefill_question(), snapshots, rates);
-  generation_.begin_prompt({request_.prompt, ranges, scores_prompt() || plan_.dense_instead,
+  generation_.begin_prompt({request_.prompt, ranges, reads_exactly() || plan_.dense_instead,
                             &channel_->cancelled(), [&](int, int, double) { between_tiles(); }},
                            editor);
-  const bool shares = request_.use_cache && !scores_prompt() && !generation_.was_edited();
+  const bool shares = request_.use_cache && !reads_exactly() && !generation_.was_edited();
   if (shares && snapshots.most_bytes() > 0) {
     snapshot_ = begin_from_snapshot(generation_, snapshots, &plan_.cached_depth);
   }
@@ -89,6 +93,7 @@ void AnswerTask::start(SnapshotCache& snapshots, const PrefillRates& rates, lazy
   lazy::StepRequest step = generation_.prompt_step();
   step.observer = this;
   if (scores_prompt()) want_prompt_logprobs(step);
+  if (pools()) want_embedding(step);
   if (reads_ahead() && snapshot_) step.stop_depth = snapshot_->depth();
   part_.begin(generation_.sequence(), generation_.policy(), step);
 }
@@ -110,6 +115,22 @@ void AnswerTask::want_prompt_logprobs(lazy::StepRequest& step) {
   };
 }
 
+void AnswerTask::want_embedding(lazy::StepRequest& step) {
+  embedding_.assign(static_cast<size_t>(generation_.transformer().hyperparameters().hidden_size),
+                    0.0);
+  logit_positions_.clear();  // the last one
+  if (request_.pooling == Pooling::mean) {
+    logit_positions_.resize(request_.prompt.size());
+    std::iota(logit_positions_.begin(), logit_positions_.end(), 0);
+  }
+  step.logit_positions = logit_positions_;
+  const double share = 1.0 / static_cast<double>(std::max<size_t>(1, logit_positions_.size()));
+  step.hidden = [this, share](int64_t, std::span<const float> hidden) {
+    for (size_t i = 0; i < hidden.size(); ++i)
+      embedding_[i] += share * static_cast<double>(hidden[i]);
+  };
+}
+
 void AnswerTask::on_computed(int depth) {
   if (snapshot_ && depth == snapshot_->depth()) snapshot_->record(generation_.sequence());
 }
@@ -120,7 +141,7 @@ void AnswerTask::tell_progress() {
 
 bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
   const auto range = [](const TokenRange& r) { return std::pair(r.begin, r.end); };
-  return request_.use_cache && !scores_prompt() && !other.scores_prompt() && !reads_ahead() &&
+  return request_.use_cache && !reads_exactly() && !other.reads_exactly() && !reads_ahead() &&
          !other.reads_ahead() && request_.prefill == other.request_.prefill &&
          generation_.plan().prefills_like(other.generation_.plan()) &&
          request_.prompt == other.request_.prompt &&
@@ -168,6 +189,11 @@ void AnswerTask::share_prefill(const AnswerTask& other) {
 }
 
 void AnswerTask::finish_prefill() {
+  const auto finite = [](double x) { return std::isfinite(x); };
+  if (!std::all_of(embedding_.begin(), embedding_.end(), finite)) {
+    fail(ErrorCode::invalid_file,
+         "the model computed a hidden state that is no number; its file is damaged");
+  }
   generation_.end_prompt(part_.report());
   note_end_of_prompt();
 }
@@ -246,7 +272,10 @@ AnswerEnd AnswerTask::last_event(FinishReason reason, std::optional<Error> error
   if (request_.report_tokens && !generation_.token_report().depths.empty()) {
     event.tokens = generation_.token_report();
   }
-  if (!error) event.prompt_logprobs = std::move(prompt_logprobs_);
+  if (!error) {
+    event.prompt_logprobs = std::move(prompt_logprobs_);
+    event.embedding.assign(embedding_.begin(), embedding_.end());
+  }
   event.error = std::move(error);
   return event;
 }

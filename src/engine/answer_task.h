@@ -89,9 +89,13 @@ class AnswerTask : private lazy::StepObserver {
   /// Copies what a snapshot needs when a step has reached its depth.
   void on_computed(int depth) override;
   void want_prompt_logprobs(lazy::StepRequest& step);
+  void want_embedding(lazy::StepRequest& step);
   void note_end_of_prompt();
   AnswerEnd last_event(FinishReason reason, std::optional<Error> error);
   bool scores_prompt() const { return request_.prompt_logprobs >= 0; }
+  bool pools() const { return request_.pooling != Pooling::none; }
+  /// Something is said of the prompt's tokens themselves: computed densely and without cache.
+  bool reads_exactly() const { return scores_prompt() || pools(); }
   bool reads_ahead() const { return request_.generation.max_tokens == 0 && request_.use_cache; }
   int64_t last_position() const;
 
@@ -106,6 +110,7 @@ class AnswerTask : private lazy::StepObserver {
   std::unique_ptr<lazy::Snapshot> snapshot_;  // being recorded; null: none will be left
   std::vector<int32_t> logit_positions_;      // where logits of the prompt are wanted
   std::vector<AnswerToken> prompt_logprobs_;
+  std::vector<double> embedding_;  // empty: none is wanted
   TokenId next_token_ = 0;
   std::shared_ptr<const ConstraintWorker::Preparation> preparation_;  // null: none is under way
   double queue_ms_ = 0.0;

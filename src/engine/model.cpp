@@ -157,6 +157,17 @@ std::shared_ptr<const Model> Model::load_without_weights(const std::filesystem::
   return std::shared_ptr<const Model>(new Model(std::move(implementation)));
 }
 
+namespace {
+
+/// GGUF writes llama.cpp's number.
+std::string pooling_of(const formats::ModelFile& file) {
+  static constexpr const char* kNames[] = {"", "mean", "cls", "last", "rank"};
+  const std::string key = file.text("general.architecture", "") + ".pooling_type";
+  return kNames[file.integer(key, 0, std::ssize(kNames) - 1, 0)];
+}
+
+}  // namespace
+
 ModelInfo Model::info() const {
   const formats::ModelFile& file = *implementation_->file;
   ModelInfo info;
@@ -190,6 +201,7 @@ ModelInfo Model::info() const {
   } else if (implementation_->tokenizer != nullptr) {
     info.vocabulary_size = implementation_->tokenizer->size();
   }
+  info.pooling = pooling_of(file);
   info.tokenizer = describe_tokenizer(implementation_->tokenizer.get());
   info.has_chat_template = has_chat_template();
   info.chat_template_has_tools =

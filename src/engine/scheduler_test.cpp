@@ -406,6 +406,37 @@ TEST(Scheduler, LogProbabilitiesOfAPromptAreAJobLikeAnyOther) {
   EXPECT_THROW(scheduler.submit(too_large), Error);  // its memory is promised, too
 }
 
+TEST(Scheduler, AnEmbeddingIsAJobLikeAnyOther) {
+  Scheduler scheduler(tiny_model(), {.parallel = 2, .cache_bytes = 1 << 20});
+  const auto embedding = [&](const std::vector<TokenId>& tokens, Pooling pooling) {
+    AnswerRequest r = request(tokens, 0);
+    r.pooling = pooling;
+    return read(*scheduler.submit(r)).end.embedding;
+  };
+  const std::vector<TokenId> tokens = random_tokens(40);
+  read(*scheduler.submit(request(tokens, 3)));  // leaves a snapshot, which is not used here
+  // No token sees those after it: the mean is that of all beginnings' last ones.
+  std::vector<double> sum;
+  for (size_t size = 1; size <= tokens.size(); ++size) {
+    const auto last =
+        embedding({tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(size)}, Pooling::last);
+    sum.resize(last.size());
+    for (size_t i = 0; i < last.size(); ++i) sum[i] += static_cast<double>(last[i]);
+  }
+  ASSERT_EQ(static_cast<int>(sum.size()), tiny_model()->info().hidden_size);
+  const std::vector<float> mean = embedding(tokens, Pooling::mean);
+  for (size_t i = 0; i < mean.size(); ++i) EXPECT_NEAR(mean[i], sum[i] / 40.0, 1e-5);
+  // Beside an answer, whose bits do not change, in tiles that both share.
+  const std::vector<TokenId> long_prompt = random_tokens(900, 5);
+  const std::vector<float> quiet = embedding(long_prompt, Pooling::mean);
+  auto beside = scheduler.submit(request(random_tokens(200, 3), 50));
+  EXPECT_EQ(embedding(long_prompt, Pooling::mean), quiet);
+  EXPECT_EQ(read(*beside).tokens, alone(request(random_tokens(200, 3), 50)).tokens);
+  AnswerRequest both = request(tokens, 1);
+  both.pooling = Pooling::last;
+  EXPECT_THROW(scheduler.submit(both), Error);
+}
+
 TEST(Scheduler, ReportsHowDeepTokensWereCarried) {
   Scheduler scheduler(tiny_model(), {.parallel = 1});
   AnswerRequest r = request(random_tokens(120), 10, "lazy", "2:0.3");

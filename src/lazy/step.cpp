@@ -196,7 +196,7 @@ void Stepper::compute_tile(StepRun& run) {
     store_hidden(hidden);
   } else {
     // Last layer: only rows whose logits are wanted go past the keys and values.
-    emit_logits(run, hidden);
+    emit_results(run, hidden);
   }
   for (const Piece& piece : pieces_) {
     if (piece.part->failed()) continue;
@@ -260,29 +260,63 @@ void Stepper::store_hidden(FloatRows hidden) {
   backend_.scatter(hidden, target_rows_);
 }
 
-void Stepper::emit_logits(StepRun& run, ConstFloatRows hidden) {
+void Stepper::emit_results(StepRun& run, ConstFloatRows hidden) {
   gather_wanted(hidden);
   if (wanted_.empty()) return;
   finish_wanted(run);
+  const auto wants_hidden = [](const Piece& piece) {
+    return static_cast<bool>(piece.part->request().hidden);
+  };
+  for (auto from = wanted_.begin(); from != wanted_.end();) {
+    const bool states = wants_hidden(*from);
+    const auto to = std::find_if(from, wanted_.end(),
+                                 [&](const Piece& piece) { return wants_hidden(piece) != states; });
+    const std::span<const Piece> alike(from, to);
+    states ? emit_hidden(run, alike) : emit_logits(run, alike);
+    from = to;
+  }
+}
+
+void Stepper::emit_logits(StepRun& run, std::span<const Piece> pieces) {
+  const FloatRows hidden = workspace_.hidden(std::ssize(positions_));
+  const size_t end = pieces.back().first + pieces.back().count;
   size_t piece = 0;
-  for (size_t begin = 0; begin < positions_.size(); begin += kLogitRows) {
-    const size_t count = std::min(kLogitRows, positions_.size() - begin);
+  for (size_t begin = pieces.front().first; begin < end; begin += kLogitRows) {
+    const size_t count = std::min(kLogitRows, end - begin);
     const auto width = static_cast<size_t>(h_.vocabulary_size);
     logits_.resize(count * width);
     {
       const PhaseTimer timer(run.seconds_, Phase::head);
-      const FloatRows all = workspace_.hidden(std::ssize(positions_));
-      transformer_.logits(all.slice(static_cast<int64_t>(begin), static_cast<int64_t>(count)),
+      transformer_.logits(hidden.slice(static_cast<int64_t>(begin), static_cast<int64_t>(count)),
                           logits_, workspace_);
     }
     for (size_t r = begin; r < begin + count; ++r) {
-      while (r >= wanted_[piece].first + wanted_[piece].count) ++piece;
-      StepPart& part = *wanted_[piece].part;
+      while (r >= pieces[piece].first + pieces[piece].count) ++piece;
+      StepPart& part = *pieces[piece].part;
       guarded(part, [&] {
         part.request().logits(positions_[r],
                               std::span(logits_).subspan((r - begin) * width, width));
       });
     }
+  }
+}
+
+void Stepper::emit_hidden(StepRun& run, std::span<const Piece> pieces) {
+  const FloatRows hidden = workspace_.hidden(std::ssize(positions_));
+  const auto width = static_cast<size_t>(h_.hidden_size);
+  for (const Piece& piece : pieces) {
+    states_.resize(piece.count * width);
+    {
+      const PhaseTimer timer(run.seconds_, Phase::head);
+      transformer_.last_hidden(hidden.slice(piece.row, static_cast<int64_t>(piece.count)), states_,
+                               workspace_);
+    }
+    guarded(*piece.part, [&] {
+      for (size_t r = 0; r < piece.count; ++r) {
+        piece.part->request().hidden(positions_[piece.first + r],
+                                     std::span(states_).subspan(r * width, width));
+      }
+    });
   }
 }
 
@@ -294,7 +328,7 @@ void Stepper::gather_wanted(ConstFloatRows hidden) {
     const size_t before = positions_.size();
     for (size_t i = 0; i < piece.count; ++i) {
       const int32_t token = piece.tokens()[i];
-      if (!piece.part->wants_logits_of(token)) continue;
+      if (!piece.part->wants_result_of(token)) continue;
       positions_.push_back(token);
       source_rows_.push_back(hidden.row(piece.row + static_cast<int64_t>(i)));
     }

@@ -92,9 +92,12 @@ class Stepper {
   void embed(kernels::FloatRows hidden);
   void append_kv(int layer);
   void store_hidden(kernels::FloatRows hidden);
-  void emit_logits(StepRun& run, kernels::ConstFloatRows hidden);
-  /// The rows whose logits are wanted become a tile of their own (wanted_, positions_). Their keys
-  /// and values are computed along again: the same bits, and next to nothing for one row.
+  void emit_results(StepRun& run, kernels::ConstFloatRows hidden);
+  void emit_logits(StepRun& run, std::span<const Piece> pieces);
+  void emit_hidden(StepRun& run, std::span<const Piece> pieces);
+  /// The rows whose logits or last hidden states are wanted become a tile of their own (wanted_,
+  /// positions_). Their keys and values are computed along again: the same bits, and next to
+  /// nothing for one row.
   void gather_wanted(kernels::ConstFloatRows hidden);
   void finish_wanted(StepRun& run);
 
@@ -111,7 +114,7 @@ class Stepper {
   std::vector<int32_t> positions_, ids_, slots_;
   std::vector<const float*> source_rows_;
   std::vector<float*> target_rows_;
-  std::vector<float> logits_;
+  std::vector<float> logits_, states_;
 };
 
 }  // namespace lazyllm::lazy

@@ -104,9 +104,9 @@ void StepPart::keep_queries(size_t first, ConstFloatRows q) {
   query_tokens_.insert(query_tokens_.end(), begin, begin + count);
 }
 
-bool StepPart::wants_logits_of(int32_t token) const {
+bool StepPart::wants_result_of(int32_t token) const {
   const std::span<const int32_t> positions = request_.logit_positions;
-  if (!request_.logits) return false;
+  if (!request_.logits && !request_.hidden) return false;
   return positions.empty() ? token == sequence_->size() - 1
                            : std::binary_search(positions.begin(), positions.end(), token);
 }

@@ -37,6 +37,8 @@ class StepObserver {
 
 /// Takes logits as they come: position and [vocabulary] values.
 using LogitsSink = std::function<void(int64_t position, std::span<const float> logits)>;
+/// Takes last hidden states as they come: position and [hidden_size] values behind the final norm.
+using HiddenSink = std::function<void(int64_t position, std::span<const float> hidden)>;
 /// Called with the layer in work, layers in all, and the share of its tokens that is done.
 using StepProgress = std::function<void(int layer, int layers, double share)>;
 
@@ -59,6 +61,8 @@ struct StepRequest {
   /// flight in the last layer, so everything but the last token asks for policy dense.
   std::span<const int32_t> logit_positions;
   LogitsSink logits;
+  /// The last hidden states of these positions instead of their logits, where it is set.
+  HiddenSink hidden;
   const std::atomic<bool>* cancel = nullptr;
   StepProgress progress;
   StepObserver* observer = nullptr;
@@ -114,7 +118,8 @@ class StepPart {
   Sequence& sequence() const { return *sequence_; }
   const StepRequest& request() const { return request_; }
   std::span<const int32_t> pending() const { return pending_; }
-  bool wants_logits_of(int32_t token) const;
+  /// Whether the token's logits or last hidden state are wanted.
+  bool wants_result_of(int32_t token) const;
   StepReport& report() { return report_; }
   const StepReport& report() const { return report_; }
 

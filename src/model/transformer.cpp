@@ -137,6 +137,17 @@ void Transformer::add_branch(const kernels::Weight& matrix, const float* bias,
   backend_.scatter_add(branch, scales, to);
 }
 
+void Transformer::last_hidden(ConstFloatRows hidden, std::span<float> out,
+                              Workspace& workspace) const {
+  const auto width = static_cast<size_t>(h_.hidden_size);
+  LAZYLLM_CHECK(out.size() == static_cast<size_t>(hidden.rows) * width);
+  const FloatRows normed = workspace.normed(hidden.rows);
+  backend_.rms_norm(hidden, weights_.norm.floats(), h_.norm_epsilon, normed);
+  for (int64_t r = 0; r < normed.rows; ++r) {
+    backend_.download(normed.row(r), out.data() + static_cast<size_t>(r) * width, width);
+  }
+}
+
 void Transformer::logits(ConstFloatRows hidden, std::span<float> logits,
                          Workspace& workspace) const {
   LAZYLLM_CHECK(logits.size() == static_cast<size_t>(hidden.rows * h_.vocabulary_size));

@@ -84,6 +84,9 @@ class Transformer {
   void finish(int layer, kernels::ConstFloatRows attention, kernels::FloatRows hidden,
               Workspace& workspace) const;
 
+  /// out[r] = norm(hidden[r]); host memory [hidden.rows][hidden_size].
+  void last_hidden(kernels::ConstFloatRows hidden, std::span<float> out,
+                   Workspace& workspace) const;
   /// logits[r] = lm_head(norm(hidden[r])), scaled and soft-capped where the model does; host memory
   /// [hidden.rows][vocabulary].
   void logits(kernels::ConstFloatRows hidden, std::span<float> logits, Workspace& workspace) const;

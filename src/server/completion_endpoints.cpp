@@ -13,7 +13,7 @@
 #include "server/legacy_functions.h"
 #include "server/openai_writer.h"
 #include "server/parameters.h"
-#include "server/prompt_logprobs.h"
+#include "server/prompt_reading.h"
 #include "server/prompt_request.h"
 #include "server/response_format.h"
 
@@ -89,11 +89,12 @@ ReasoningSplitter::Mode reasoning_mode(const ModelService& service, const Fields
              : ReasoningSplitter::Mode::automatic;
 }
 
-/// So that nobody believes a field worked that nobody knows.
-void tell_ignored(Exchange& exchange, const std::vector<std::string>& names) {
+}  // namespace
+
+void check_names(Exchange& exchange, const Fields& body, RequestKind kind) {
   constexpr size_t kMostBytes = 200;
   std::string list;
-  for (const std::string& name : names) {
+  for (const std::string& name : check_parameters(body, kind)) {
     const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
       return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
     });
@@ -104,12 +105,10 @@ void tell_ignored(Exchange& exchange, const std::vector<std::string>& names) {
   exchange.log.add("ignored", list);
 }
 
-}  // namespace
-
 GenerationRequest parse_common(const ModelService& service, Exchange& exchange, const Fields& body,
                                RequestKind kind) {
   check_model_name(body, service.name, service.strict_model);
-  tell_ignored(exchange, check_parameters(body, kind));
+  check_names(exchange, body, kind);
   return parse_generation(
       body, service.defaults, service.info.vocabulary_size, [&](const std::string& text) {
         return service.model->tokenize(text, /*add_special=*/false, /*parse_special=*/true);

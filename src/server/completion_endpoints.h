@@ -26,6 +26,10 @@ AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& body);
 /// How many tokens a chat has as a prompt. Errors: RequestError 400.
 int64_t count_tokens_of_chat(const ModelService& service, const Json& body);
 
+/// Holds a body's names against the list of parameters. Those that nobody knows are told in the
+/// response and the log, so that nobody believes that they worked. Errors: check_parameters'.
+void check_names(Exchange& exchange, const Fields& body, RequestKind kind);
+
 /// The fields that all requests share, checked.
 GenerationRequest parse_common(const ModelService& service, Exchange& exchange, const Fields& body,
                                RequestKind kind);

@@ -24,6 +24,7 @@ struct ModelService {
   bool strict_model = false;  ///< requests have to write this name, if any
   std::time_t created = 0;
   RequestDefaults defaults;
+  Pooling pooling = Pooling::none;  ///< of embeddings; none: the model's own, or mean
   std::chrono::milliseconds ping_interval{10000};  ///< of comments in a silent stream
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<CostModel> cost;

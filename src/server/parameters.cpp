@@ -11,7 +11,7 @@
 namespace lazyllm::server {
 namespace {
 
-constexpr unsigned kChat = 1, kText = 2, kCompletion = 4, kInfill = 8;
+constexpr unsigned kChat = 1, kText = 2, kCompletion = 4, kInfill = 8, kEmbeddings = 16;
 constexpr unsigned kNative = kCompletion | kInfill;
 constexpr unsigned kOpenAi = kChat | kText, kPlain = kText | kNative, kAll = 15;
 
@@ -27,7 +27,7 @@ constexpr std::string_view kHarmless = "*";
 // By protocol and topic; docs/parameters.md explains each.
 constexpr auto kParameters = std::to_array<Parameter>({
     // what is asked
-    {"model", kAll},
+    {"model", kAll | kEmbeddings},
     {"messages", kChat},
     {"prompt", kPlain},
     {"documents", kOpenAi, "[[]]"},
@@ -54,6 +54,11 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"multimodal_data", 0, "[[]]"},
     {"web_search_options", 0},
     {"verbosity", 0, R"(["medium"])"},
+    {"input", kEmbeddings},
+    {"content", kEmbeddings},
+    {"dimensions", kEmbeddings},
+    {"encoding_format", kEmbeddings},
+    {"embd_normalize", kEmbeddings},
     // the form of the answer
     {"response_format", kOpenAi, R"([{"type": "text"}])"},
     {"grammar", kAll},

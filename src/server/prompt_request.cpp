@@ -8,8 +8,6 @@
 namespace lazyllm::server {
 namespace {
 
-constexpr size_t kMostPrompts = 64;
-
 void append(std::vector<TokenId>& tokens, const ModelService& service, const std::string& text) {
   const std::vector<TokenId> more = service.model->tokenize(text, /*add_special=*/tokens.empty(),
                                                             /*parse_special=*/true);
@@ -17,29 +15,29 @@ void append(std::vector<TokenId>& tokens, const ModelService& service, const std
 }
 
 /// llama-server's form of a prompt with pictures, of which only the text is read here.
-const std::string& text_of(const Json& json) {
-  const Fields fields(json, "prompt");
+const std::string& text_of(const Json& json, const std::string& name) {
+  const Fields fields(json, name);
   if (const Json* media = fields.array("multimodal_data"); media != nullptr && !media->empty()) {
-    throw invalid_request("prompt.multimodal_data", "this model reads text only");
+    throw invalid_request(name + ".multimodal_data", "this model reads text only");
   }
-  return to_text(fields.require("prompt_string"), "prompt.prompt_string");
+  return to_text(fields.require("prompt_string"), name + ".prompt_string");
 }
 
-Prompt parse_prompt(const ModelService& service, const Json& json) {
+Prompt parse_prompt(const ModelService& service, const Json& json, const std::string& name) {
   Prompt prompt;
   if (json.is_object()) {
-    append(prompt.tokens, service, text_of(json));
+    append(prompt.tokens, service, text_of(json, name));
   } else if (json.is_array()) {
     for (const Json& part : json) {
       if (part.is_string()) {
         append(prompt.tokens, service, part.get<std::string>());
       } else {
         prompt.tokens.push_back(
-            static_cast<TokenId>(to_integer(part, "prompt", 0, service.info.vocabulary_size - 1)));
+            static_cast<TokenId>(to_integer(part, name, 0, service.info.vocabulary_size - 1)));
       }
     }
   } else {
-    append(prompt.tokens, service, to_text(json, "prompt"));
+    append(prompt.tokens, service, to_text(json, name));
   }
   return prompt;
 }
@@ -52,24 +50,27 @@ bool holds_prompts(const Json& json) {
 
 }  // namespace
 
-std::vector<Prompt> parse_prompts(const ModelService& service, const Fields& body) {
-  const Json& json = body.require("prompt");
+std::vector<Prompt> parse_prompts(const ModelService& service, const Fields& body, const char* name,
+                                  size_t most) {
+  const Json& json = body.require(name);
   std::vector<Prompt> prompts;
   if (!holds_prompts(json)) {
-    prompts.push_back(parse_prompt(service, json));
+    prompts.push_back(parse_prompt(service, json, name));
   } else {
-    if (json.size() > kMostPrompts) {
-      throw invalid_request("prompt", fmt::format("there are {} prompts; give at most {}",
-                                                  json.size(), kMostPrompts));
+    if (json.size() > most) {
+      throw invalid_request(
+          name, fmt::format("there are {} {}s; give at most {}", json.size(), name, most));
     }
-    for (const Json& one : json) prompts.push_back(parse_prompt(service, one));
+    for (const Json& one : json) prompts.push_back(parse_prompt(service, one, name));
   }
-  for (const Prompt& one : prompts) check_prompt(service, one.tokens);
+  for (const Prompt& one : prompts) check_prompt(service, one.tokens, name);
   return prompts;
 }
 
-void check_prompt(const ModelService& service, std::span<const TokenId> tokens) {
-  if (tokens.empty()) throw invalid_request("prompt", "the prompt is empty; give some text");
+void check_prompt(const ModelService& service, std::span<const TokenId> tokens, const char* name) {
+  if (tokens.empty()) {
+    throw invalid_request(name, fmt::format("the {} is empty; give some text", name));
+  }
   const int64_t context = service.scheduler->options().context;
   const auto count = static_cast<int64_t>(tokens.size());
   if (count <= context) return;

@@ -11,6 +11,7 @@
 #include "server/anthropic_protocol.h"
 #include "server/completion_endpoints.h"
 #include "server/documents_endpoints.h"
+#include "server/embeddings_endpoints.h"
 #include "server/http_server.h"
 #include "server/model_service.h"
 #include "server/native_endpoints.h"
@@ -29,7 +30,8 @@ constexpr int kSpareThreads = 64;
 /// What the server speaks.
 constexpr std::array kProtocols = {server::openai_endpoints,    server::native_endpoints,
                                    server::anthropic_endpoints, server::ollama_endpoints,
-                                   server::responses_endpoints, server::document_endpoints};
+                                   server::responses_endpoints, server::document_endpoints,
+                                   server::embeddings_endpoints};
 
 /// Begins with "b" as clients of llama-server expect.
 std::string fingerprint(const ModelInfo& info) {
@@ -135,6 +137,7 @@ void Server::serve(std::shared_ptr<const Model> model) {
   flags.profile = "none";
   service->defaults = {flags, applied_profile(self.options.pruning, *model),
                        self.options.generation, self.options.random_seed, self.options.reasoning};
+  service->pooling = self.options.pooling;
   service->ping_interval = self.options.ping_interval;
   SchedulerOptions scheduler = self.options.scheduler;
   scheduler.on_message = [](const std::string& text) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/prompt_logprobs.h"
+#include "server/prompt_reading.h"
 
 #include "server/request_error.h"
 
@@ -8,16 +8,17 @@ namespace {
 
 constexpr std::chrono::milliseconds kSlice(50);  // how soon a client that went away is noticed
 
-}  // namespace
-
-std::vector<AnswerToken> prompt_logprobs(Scheduler& scheduler, std::span<const TokenId> tokens,
-                                         int top, const std::function<bool()>& peer_gone) {
+AnswerRequest reading(std::span<const TokenId> tokens) {
   AnswerRequest request;
   request.prompt.assign(tokens.begin(), tokens.end());
   request.pruning.policy = "dense";
   request.generation.max_tokens = 0;
-  request.prompt_logprobs = top;
   request.use_cache = false;
+  return request;
+}
+
+AnswerEnd end_of(Scheduler& scheduler, AnswerRequest request,
+                 const std::function<bool()>& peer_gone) {
   const std::unique_ptr<Answer> answer = scheduler.submit(std::move(request));
   while (true) {
     std::optional<AnswerEvent> event = answer->wait(kSlice);
@@ -30,8 +31,24 @@ std::vector<AnswerToken> prompt_logprobs(Scheduler& scheduler, std::span<const T
       throw RequestError(503, "unavailable_error", "stopping",
                          "the server is stopping; send the request again");
     }
-    return std::move(end->prompt_logprobs);
+    return std::move(*end);
   }
+}
+
+}  // namespace
+
+std::vector<AnswerToken> prompt_logprobs(Scheduler& scheduler, std::span<const TokenId> tokens,
+                                         int top, const std::function<bool()>& peer_gone) {
+  AnswerRequest request = reading(tokens);
+  request.prompt_logprobs = top;
+  return end_of(scheduler, std::move(request), peer_gone).prompt_logprobs;
+}
+
+std::vector<float> prompt_embedding(Scheduler& scheduler, std::span<const TokenId> tokens,
+                                    Pooling pooling, const std::function<bool()>& peer_gone) {
+  AnswerRequest request = reading(tokens);
+  request.pooling = pooling;
+  return end_of(scheduler, std::move(request), peer_gone).embedding;
 }
 
 }  // namespace lazyllm::server
