@@ -18,6 +18,7 @@
 #include "lazyllm/policies.h"
 #include "lazyllm/prefill_cost.h"
 #include "lazyllm/profile.h"
+#include "lazyllm/quantize.h"
 #include "lazyllm/scheduler.h"
 #include "lazyllm/session.h"
 #include "lazyllm/token_report.h"

@@ -114,7 +114,7 @@ def test_lines_are_edited_and_come_back(terminal, program, tmp_path):
     begin = len(none.seen)
     none.type("A secret\r")
     none.until(r"(?s)details: --verbose.*" + PROMPT, begin)
-    none.type("\x04")
+    none.type("\x15/exit\r")
     assert none.close() == 0
     assert "secret" not in history.read_text()
 
