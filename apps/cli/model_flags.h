@@ -16,14 +16,13 @@ struct ModelFlags {
   std::string hub_model;  ///< of --hf-repo, instead of `model`
   int threads = 0;
   std::string isa;
-  std::string chat_template, chat_template_file;
+  std::string chat_template_file;
   bool no_warmup = false;
 };
 
 void add_model_flags(CLI::App& command, ModelFlags& flags);
 void add_machine_flags(CLI::App& command, ModelFlags& flags);  // among the model's
 
-void add_template_flags(CLI::App& command, ModelFlags& flags);
 void add_warmup_flag(CLI::App& command, ModelFlags& flags);
 
 /// The path of -m, or of --hf-repo, which is fetched if it is not there. Errors: as find_model()

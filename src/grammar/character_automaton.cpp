@@ -5,6 +5,7 @@
 #include <map>
 
 #include "grammar/pattern.h"
+#include "text/unicode.h"
 
 namespace lazyllm::grammar {
 
@@ -134,6 +135,81 @@ CharacterAutomaton CharacterAutomaton::both(const CharacterAutomaton& a,
   }
   result.trim();
   return result;
+}
+
+CharacterAutomaton CharacterAutomaton::besides(const CharacterAutomaton& a, PatternBudget& budget) {
+  CharacterAutomaton result;
+  const auto other = static_cast<Class>(a.classes_);
+  if (a.classes_ >= kNoClass) budget.spend(SIZE_MAX);
+  result.classes_ = a.classes_ + 1;
+  size_t i = 0;
+  const CharacterSet all = CharacterSet::all();
+  for (const CharacterRange& range : all.ranges()) {
+    char32_t first = range.first;
+    while (i < a.ranges_.size() && a.ranges_[i].first <= range.last) {
+      const CharacterRange& known = a.ranges_[i];
+      if (known.first > first) result.append_range({first, known.first - 1}, other);
+      const char32_t last = std::min(known.last, range.last);
+      result.append_range({std::max(known.first, first), last}, a.range_class_[i]);
+      first = last + 1;
+      if (known.last > range.last) break;
+      ++i;
+    }
+    if (first <= range.last) result.append_range({first, range.last}, other);
+  }
+  const auto count = static_cast<int32_t>(a.states());
+  for (int32_t state = 0; state < count; ++state) result.add_state(!a.accepts(state), budget);
+  const int32_t astray = result.add_state(true, budget);
+  for (int32_t state = 0; state <= count; ++state) {
+    for (Class c = 0; c <= other; ++c) {
+      const bool known = state < count && c < other && a.entry(state, c) != kDead;
+      result.entry(state, c) = known ? a.entry(state, c) : astray;
+    }
+  }
+  result.start_ = a.start_ == kDead ? astray : a.start_;
+  result.trim();
+  return result;
+}
+
+bool CharacterAutomaton::matches(std::string_view text) const {
+  int32_t state = start_;
+  for (size_t i = 0; i < text.size() && state != kDead;) {
+    const text::DecodedCharacter c = text::decode_utf8(text, i);
+    state = next(state, c.code_point);
+    i += c.length;
+  }
+  return state != kDead && accepts(state);
+}
+
+std::vector<uint32_t> CharacterAutomaton::texts_from(uint32_t most) const {
+  // States whose next ones are all counted, one after the other; those of cycles never are, and
+  // from each of them without end many texts are accepted.
+  std::vector<uint32_t> counts(states(), most), open(states(), 0);
+  std::vector<std::vector<int32_t>> before(states());
+  std::vector<int32_t> pending;
+  for (size_t state = 0; state < states(); ++state) {
+    for (Class c = 0; c < classes_; ++c) {
+      const int32_t target = entry(static_cast<int32_t>(state), c);
+      if (target == kDead) continue;
+      before[static_cast<size_t>(target)].push_back(static_cast<int32_t>(state));
+      ++open[state];
+    }
+    if (open[state] == 0) pending.push_back(static_cast<int32_t>(state));
+  }
+  while (!pending.empty()) {
+    const int32_t state = pending.back();
+    pending.pop_back();
+    uint64_t count = accepts(state) ? 1 : 0;
+    for_each_next(state, [&](char32_t first, char32_t last, int32_t target) {
+      const uint64_t width = last - first + 1;
+      count = std::min<uint64_t>(most, count + width * counts[static_cast<size_t>(target)]);
+    });
+    counts[static_cast<size_t>(state)] = static_cast<uint32_t>(std::min<uint64_t>(most, count));
+    for (const int32_t from : before[static_cast<size_t>(state)]) {
+      if (--open[static_cast<size_t>(from)] == 0) pending.push_back(from);
+    }
+  }
+  return counts;
 }
 
 }  // namespace lazyllm::grammar

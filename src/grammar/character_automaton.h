@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "grammar/character_set.h"
@@ -27,6 +28,8 @@ class CharacterAutomaton {
   /// Texts that both accept.
   static CharacterAutomaton both(const CharacterAutomaton& a, const CharacterAutomaton& b,
                                  PatternBudget& budget);
+  /// Texts that it does not accept.
+  static CharacterAutomaton besides(const CharacterAutomaton& a, PatternBudget& budget);
 
   /// kDead if it accepts nothing.
   int32_t start() const { return start_; }
@@ -38,6 +41,18 @@ class CharacterAutomaton {
   /// Of its tables, about.
   size_t bytes() const { return table_.size() * sizeof(int32_t) + ranges_.size() * 10; }
   bool accepts(int32_t state) const { return accepting_[static_cast<size_t>(state)]; }
+  /// True if it accepts the text, given in UTF-8.
+  bool matches(std::string_view text) const;
+  /// For each state how many texts are accepted from there on; `most` stands for that many or more.
+  std::vector<uint32_t> texts_from(uint32_t most) const;
+  /// Calls visit(first, last, state) for each range of characters that may come next.
+  template <typename Visitor>
+  void for_each_next(int32_t state, const Visitor& visit) const {
+    for (size_t i = 0; i < ranges_.size(); ++i) {
+      const int32_t target = entry(state, range_class_[i]);
+      if (target != kDead) visit(ranges_[i].first, ranges_[i].last, target);
+    }
+  }
   /// True if some character of first .. last may come next.
   bool continues(int32_t state, char32_t first, char32_t last) const;
 

@@ -56,11 +56,22 @@ struct ObjectRule {
     SlotId slot = kNone;
     bool required = false;
   };
+  /// Further names of one object; it keeps the search for a used one short.
+  static constexpr uint32_t kMostNames = 1000;
+  /// Further names that an automaton accepts.
+  struct NameClass {
+    uint32_t automaton = 0;
+    SlotId slot = kNone;
+    std::vector<uint32_t> texts_from;  ///< CharacterAutomaton::texts_from(kMostNames)
+  };
   std::vector<Property> properties;
   WordList<char32_t> names;
-  std::vector<uint32_t> property_of_name;  ///< by the name's number in `names`
-  std::vector<uint32_t> next_required;     ///< [properties + 1]: the first one from there on
-  SlotId additional = kNone;               ///< kNone: no further properties
+  std::vector<uint32_t> property_of_name;      ///< by the name's number in `names`
+  std::vector<uint32_t> next_required;         ///< [properties + 1]: the first one from there on
+  SlotId additional = kNone;                   ///< of any further name; kNone: none
+  std::vector<NameClass> name_classes;         ///< instead of that, disjoint
+  std::vector<uint32_t> required_after;        ///< [properties + 1]: how many from there on
+  uint32_t minimum = 0, maximum = kUnbounded;  ///< properties in all
 };
 
 /// JSON values of one schema, as a recogniser needs them. Immutable once compiled.

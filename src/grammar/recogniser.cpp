@@ -96,7 +96,7 @@ bool Recogniser::fits(uint32_t height, const Frame& frame) const {
 bool Recogniser::may_close(const Frame& frame) const {
   if (node(frame.node).kind == Node::Kind::array) return frame.next >= array(frame).minimum;
   const ObjectRule& rule = object(frame);
-  return rule.next_required[frame.next] == rule.properties.size();
+  return rule.next_required[frame.next] == rule.properties.size() && frame.written >= rule.minimum;
 }
 
 void Recogniser::begin_value(Thread thread, uint8_t byte, std::vector<Thread>& out) {
@@ -185,9 +185,17 @@ void Recogniser::in_container(Thread thread, uint8_t byte, std::vector<Thread>& 
   }
   if (is_array) return begin_item(thread, byte, out);
   if (byte != '"' || !another_name(frame)) return;
+  const ObjectRule& rule = object(frame);
   Thread name = at(Place::name, thread.frame);
-  name.words = object(frame).names.all();
-  out.push_back(name);
+  name.words = rule.names.all();
+  if (additional_names(frame, rule) || name_possible(frame, rule, name.words)) out.push_back(name);
+  for (uint32_t i = 0; i < rule.name_classes.size(); ++i) {
+    const ObjectRule::NameClass& names = rule.name_classes[i];
+    if (!class_possible(frame, rule, names)) continue;
+    name = at(Place::name, thread.frame, i + 1);
+    name.state = grammar_->automata[names.automaton].start();
+    out.push_back(name);
+  }
 }
 
 void Recogniser::begin_item(Thread thread, uint8_t byte, std::vector<Thread>& out) {

@@ -18,7 +18,7 @@ struct Thread {
     after_value,  ///< behind a value of the frame's container
     after_comma,
     after_name,  ///< before the colon; `id` is the slot of the value
-    name,        ///< in a property's name
+    name,        ///< in a property's name; `id`: 0, or of that name class and one more
     string,      ///< in a string, the node `id`
     number,      ///< in a number, the node `id`
     literal,     ///< in a literal, the node `id`
@@ -30,7 +30,7 @@ struct Thread {
   uint8_t blanks = 0;
   uint32_t frame = 0;
   uint32_t id = 0;
-  int32_t state = 0;  ///< of the node's automaton
+  int32_t state = 0;  ///< of the node's or name class's automaton
   WordRange words;    ///< still possible ones; `length` counts characters of any string
   StringDecoder decoder;
   NumberState number;
@@ -83,6 +83,7 @@ class Recogniser {
     uint32_t parent = kNone;
     NodeId node = kNone;
     uint32_t next = 0;       ///< items written, or the next property in order
+    uint32_t written = 0;    ///< properties
     uint32_t names = kNone;  ///< the last additional name
     uint32_t names_count = 0;
     uint32_t depth = 0;
@@ -112,6 +113,14 @@ class Recogniser {
 
   bool string_continues(const Thread& thread, char32_t first, char32_t last) const;
   bool string_may_end(const Thread& thread) const;
+  bool further_names(const Frame& frame, const ObjectRule& object) const;
+  bool class_possible(const Frame& frame, const ObjectRule& object,
+                      const ObjectRule::NameClass& names) const;
+  bool unused_left(const Frame& frame, const ObjectRule::NameClass& names, int32_t state,
+                   uint64_t hash) const;
+  void push_class_name(Thread thread, uint8_t byte, std::vector<Thread>& out);
+  void finish_further_name(const Thread& thread, SlotId slot, std::vector<Thread>& out);
+  bool room_for_one(const Frame& frame, const ObjectRule& object, uint32_t next) const;
   bool additional_names(const Frame& frame, const ObjectRule& object) const;
   bool property_possible(const Frame& frame, const ObjectRule& object, uint32_t property) const;
   bool name_possible(const Frame& frame, const ObjectRule& object, WordRange words) const;

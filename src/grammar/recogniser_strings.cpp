@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "grammar/recogniser.h"
 
 namespace lazyllm::grammar {
@@ -6,12 +8,19 @@ namespace {
 
 using Place = Thread::Place;
 
-/// Additional names in one object; it keeps the search for a used one short.
-constexpr uint32_t kMostNames = 1000;
+constexpr uint32_t kMostNames = ObjectRule::kMostNames;
 
 uint64_t extend_hash(uint64_t hash, char32_t character) {
   hash = (hash ^ (character + 1)) * 0x9E3779B97F4A7C15;
   return hash ^ (hash >> 29);
+}
+
+Thread after_name(uint32_t frame, SlotId slot) {
+  Thread thread;
+  thread.place = Place::after_name;
+  thread.frame = frame;
+  thread.id = slot;
+  return thread;
 }
 
 }  // namespace
@@ -76,6 +85,7 @@ void Recogniser::push_string(Thread thread, uint8_t byte, std::vector<Thread>& o
 
 uint32_t Recogniser::free_characters(const Thread& thread) const {
   if (thread.decoder.phase != StringDecoder::Phase::plain) return 0;
+  if (thread.place == Place::name && thread.id != 0) return 0;
   if (thread.place == Place::name) {
     const Frame& frame = frames_[thread.frame];
     return additional_names(frame, object(frame)) ? kUnbounded : 0;
@@ -91,15 +101,41 @@ const Node* Recogniser::matching_string(const Thread& thread) const {
   return node(thread.id).kind == Node::Kind::matching ? &node(thread.id) : nullptr;
 }
 
+/// True if names that are not declared can come, now or later.
+bool Recogniser::further_names(const Frame& frame, const ObjectRule& rule) const {
+  if (frame.names_count >= kMostNames - 1) return false;
+  if (rule.additional != kNone) return fits(grammar_->slots[rule.additional].height, frame);
+  return std::any_of(rule.name_classes.begin(), rule.name_classes.end(), [&](const auto& names) {
+    return fits(grammar_->slots[names.slot].height, frame);
+  });
+}
+
+/// True if the object can be completed behind one more property, after which the declared ones
+/// from `next` on may come.
+bool Recogniser::room_for_one(const Frame& frame, const ObjectRule& rule, uint32_t next) const {
+  const uint32_t written = frame.written + 1;
+  if (rule.maximum != kUnbounded && written + rule.required_after[next] > rule.maximum) {
+    return false;
+  }
+  if (written >= rule.minimum || further_names(frame, rule)) return true;
+  uint32_t wanted = rule.minimum - written;
+  for (uint32_t i = next; i < rule.properties.size() && wanted > 0; ++i) {
+    if (fits(grammar_->slots[rule.properties[i].slot].height, frame)) --wanted;
+  }
+  return wanted == 0;
+}
+
 bool Recogniser::additional_names(const Frame& frame, const ObjectRule& rule) const {
   return rule.additional != kNone && rule.next_required[frame.next] == rule.properties.size() &&
-         frame.names_count < kMostNames && fits(grammar_->slots[rule.additional].height, frame);
+         further_names(frame, rule) &&
+         room_for_one(frame, rule, static_cast<uint32_t>(rule.properties.size()));
 }
 
 bool Recogniser::property_possible(const Frame& frame, const ObjectRule& rule,
                                    uint32_t property) const {
   return property >= frame.next && property <= rule.next_required[frame.next] &&
-         fits(grammar_->slots[rule.properties[property].slot].height, frame);
+         fits(grammar_->slots[rule.properties[property].slot].height, frame) &&
+         room_for_one(frame, rule, property + 1);
 }
 
 /// True if the name can become that of a property that may come now.
@@ -112,7 +148,33 @@ bool Recogniser::name_possible(const Frame& frame, const ObjectRule& rule, WordR
 
 bool Recogniser::another_name(const Frame& frame) const {
   const ObjectRule& rule = object(frame);
-  return additional_names(frame, rule) || name_possible(frame, rule, rule.names.all());
+  return additional_names(frame, rule) || name_possible(frame, rule, rule.names.all()) ||
+         std::any_of(rule.name_classes.begin(), rule.name_classes.end(),
+                     [&](const auto& names) { return class_possible(frame, rule, names); });
+}
+
+bool Recogniser::class_possible(const Frame& frame, const ObjectRule& rule,
+                                const ObjectRule::NameClass& names) const {
+  return rule.next_required[frame.next] == rule.properties.size() &&
+         frame.names_count < kMostNames - 1 && fits(grammar_->slots[names.slot].height, frame) &&
+         room_for_one(frame, rule, static_cast<uint32_t>(rule.properties.size())) &&
+         unused_left(frame, names, grammar_->automata[names.automaton].start(), 0);
+}
+
+/// True if a name that begins so can still become one that is not used.
+bool Recogniser::unused_left(const Frame& frame, const ObjectRule::NameClass& names, int32_t state,
+                             uint64_t hash) const {
+  if (frame.names_count < names.texts_from[static_cast<size_t>(state)]) return true;
+  // So few that all of them may be used: one after the other.
+  const CharacterAutomaton& automaton = grammar_->automata[names.automaton];
+  if (automaton.accepts(state) && !name_used(frame, hash)) return true;
+  bool found = false;
+  automaton.for_each_next(state, [&](char32_t first, char32_t last, int32_t next) {
+    for (char32_t c = first; c <= last && !found; ++c) {
+      found = unused_left(frame, names, next, extend_hash(hash, c));
+    }
+  });
+  return found;
 }
 
 bool Recogniser::name_used(const Frame& frame, uint64_t hash) const {
@@ -122,7 +184,39 @@ bool Recogniser::name_used(const Frame& frame, uint64_t hash) const {
   return false;
 }
 
+void Recogniser::push_class_name(Thread thread, uint8_t byte, std::vector<Thread>& out) {
+  const Frame& frame = frames_[thread.frame];
+  const ObjectRule::NameClass& names = object(frame).name_classes[thread.id - 1];
+  const CharacterAutomaton& automaton = grammar_->automata[names.automaton];
+  const auto continues = [&](char32_t first, char32_t last) {
+    return automaton.continues(thread.state, first, last);
+  };
+  const auto outcome = thread.decoder.push(byte, [&](char32_t first, char32_t last) {
+    return wanted_literally(thread.decoder, first, last, continues);
+  });
+  switch (outcome) {
+    case StringDecoder::Outcome::refused:
+      return;
+    case StringDecoder::Outcome::quote:
+      if (automaton.accepts(thread.state) && !name_used(frame, thread.name_hash)) {
+        finish_further_name(thread, names.slot, out);
+      }
+      return;
+    case StringDecoder::Outcome::more:
+      out.push_back(thread);
+      return;
+    case StringDecoder::Outcome::character:
+      break;
+  }
+  const char32_t character = thread.decoder.bits;
+  thread.decoder.bits = 0;
+  thread.state = automaton.next(thread.state, character);
+  thread.name_hash = extend_hash(thread.name_hash, character);
+  if (unused_left(frame, names, thread.state, thread.name_hash)) out.push_back(thread);
+}
+
 void Recogniser::push_name(Thread thread, uint8_t byte, std::vector<Thread>& out) {
+  if (thread.id != 0) return push_class_name(thread, byte, out);
   const Frame& frame = frames_[thread.frame];
   const ObjectRule& rule = object(frame);
   const bool additional = additional_names(frame, rule);
@@ -154,27 +248,29 @@ void Recogniser::push_name(Thread thread, uint8_t byte, std::vector<Thread>& out
 void Recogniser::finish_name(Thread thread, std::vector<Thread>& out) {
   Frame frame = frames_[thread.frame];
   const ObjectRule& rule = object(frame);
-  SlotId slot = kNone;
-  if (rule.names.ends(thread.words)) {
-    const uint32_t property = rule.property_of_name[thread.words.first];
-    if (!property_possible(frame, rule, property)) return;
-    slot = rule.properties[property].slot;
-    frame.next = property + 1;
-  } else {
+  if (!rule.names.ends(thread.words)) {
     // Equal hashes of different names only forbid a name that would do: another one is found.
     if (!additional_names(frame, rule) || name_used(frame, thread.name_hash)) return;
-    slot = rule.additional;
-    frame.next = static_cast<uint32_t>(rule.properties.size());
-    names_.push_back({thread.name_hash, frame.names});
-    frame.names = static_cast<uint32_t>(names_.size() - 1);
-    ++frame.names_count;
+    return finish_further_name(thread, rule.additional, out);
   }
+  const uint32_t property = rule.property_of_name[thread.words.first];
+  if (!property_possible(frame, rule, property)) return;
+  frame.next = property + 1;
+  ++frame.written;
   frames_.push_back(frame);
-  thread = {};
-  thread.place = Place::after_name;
-  thread.frame = static_cast<uint32_t>(frames_.size() - 1);
-  thread.id = slot;
-  out.push_back(thread);
+  out.push_back(
+      after_name(static_cast<uint32_t>(frames_.size() - 1), rule.properties[property].slot));
+}
+
+void Recogniser::finish_further_name(const Thread& thread, SlotId slot, std::vector<Thread>& out) {
+  Frame frame = frames_[thread.frame];
+  frame.next = static_cast<uint32_t>(object(frame).properties.size());
+  names_.push_back({thread.name_hash, frame.names});
+  frame.names = static_cast<uint32_t>(names_.size() - 1);
+  ++frame.names_count;
+  ++frame.written;
+  frames_.push_back(frame);
+  out.push_back(after_name(static_cast<uint32_t>(frames_.size() - 1), slot));
 }
 
 }  // namespace lazyllm::grammar

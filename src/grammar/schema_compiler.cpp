@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
-#include "grammar/pattern.h"
+#include "grammar/name_groups.h"
+#include "grammar/pattern_book.h"
 #include "grammar/schema_document.h"
 #include "grammar/schema_expander.h"
 #include "grammar/schema_heights.h"
+#include "grammar/schema_negation.h"
 #include "text/unicode.h"
 
 namespace lazyllm::grammar {
@@ -30,7 +33,7 @@ std::u32string characters_of(const std::string& text) {
 class SchemaCompiler {
  public:
   SchemaCompiler(std::string_view text, const std::stop_token& stop)
-      : document_(text), expander_(document_) {
+      : document_(text), book_(budget_), expander_(document_, book_) {
     budget_.stop = stop;
   }
 
@@ -88,6 +91,9 @@ class SchemaCompiler {
     if (form.literals) return add_literals(slot, form, place);
     // Without "type", keywords for objects do not rule out a text. Yet an object is meant.
     if (form.types == kAllTypes && form.mentioned != 0) form.types = form.mentioned;
+    if ((form.types & kNumber) == kFraction) {
+      document_.refuse(place, "numbers of which no integer may be one are not supported");
+    }
     std::vector<std::string> words;
     if ((form.types & kNull) != 0) words.push_back("null");
     if ((form.types & kBoolean) != 0) words.insert(words.end(), {"true", "false"});
@@ -95,7 +101,12 @@ class SchemaCompiler {
     if ((form.types & kNumber) != 0) add_number(slot, form);
     if ((form.types & kString) != 0) add_string(slot, form, place);
     if ((form.types & kArray) != 0) add_array(slot, form);
-    if ((form.types & kObject) != 0) add_object(slot, form);
+    if ((form.types & kObject) == 0) return;
+    constexpr uint32_t kMostNeeded = 500;
+    if (form.fewest_properties > kMostNeeded) {
+      document_.refuse(place, "\"minProperties\" is supported up to {}", kMostNeeded);
+    }
+    add_object(slot, std::move(form), place);
   }
 
   template <typename Rule>
@@ -156,41 +167,37 @@ class SchemaCompiler {
   }
 
   CharacterAutomaton automaton_of(const Form& form, const Json& place) {
-    std::vector<const CharacterAutomaton*> parts;
-    for (const Json* schema : form.patterns) parts.push_back(&automaton_of(*schema));
-    for (const std::string& format : form.formats) parts.push_back(&automaton_of(format, place));
-    CharacterAutomaton automaton = *parts[0];
-    return with_place(form.patterns.empty() ? place : *form.patterns[0], [&] {
-      for (size_t i = 1; i < parts.size(); ++i) {
-        automaton = CharacterAutomaton::both(automaton, *parts[i], budget_);
-      }
-      if (form.shortest == 0 && form.longest == kUnbounded) return automaton;
-      const auto length = CharacterAutomaton::of_length(form.shortest, form.longest, budget_);
-      return CharacterAutomaton::both(automaton, length, budget_);
+    return with_place(form.patterns.empty() ? place : *form.patterns[0].schema, [&] {
+      CharacterAutomaton automaton =
+          CharacterAutomaton::of_length(form.shortest, form.longest, budget_);
+      const bool any_length = form.shortest == 0 && form.longest == kUnbounded;
+      bool first = any_length;
+      const auto demand = [&](const CharacterAutomaton& part) {
+        automaton = first ? part : CharacterAutomaton::both(automaton, part, budget_);
+        first = false;
+      };
+      for (const TextRule& rule : form.patterns) demand(automaton_of(rule));
+      for (const std::string& format : form.formats) demand(book_.like(format));
+      return automaton;
     });
   }
 
-  /// Of a schema's pattern.
-  const CharacterAutomaton& automaton_of(const Json& schema) {
-    return automaton_of(schema.at("pattern").get_ref<const std::string&>(), schema);
-  }
-
-  const CharacterAutomaton& automaton_of(const std::string& pattern, const Json& schema) {
-    const auto found = patterns_.find(pattern);
-    if (found != patterns_.end()) return found->second;
-    auto automaton = with_place(schema, [&] {
-      return CharacterAutomaton::containing(parse_pattern(pattern, budget_), budget_);
+  const CharacterAutomaton& automaton_of(const TextRule& rule) {
+    const auto& pattern =
+        rule.schema->at(rule.unlike ? kUnlike : "pattern").get_ref<const std::string&>();
+    return with_place(*rule.schema, [&]() -> const CharacterAutomaton& {
+      return rule.unlike ? book_.unlike(pattern) : book_.like(pattern);
     });
-    return patterns_.emplace(pattern, std::move(automaton)).first->second;
   }
 
   /// Runs what knows of no schema and says in its errors where it was.
   template <typename Work>
-  CharacterAutomaton with_place(const Json& schema, const Work& work) {
+  decltype(auto) with_place(const Json& schema, const Work& work) {
     try {
       return work();
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::invalid_input) throw;
+      const bool placed = std::string_view(error.what()).starts_with("the schema at");
+      if (error.code() != ErrorCode::invalid_input || placed) throw;
       document_.refuse(schema, "{}", error.what());
     }
   }
@@ -204,21 +211,76 @@ class SchemaCompiler {
     add_node(slot, Node::Kind::array, grammar_.arrays, std::move(rule));
   }
 
-  void add_object(SlotId slot, Form form) {
+  void add_object(SlotId slot, Form form, const Json& place) {
     for (const std::string& name : form.required) {
-      if (!form.property_index.contains(name)) form.add_property(name, form.additional);
+      if (!form.property_index.contains(name)) form.add_property(name, form.property(name));
     }
+    const std::optional<CharacterAutomaton> allowed = names_of(form, place);
     ObjectRule rule;
+    std::vector<std::string> names;
     for (const auto& [name, schemas] : form.properties) {
-      rule.properties.push_back({slot_of(schemas), false});
+      names.push_back(name);
+      const bool possible = !allowed || allowed->matches(name);
+      rule.properties.push_back({slot_of(possible ? schemas : Schemas{&impossible_}), false});
     }
     for (const std::string& name : form.required) {
       rule.properties[form.property_index.at(name)].required = true;
     }
-    std::vector<std::string> names;
-    for (const auto& property : form.properties) names.push_back(property.first);
-    rule.additional = slot_of(form.additional);
+    if (form.name_rules.empty() && !allowed) {
+      rule.additional = slot_of(form.additional);
+    } else {
+      add_name_classes(rule, form, allowed ? &*allowed : nullptr, place);
+    }
+    rule.minimum = form.fewest_properties;
+    rule.maximum = form.most_properties;
     add_object(slot, std::move(rule), names);
+  }
+
+  void add_name_classes(ObjectRule& rule, const Form& form, const CharacterAutomaton* allowed,
+                        const Json& place) {
+    auto groups = with_place(place, [&] { return group_names(form, allowed, book_); });
+    for (NameGroup& group : groups) {
+      ObjectRule::NameClass names;
+      names.automaton = static_cast<uint32_t>(grammar_.automata.size());
+      names.slot = slot_of(group.schemas);
+      names.texts_from = group.names.texts_from(ObjectRule::kMostNames);
+      const auto start = static_cast<size_t>(group.names.start());
+      if (form.fewest_properties > 0 && names.texts_from[start] < ObjectRule::kMostNames) {
+        document_.refuse(place,
+                         "\"minProperties\" is not supported together with "
+                         "\"patternProperties\" or \"propertyNames\" that allow few names");
+      }
+      grammar_.automata.push_back(std::move(group.names));
+      rule.name_classes.push_back(std::move(names));
+    }
+  }
+
+  /// The names that "propertyNames" allows, or none: all.
+  std::optional<CharacterAutomaton> names_of(const Form& form, const Json& place) {
+    if (form.name_schemas.empty()) return std::nullopt;
+    // What none of the alternatives accepts is refused.
+    CharacterAutomaton refused = CharacterAutomaton::of_length(0, kUnbounded, budget_);
+    for (const Form& names : expander_.expand(form.name_schemas)) {
+      if ((names.types & kString) == 0) continue;
+      CharacterAutomaton some = automaton_of(names, place);
+      refused = with_place(place, [&] {
+        if (names.literals) {
+          const auto words = book_.like(pattern_of_texts(texts_among(*names.literals)));
+          some = CharacterAutomaton::both(some, words, budget_);
+        }
+        return CharacterAutomaton::both(refused, CharacterAutomaton::besides(some, budget_),
+                                        budget_);
+      });
+    }
+    return CharacterAutomaton::besides(refused, budget_);
+  }
+
+  static std::vector<std::string> texts_among(const std::vector<const Json*>& values) {
+    std::vector<std::string> texts;
+    for (const Json* value : values) {
+      if (value->is_string()) texts.push_back(value->get<std::string>());
+    }
+    return texts;
   }
 
   void add_object(SlotId slot, ObjectRule rule, const std::vector<std::string>& names) {
@@ -233,8 +295,10 @@ class SchemaCompiler {
     rule.names = WordList<char32_t>(std::move(sorted));
     const auto count = static_cast<uint32_t>(rule.properties.size());
     rule.next_required.assign(count + 1, count);
+    rule.required_after.assign(count + 1, 0);
     for (uint32_t i = count; i-- > 0;) {
       rule.next_required[i] = rule.properties[i].required ? i : rule.next_required[i + 1];
+      rule.required_after[i] = rule.required_after[i + 1] + (rule.properties[i].required ? 1 : 0);
     }
     add_node(slot, Node::Kind::object, grammar_.objects, std::move(rule));
   }
@@ -274,8 +338,8 @@ class SchemaCompiler {
     if (!SchemaExpander::scalar_fulfils(literal, form)) return false;
     if (!literal.is_string()) return true;
     const std::u32string text = characters_of(literal.get_ref<const std::string&>());
-    return std::all_of(form.patterns.begin(), form.patterns.end(), [&](const Json* schema) {
-      const CharacterAutomaton& automaton = automaton_of(*schema);
+    return std::all_of(form.patterns.begin(), form.patterns.end(), [&](const TextRule& rule) {
+      const CharacterAutomaton& automaton = automaton_of(rule);
       int32_t state = automaton.start();
       for (const char32_t c : text) {
         if (state == CharacterAutomaton::kDead) return false;
@@ -317,12 +381,13 @@ class SchemaCompiler {
   }
 
   SchemaDocument document_;
+  PatternBudget budget_;
+  PatternBook book_;
   SchemaExpander expander_;
   Grammar grammar_;
+  const Json impossible_ = false;
   std::map<Schemas, SlotId> slots_;
   std::vector<std::pair<SlotId, Schemas>> pending_;
-  std::map<std::string, CharacterAutomaton> patterns_;
-  PatternBudget budget_;
 };
 
 }  // namespace

@@ -111,7 +111,43 @@ const Json* follow(const Json& root, const std::string& pointer) {
   }
 }
 
+bool is_data(const std::string& key) {
+  return key == "enum" || key == "const" || key == "default" || key == "examples";
+}
+
+/// Schemas with that name: `keyword` has the text.
+void find_named(const Json& part, const std::string& keyword, const std::string& text,
+                std::vector<const Json*>& found) {
+  if (part.is_object()) {
+    const auto name = part.find(keyword);
+    if (name != part.end() && *name == text) found.push_back(&part);
+  }
+  if (!part.is_structured()) return;
+  for (const auto& [key, value] : part.items()) {
+    if (!part.is_object() || !is_data(key)) find_named(value, keyword, text, found);
+  }
+}
+
+std::string without_fragment(const std::string& uri) {
+  return uri.substr(0, uri.find('#'));
+}
+
+/// The root's own address, where it has one.
+std::string address_of(const Json& root) {
+  for (const char* keyword : {"$id", "id"}) {
+    if (!root.is_object() || !root.contains(keyword) || !root[keyword].is_string()) continue;
+    return without_fragment(root[keyword].get<std::string>());
+  }
+  return {};
+}
+
 }  // namespace
+
+bool has_references(const Json& part) {
+  if (!part.is_structured()) return false;
+  if (part.is_object() && part.contains("$ref")) return true;
+  return std::any_of(part.begin(), part.end(), has_references);
+}
 
 SchemaDocument::SchemaDocument(std::string_view text) : root_(parse(text)) {}
 
@@ -129,16 +165,36 @@ std::string SchemaDocument::place(const Json& part) const {
 const Json& SchemaDocument::resolve(const Json& schema) const {
   const Json& reference = schema.at("$ref");
   if (!reference.is_string()) refuse(schema, "\"$ref\" must be a text");
-  const auto& text = reference.get_ref<const std::string&>();
+  std::string text = reference.get<std::string>();
+  const std::string own = address_of(root_);
+  if (!own.empty() && without_fragment(text) == own) {
+    text = text.size() > own.size() ? text.substr(own.size()) : "#";
+  }
   const std::optional<std::string> pointer =
       text.starts_with('#') ? unquoted(std::string_view(text).substr(1)) : std::nullopt;
   if (!pointer || !(pointer->empty() || pointer->starts_with('/'))) {
+    if (const Json* target = named(pointer, text)) return *target;
     refuse(schema,
-           "\"$ref\" must point into this schema, like \"#/$defs/name\"; others are not supported");
+           "\"$ref\" must point into this schema, like \"#/$defs/name\", or to the one place that "
+           "has that \"$anchor\" or \"$id\"; others are not supported");
   }
   const Json* target = follow(root_, *pointer);
   if (target == nullptr) refuse(schema, "\"$ref\" points to nothing; write what it names");
   return *target;
+}
+
+/// The one schema with that anchor or, without one, with that whole address.
+const Json* SchemaDocument::named(const std::optional<std::string>& anchor,
+                                  const std::string& address) const {
+  std::vector<const Json*> found;
+  if (anchor) {
+    find_named(root_, "$anchor", *anchor, found);
+    find_named(root_, "$id", "#" + *anchor, found);  // before draft 2019-09
+    find_named(root_, "id", "#" + *anchor, found);
+  } else if (address.find("://") != std::string::npos) {
+    find_named(root_, "$id", address, found);
+  }
+  return found.size() == 1 ? found[0] : nullptr;
 }
 
 bool same_value(const Json& a, const Json& b) {

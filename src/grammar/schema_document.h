@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,8 +40,13 @@ class SchemaDocument {
   }
 
  private:
+  const Json* named(const std::optional<std::string>& anchor, const std::string& address) const;
+
   Json root_;
 };
+
+/// True if a "$ref" stands somewhere in it.
+bool has_references(const Json& part);
 
 /// Equal as JSON Schema means it: 1 equals 1.0, and the order of properties does not matter.
 bool same_value(const Json& a, const Json& b);

@@ -97,7 +97,7 @@ SchemaExpander::Forms SchemaExpander::forms_of(const Json& schema) {
 }
 
 SchemaExpander::Forms SchemaExpander::forms_of_object(const Json& schema) {
-  Forms result = {read_form(document_, schema)};
+  Forms result = {read_form(document_, schema, book_)};
   spend(schema, result[0].weight());
   if (result[0].types == 0 || result[0].shortest > result[0].longest ||
       result[0].fewest_items > result[0].most_items) {
@@ -114,8 +114,58 @@ SchemaExpander::Forms SchemaExpander::forms_of_object(const Json& schema) {
   if (schema.contains("anyOf")) {
     result = all_pairs(schema, result, any_of(schema, list(schema, "anyOf")));
   }
+  if (const auto ruled_out = schema.find("not"); ruled_out != schema.end()) {
+    result = all_pairs(schema, result, forms_of(negation_.of(*ruled_out)));
+  }
+  if (schema.contains("if")) result = all_pairs(schema, result, if_then_else(schema));
+  for (const char* keyword : {"dependentRequired", "dependentSchemas", "dependencies"}) {
+    if (schema.contains(keyword)) result = dependents(schema, keyword, std::move(result));
+  }
   if (schema.contains("oneOf")) result = one_of(schema, list(schema, "oneOf"), result);
   return result;
+}
+
+const Json& SchemaExpander::keep(Json schema) {
+  std::string text = schema.dump();
+  return made_.try_emplace(std::move(text), std::move(schema)).first->second;
+}
+
+SchemaExpander::Forms SchemaExpander::if_then_else(const Json& schema) {
+  const Json& condition = schema.at("if");
+  Forms result = forms_of(condition);
+  if (schema.contains("then")) {
+    result = all_pairs(schema, result, forms_of(schema.at("then")));
+  }
+  if (!schema.contains("then") && !schema.contains("else")) return Forms(1);
+  Forms otherwise = forms_of(negation_.of(condition));
+  if (schema.contains("else")) {
+    otherwise = all_pairs(schema, otherwise, forms_of(schema.at("else")));
+  }
+  std::move(otherwise.begin(), otherwise.end(), std::back_inserter(result));
+  return result;
+}
+
+/// For each property there named: it is absent, or what depends on it holds too.
+SchemaExpander::Forms SchemaExpander::dependents(const Json& schema, const char* keyword,
+                                                 Forms base) {
+  const Json& properties = schema.at(keyword);
+  if (!properties.is_object()) document_.refuse(schema, "\"{}\" must be an object", keyword);
+  for (const auto& [name, part] : properties.items()) {
+    Json present = {{"required", Json::array({name})}};
+    if (part.is_array()) {
+      for (const Json& other : part) present["required"].push_back(other);
+    } else if (part.is_string()) {  // draft 3
+      present["required"].push_back(part);
+    } else {
+      present["allOf"] = Json::array({part});
+    }
+    // A value that is no object has no properties.
+    const Json absent = {{"not", {{"type", "object"}, {"required", Json::array({name})}}}};
+    present["type"] = "object";
+    const Json& both = keep({{"anyOf", Json::array({absent, present})}});
+    base = all_pairs(schema, base, forms_of(both));
+  }
+  return base;
 }
 
 const Json& SchemaExpander::list(const Json& schema, const char* keyword) {
@@ -165,18 +215,27 @@ SchemaExpander::Forms SchemaExpander::one_of(const Json& schema, const Json& alt
       document_.refuse(schema, "it has more than {} alternatives", kMostForms);
     }
   }
-  Forms result;
+  std::vector<Forms> apart = forms;
   for (size_t i = 0; i < forms.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       if (disjoint(forms[i], forms[j])) continue;
-      document_.refuse(schema,
-                       "a value could fulfil both alternatives {} and {} of \"oneOf\"; use "
-                       "\"anyOf\", or give them different types or a required property whose "
-                       "\"const\" or \"enum\" tells them apart",
-                       j, i);
+      try {
+        apart[i] = all_pairs(schema, apart[i], forms_of(negation_.of(alternatives[j])));
+        apart[j] = all_pairs(schema, apart[j], forms_of(negation_.of(alternatives[i])));
+      } catch (const Error& error) {
+        document_.refuse(schema,
+                         "a value could fulfil both alternatives {} and {} of \"oneOf\"; use "
+                         "\"anyOf\", or give them different types or a required property whose "
+                         "\"const\" or \"enum\" tells them apart ({})",
+                         j, i, error.what());
+      }
     }
   }
-  for (Forms& some : forms) std::move(some.begin(), some.end(), std::back_inserter(result));
+  Forms result;
+  for (Forms& some : apart) std::move(some.begin(), some.end(), std::back_inserter(result));
+  if (result.size() > kMostForms) {
+    document_.refuse(schema, "it has more than {} alternatives", kMostForms);
+  }
   return result;
 }
 

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "grammar/schema_form.h"
+#include "grammar/schema_negation.h"
 
 namespace lazyllm::grammar {
 
-/// Resolves $ref, allOf, anyOf and oneOf: a place becomes a list of forms, of which a value must
-/// fulfil one. oneOf is accepted where no value can fulfil two of its alternatives.
+/// Resolves $ref, allOf, anyOf, oneOf, not, if and what depends on a property: a place becomes a
+/// list of forms, of which a value must fulfil one. Of alternatives of oneOf that overlap, each
+/// gets what the other rules out.
 class SchemaExpander {
  public:
   /// Alternatives of one place.
   static constexpr size_t kMostForms = 128;
 
-  explicit SchemaExpander(const SchemaDocument& document) : document_(document) {}
+  SchemaExpander(const SchemaDocument& document, PatternBook& book)
+      : document_(document), book_(book), negation_(document) {}
 
   /// Errors: Error(invalid_input) naming the schema and what cannot be done with it.
   std::vector<Form> expand(const Schemas& schemas);
@@ -30,6 +35,9 @@ class SchemaExpander {
   Forms all_pairs(const Json& schema, const Forms& a, const Forms& b);
   Forms any_of(const Json& schema, const Json& alternatives);
   Forms one_of(const Json& schema, const Json& alternatives, const Forms& base);
+  Forms if_then_else(const Json& schema);
+  Forms dependents(const Json& schema, const char* keyword, Forms base);
+  const Json& keep(Json schema);
   const Json& list(const Json& schema, const char* keyword);
   void spend(const Json& schema, size_t work);
 
@@ -39,7 +47,10 @@ class SchemaExpander {
   bool disjoint(const Schemas& a, const Schemas& b);
 
   const SchemaDocument& document_;
-  std::vector<const Json*> path_;  ///< schemas being expanded
+  PatternBook& book_;
+  SchemaNegation negation_;
+  std::map<std::string, Json> made_;  ///< schemas written here, by their text; places stay
+  std::vector<const Json*> path_;     ///< schemas being expanded
   size_t work_ = 0;
   int comparing_ = 0;  ///< how deep inside a comparison of alternatives; there oneOf reads as anyOf
 };

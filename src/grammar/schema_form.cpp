@@ -70,10 +70,18 @@ void merge_properties(const Form& a, const Form& b, Form& out) {
     out.add_property(name, both(schemas, b.property(name)));
   }
   for (const auto& [name, schemas] : b.properties) {
-    if (!a.property_index.contains(name)) out.add_property(name, both(schemas, a.additional));
+    if (!a.property_index.contains(name)) out.add_property(name, both(schemas, a.property(name)));
   }
   for (const std::string& name : b.required) out.add_required(name);
   out.additional = both(a.additional, b.additional);
+  for (const NameRule& rule : b.name_rules) {
+    if (std::find(out.name_rules.begin(), out.name_rules.end(), rule) == out.name_rules.end()) {
+      out.name_rules.push_back(rule);
+    }
+  }
+  out.name_schemas = both(a.name_schemas, b.name_schemas);
+  out.fewest_properties = std::max(a.fewest_properties, b.fewest_properties);
+  out.most_properties = std::min(a.most_properties, b.most_properties);
 }
 
 void merge_items(const Form& a, const Form& b, Form& out) {
@@ -172,9 +180,10 @@ bool NumberBounds::merge(const NumberBounds& other) {
   return set_step(other.step);
 }
 
-const Schemas& Form::property(const std::string& name) const {
+Schemas Form::property(const std::string& name) const {
   const auto found = property_index.find(name);
-  return found == property_index.end() ? additional : properties[found->second].second;
+  if (found != property_index.end()) return properties[found->second].second;
+  return further_property([&](const CharacterAutomaton& names) { return names.matches(name); });
 }
 
 void Form::add_property(const std::string& name, Schemas schemas) {
@@ -188,7 +197,7 @@ void Form::add_required(const std::string& name) {
 
 size_t Form::weight() const {
   return 1 + properties.size() + required.size() + first_items.size() + patterns.size() +
-         (literals ? literals->size() : 0);
+         name_rules.size() + name_schemas.size() + (literals ? literals->size() : 0);
 }
 
 std::optional<Form> merge(const Form& a, const Form& b) {
@@ -206,7 +215,7 @@ std::optional<Form> merge(const Form& a, const Form& b) {
   if (!out.number.merge(b.number)) out.types &= static_cast<Types>(~kNumber);
   out.shortest = std::max(a.shortest, b.shortest);
   out.longest = std::min(a.longest, b.longest);
-  for (const Json* pattern : b.patterns) {
+  for (const TextRule& pattern : b.patterns) {
     if (std::find(out.patterns.begin(), out.patterns.end(), pattern) == out.patterns.end()) {
       out.patterns.push_back(pattern);
     }
@@ -220,6 +229,7 @@ std::optional<Form> merge(const Form& a, const Form& b) {
   if (((a.mentioned | b.mentioned) & kObject) != 0) merge_properties(a, b, out);
   if (out.shortest > out.longest) out.types &= static_cast<Types>(~kString);
   if (out.fewest_items > out.most_items) out.types &= static_cast<Types>(~kArray);
+  if (out.fewest_properties > out.most_properties) out.types &= static_cast<Types>(~kObject);
   if (out.types == 0) return std::nullopt;
   return out;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "grammar/grammar.h"
+#include "grammar/pattern_book.h"
 #include "grammar/schema_document.h"
 
 namespace lazyllm::grammar {
@@ -46,6 +47,26 @@ struct NumberBounds {
   bool merge(const NumberBounds& other);
 };
 
+/// A pattern, by the schema that has it.
+struct TextRule {
+  const Json* schema = nullptr;
+  bool unlike = false;  ///< it must not occur
+  bool operator==(const TextRule&) const = default;
+};
+
+/// "patternProperties" of one schema: what further names match, and what the values of those that
+/// match nothing must fulfil.
+struct NamePattern {
+  const CharacterAutomaton* names = nullptr;
+  Schemas schemas;
+  bool operator==(const NamePattern&) const = default;
+};
+struct NameRule {
+  std::vector<NamePattern> patterns;
+  Schemas others;
+  bool operator==(const NameRule&) const = default;
+};
+
 /// What one alternative of a schema demands: all of it holds.
 struct Form {
   Types types = kAllTypes;
@@ -54,8 +75,8 @@ struct Form {
   NumberBounds number;
 
   uint32_t shortest = 0, longest = kUnbounded;
-  std::vector<const Json*> patterns;  ///< the schemas that have them
-  std::vector<std::string> formats;   ///< as patterns; kept where they leave a text
+  std::vector<TextRule> patterns;
+  std::vector<std::string> formats;  ///< as patterns; kept where they leave a text
 
   std::vector<Schemas> first_items;
   Schemas further_items;
@@ -65,9 +86,27 @@ struct Form {
   std::unordered_map<std::string, size_t> property_index;
   std::vector<std::string> required;
   Schemas additional;
+  std::vector<NameRule> name_rules;
+  Schemas name_schemas;  ///< "propertyNames"
+  uint32_t fewest_properties = 0, most_properties = kUnbounded;
 
   /// What the property must fulfil.
-  const Schemas& property(const std::string& name) const;
+  Schemas property(const std::string& name) const;
+  /// What one must fulfil that is not declared; matches(automaton): whether its name does.
+  template <typename Matches>
+  Schemas further_property(const Matches& matches) const {
+    Schemas schemas = additional;
+    for (const NameRule& rule : name_rules) {
+      bool matched = false;
+      for (const NamePattern& pattern : rule.patterns) {
+        if (!matches(*pattern.names)) continue;
+        schemas = both(schemas, pattern.schemas);
+        matched = true;
+      }
+      if (!matched) schemas = both(schemas, rule.others);
+    }
+    return schemas;
+  }
   void add_property(const std::string& name, Schemas schemas);
   void add_required(const std::string& name);
   const Schemas& item(size_t index) const {
@@ -85,7 +124,7 @@ std::optional<Form> merge(const Form& a, const Form& b);
 
 /// The form of a schema's own keywords, without $ref, allOf, anyOf and oneOf.
 /// Errors: Error(invalid_input) for keywords that are not supported or malformed.
-Form read_form(const SchemaDocument& document, const Json& schema);
+Form read_form(const SchemaDocument& document, const Json& schema, PatternBook& book);
 
 /// The type of a JSON value.
 Types type_of(const Json& value);

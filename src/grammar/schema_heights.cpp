@@ -2,6 +2,7 @@
 #include "grammar/schema_heights.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace lazyllm::grammar {
 namespace {
@@ -25,10 +26,28 @@ uint32_t array_height(const Grammar& grammar, const ArrayRule& rule) {
 
 uint32_t object_height(const Grammar& grammar, const ObjectRule& rule) {
   uint32_t height = 0;
+  uint32_t required = 0;
+  std::vector<uint32_t> others;
   for (const ObjectRule::Property& property : rule.properties) {
-    if (property.required) height = std::max(height, grammar.slots[property.slot].height);
+    const uint32_t needs = grammar.slots[property.slot].height;
+    required += property.required ? 1 : 0;
+    if (property.required) {
+      height = std::max(height, needs);
+    } else if (needs != kEndless) {
+      others.push_back(needs);
+    }
   }
-  return height;
+  if (required > rule.maximum) return kEndless;
+  if (required >= rule.minimum) return height;
+  // The lowest of those that may be left out, or further ones, which are all alike.
+  const size_t wanted = rule.minimum - required;
+  uint32_t further = rule.additional == kNone ? kEndless : grammar.slots[rule.additional].height;
+  for (const ObjectRule::NameClass& names : rule.name_classes) {
+    further = std::min(further, grammar.slots[names.slot].height);
+  }
+  std::sort(others.begin(), others.end());
+  const uint32_t declared = wanted <= others.size() ? others[wanted - 1] : kEndless;
+  return std::max(height, std::min(declared, further));
 }
 
 uint32_t node_height(const Grammar& grammar, const Node& node) {
@@ -79,6 +98,8 @@ void remove_endless(Grammar& grammar) {
   }
   for (ObjectRule& rule : grammar.objects) {
     if (endless(grammar, rule.additional)) rule.additional = kNone;
+    std::erase_if(rule.name_classes,
+                  [&](const ObjectRule::NameClass& names) { return endless(grammar, names.slot); });
   }
 }
 

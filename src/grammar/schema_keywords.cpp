@@ -5,35 +5,28 @@
 #include <cmath>
 
 #include "grammar/schema_form.h"
+#include "grammar/schema_negation.h"
 #include "grammar/string_formats.h"
 
 namespace lazyllm::grammar {
 namespace {
 
-constexpr std::array<std::string_view, 17> kRefused = {
-    "not",           "if",
-    "dependencies",  "dependentRequired",
-    "contains",      "dependentSchemas",
-    "maxProperties", "patternProperties",
-    "propertyNames", "unevaluatedProperties",
-    "$dynamicRef",   "unevaluatedItems",
-    "$recursiveRef", "uniqueItems",
-    "minProperties", "disallow",
-    "extends",
+constexpr std::array<std::string_view, 8> kRefused = {
+    "contains",      "unevaluatedProperties", "$dynamicRef", "unevaluatedItems",
+    "$recursiveRef", "uniqueItems",           "disallow",    "extends",
 };
 
 constexpr std::string_view kSupported =
-    "supported are type, properties, required, additionalProperties, items, prefixItems, minItems, "
-    "maxItems, enum, const, anyOf, oneOf, allOf, $ref, $defs, minLength, maxLength, pattern, "
-    "format, "
-    "minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf and nullable";
+    "supported are type, properties, required, additionalProperties, patternProperties, "
+    "propertyNames, minProperties, maxProperties, dependentRequired, dependentSchemas, items, "
+    "prefixItems, minItems, maxItems, "
+    "enum, const, anyOf, oneOf, allOf, not, if, $ref, $defs, minLength, maxLength, pattern, "
+    "format, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf and nullable";
 
 /// True if the keyword demands nothing as it stands.
 bool demands_nothing(std::string_view keyword, const Json& value) {
-  if (keyword == "uniqueItems" || keyword == "not") return value == false;
-  if (keyword == "minProperties") return value == 0;
-  if (keyword == "propertyNames" || keyword.starts_with("unevaluated")) return value == true;
-  return (keyword == "patternProperties" || keyword.starts_with("depend")) && value.empty();
+  if (keyword == "uniqueItems") return value == false;
+  return keyword.starts_with("unevaluated") && value == true;
 }
 
 class KeywordReader {
@@ -64,8 +57,12 @@ class KeywordReader {
       if (refused && !demands_nothing(keyword, value)) {
         refuse("\"{}\" is not supported; {}", keyword, kSupported);
       }
-      if (keyword == "$id" && &schema_ != &document_.root()) {
-        refuse("\"$id\" below the root is not supported; use $defs and $ref");
+      // References inside would be meant relative to it.
+      const bool moves =
+          keyword == "$id" && &schema_ != &document_.root() &&
+          !(value.is_string() && value.get_ref<const std::string&>().starts_with('#'));
+      if (moves && has_references(schema_)) {
+        refuse("\"$id\" below the root is not supported together with \"$ref\" inside");
       }
     }
   }
@@ -97,6 +94,7 @@ class KeywordReader {
     for (const auto& [spelling, types] : kNames) {
       if (name == spelling) return types;
     }
+    if (name == kFractionType) return kFraction;
     refuse(
         "\"type\" must be null, boolean, integer, number, string, array, object or a list of them");
   }
@@ -175,10 +173,12 @@ class KeywordReader {
     form_.shortest = count("minLength", kString, 0);
     form_.longest = count("maxLength", kString, kUnbounded);
     read_format();
-    const Json* pattern = find("pattern", kString);
-    if (pattern == nullptr) return;
-    if (!pattern->is_string()) refuse("\"pattern\" must be a text");
-    form_.patterns.push_back(&schema_);
+    for (const char* keyword : {"pattern", kUnlike}) {
+      const Json* pattern = find(keyword, kString);
+      if (pattern == nullptr) continue;
+      if (!pattern->is_string()) refuse("\"pattern\" must be a text");
+      form_.patterns.push_back({&schema_, keyword == kUnlike});
+    }
   }
 
   void read_format() {
@@ -206,16 +206,45 @@ class KeywordReader {
     form_.most_items = count("maxItems", kArray, kUnbounded);
   }
 
+  void read_name_patterns() {
+    const Json* patterns = find("patternProperties", kObject);
+    if (patterns == nullptr) return;
+    if (!patterns->is_object()) refuse("\"patternProperties\" must be an object");
+    if (patterns->empty()) return;
+    NameRule rule;
+    for (const auto& [pattern, schema] : patterns->items()) {
+      Schemas wanted = schemas(schema);
+      try {
+        rule.patterns.push_back({&book_.like(pattern), std::move(wanted)});
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::invalid_input) throw;
+        refuse("{}", error.what());
+      }
+    }
+    rule.others = std::exchange(form_.additional, {});
+    form_.name_rules.push_back(std::move(rule));
+  }
+
   void read_properties() {
     if (const Json* further = find("additionalProperties", kObject)) {
       form_.additional = schemas(*further);
     }
+    read_name_patterns();
+    if (const Json* names = find("propertyNames", kObject)) form_.name_schemas = schemas(*names);
     if (const Json* properties = find("properties", kObject)) {
       if (!properties->is_object()) refuse("\"properties\" must be an object");
       for (const auto& [name, schema] : properties->items()) {
-        form_.add_property(name, schemas(schema));
+        Schemas all = schemas(schema);
+        for (const NameRule& rule : form_.name_rules) {
+          for (const NamePattern& pattern : rule.patterns) {
+            if (pattern.names->matches(name)) all = both(all, pattern.schemas);
+          }
+        }
+        form_.add_property(name, std::move(all));
       }
     }
+    form_.fewest_properties = count("minProperties", kObject, 0);
+    form_.most_properties = count("maxProperties", kObject, kUnbounded);
     const Json* required = find("required", kObject);
     if (required == nullptr) return;
     if (!required->is_array()) refuse("\"required\" must be a list of names");

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Schemas that rule things out, against the package jsonschema: of all small documents exactly the valid ones are accepted, and
+random tokens end in valid ones."""
+
+import itertools
+import json
+import random
+
+import jsonschema
+import pytest
+
+from test_json_constraint import Driver, strict_loads
+
+ABSENT = object()
+CHOICES = {"a": [ABSENT, 0, 1, 2, "s"], "b": [ABSENT, "x", "y", "xy"], "c": [ABSENT, True, False], "d": [ABSENT, None, 7]}
+DOCUMENTS = [{name: value for name, value in zip(CHOICES, values) if value is not ABSENT} for values in itertools.product(*CHOICES.values())]
+
+
+@pytest.fixture(scope="module")
+def driver(build, smollm2):
+    driver = Driver(build, smollm2)
+    yield driver
+    driver.process.stdin.close()
+    assert driver.process.wait(10) == 0
+
+
+def leaf(rng):
+    return rng.choice([
+        {"required": [rng.choice("abcd")]}, {"required": rng.sample("abcd", 2)}, {"properties": {"a": {"const": 1}}}, {"properties": {"a": {"type": "integer"}}},
+        {"properties": {"a": {"enum": [0, 2, "s"]}}}, {"properties": {"a": {"minimum": 1}}, "required": ["a"]}, {"properties": {"b": {"pattern": "x"}}},
+        {"properties": {"b": {"enum": ["x", "z"]}}, "required": ["b"]}, {"properties": {"b": {"minLength": 2}}}, {"properties": {"c": {"const": True}}},
+        {"properties": {"d": {"type": "null"}}}, {"minProperties": rng.randrange(4)}, {"maxProperties": rng.randrange(1, 4)}, {"type": "object"}, True,
+        {"properties": {"c": False}}, {"patternProperties": {"[bd]": {"enum": ["x", 7]}}}, {"patternProperties": {"^[a-c]$": {"type": ["integer", "string"]}, "a": {"minimum": 1}}},
+        {"patternProperties": {"d": {"type": "integer"}}, "additionalProperties": {"not": {"type": "boolean"}}}, {"propertyNames": {"pattern": "[a-c]"}},
+        {"propertyNames": {"anyOf": [{"enum": ["a", "d"]}, {"const": "b"}]}}, {"propertyNames": {"not": {"const": "d"}, "maxLength": 3}}])
+
+
+def rule(rng, depth):
+    if depth == 0:
+        return leaf(rng)
+    some = [rule(rng, depth - 1) for _ in range(rng.randrange(1, 4))]
+    return rng.choice([
+        lambda: {"not": some[0]}, lambda: {"anyOf": some}, lambda: {"allOf": some}, lambda: {"oneOf": some},
+        lambda: {"if": some[0], "then": some[-1]}, lambda: {"if": some[0], "then": some[-1], "else": leaf(rng)}, lambda: {"if": some[0], "else": some[-1]},
+        lambda: {"dependentRequired": {rng.choice("abcd"): rng.sample("abcd", 2)}}, lambda: {"dependentSchemas": {rng.choice("abcd"): some[0]}},
+        lambda: leaf(rng)])()
+
+
+def schemas(count, seed):
+    rng = random.Random(seed)
+    for _ in range(count):
+        schema = {"type": "object", "properties": {"a": {"type": ["integer", "string"]}, "b": {"type": "string"}, "c": {"type": "boolean"}, "d": {"type": ["null", "integer"]}},
+                  "additionalProperties": rng.random() < 0.3}
+        if rng.random() < 0.3:
+            schema["additionalProperties"] = rng.choice([{"type": "null"}, {"minimum": 8}])
+        if rng.random() < 0.3:
+            del schema["properties"]["d"]  # it comes last in any case
+        yield schema | {"allOf": [rule(rng, rng.randrange(1, 4)) for _ in range(rng.randrange(1, 3))]}
+
+
+def test_exactly_the_valid_documents_are_accepted(driver):
+    texts = [json.dumps(document, separators=(",", ":")) for document in DOCUMENTS]
+    compiled = accepted = 0
+    for schema in schemas(150, "documents"):
+        validator = jsonschema.Draft202012Validator(schema)
+        valid = [validator.is_valid(document) for document in DOCUMENTS]
+        answer = driver.ask(schema=schema, documents=texts)
+        if "error" in answer:
+            refused = any(words in answer["error"] for words in ("alternatives", "where it is ruled out", "few names"))
+            assert refused or "no value" in answer["error"] and not any(valid), (schema, answer)
+            continue
+        compiled += 1
+        for text, at, right in zip(texts, answer["accepted"], valid):
+            assert (at == -1) == right, (schema, text, right)
+            accepted += right
+    assert compiled > 100 and accepted > 1000
+
+
+def test_names_come_once_and_leave_room_for_others(driver):
+    few = {"type": "object", "patternProperties": {"^[ab]$": {"type": "null"}}, "additionalProperties": False}
+    texts = ["{}", '{"a":null}', '{"b":null,"a":null}', '{"a":null,"a":null}', '{"c":null}', '{"a":null,"b":null,"c":null}']
+    assert [at == -1 for at in driver.ask(schema=few, documents=texts)["accepted"]] == [True, True, True, False, False, False]
+    tails = {"type": "object", "patternProperties": {"^(x|y.*)$": {"type": "integer"}}, "additionalProperties": False}
+    texts = ['{"x":1,"y":2,"yx":3}', '{"x":1,"x":2}', '{"z":1}']
+    assert [at == -1 for at in driver.ask(schema=tails, documents=texts)["accepted"]] == [True, False, False]
+    for schema in (few, tails):
+        for text in driver.ask(schema=schema, samples=20, seed=1, limit=60, hints="abxy\"")["texts"]:
+            jsonschema.validate(strict_loads(text), schema)
+
+
+def test_random_tokens_end_in_valid_documents(driver):
+    documents = 0
+    for number, schema in enumerate(schemas(60, "samples")):
+        answer = driver.ask(schema=schema, samples=4, seed=number, limit=60, hints="abcdxy\"012")
+        for text in answer.get("texts", []):
+            jsonschema.Draft202012Validator(schema).validate(strict_loads(text))
+            documents += 1
+    assert documents > 120
