@@ -192,7 +192,7 @@ class SchemaCompiler {
 
   /// Runs what knows of no schema and says in its errors where it was.
   template <typename Work>
-  decltype(auto) with_place(const Json& schema, const Work& work) {
+  auto with_place(const Json& schema, const Work& work) -> decltype(work()) {
     try {
       return work();
     } catch (const Error& error) {

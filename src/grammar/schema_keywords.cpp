@@ -31,8 +31,8 @@ bool demands_nothing(std::string_view keyword, const Json& value) {
 
 class KeywordReader {
  public:
-  KeywordReader(const SchemaDocument& document, const Json& schema)
-      : document_(document), schema_(schema) {}
+  KeywordReader(const SchemaDocument& document, const Json& schema, PatternBook& book)
+      : document_(document), schema_(schema), book_(book) {}
 
   Form read() {
     check_keywords();
@@ -256,13 +256,14 @@ class KeywordReader {
 
   const SchemaDocument& document_;
   const Json& schema_;
+  PatternBook& book_;
   Form form_;
 };
 
 }  // namespace
 
-Form read_form(const SchemaDocument& document, const Json& schema) {
-  return KeywordReader(document, schema).read();
+Form read_form(const SchemaDocument& document, const Json& schema, PatternBook& book) {
+  return KeywordReader(document, schema, book).read();
 }
 
 }  // namespace lazyllm::grammar
