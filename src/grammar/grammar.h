@@ -63,6 +63,7 @@ struct ObjectRule {
     uint32_t automaton = 0;
     SlotId slot = kNone;
     std::vector<uint32_t> texts_from;  ///< CharacterAutomaton::texts_from(kMostNames)
+    bool never_used_up = false;        ///< so many names come from each state
   };
   std::vector<Property> properties;
   WordList<char32_t> names;

@@ -65,8 +65,9 @@ class Recogniser {
   /// characters, whatever they are; 0: not in such a place.
   uint32_t free_characters(const Thread& thread) const;
 
-  /// The node of the string with a pattern that the thread is in, between two characters, or null.
-  const Node* matching_string(const Thread& thread) const;
+  /// The automaton that alone says how the string (or name) goes on that the thread is in, between
+  /// two characters; Thread::state is its state. kNone: there is none.
+  uint32_t string_automaton(const Thread& thread) const;
 
   struct Mark {
     size_t frames = 0, names = 0;

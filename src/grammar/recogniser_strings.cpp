@@ -95,10 +95,15 @@ uint32_t Recogniser::free_characters(const Thread& thread) const {
   return maximum == kUnbounded ? kUnbounded : maximum - thread.words.length;
 }
 
-const Node* Recogniser::matching_string(const Thread& thread) const {
-  const bool between = thread.decoder.phase == StringDecoder::Phase::plain;
-  if (thread.place != Place::string || !between) return nullptr;
-  return node(thread.id).kind == Node::Kind::matching ? &node(thread.id) : nullptr;
+uint32_t Recogniser::string_automaton(const Thread& thread) const {
+  if (thread.decoder.phase != StringDecoder::Phase::plain) return kNone;
+  if (thread.place == Place::string) {
+    const Node& rule = node(thread.id);
+    return rule.kind == Node::Kind::matching ? rule.index : kNone;
+  }
+  if (thread.place != Place::name || thread.id == 0) return kNone;
+  const ObjectRule::NameClass& names = object(frames_[thread.frame]).name_classes[thread.id - 1];
+  return names.never_used_up ? names.automaton : kNone;
 }
 
 /// True if names that are not declared can come, now or later.

@@ -244,6 +244,9 @@ class SchemaCompiler {
       names.automaton = static_cast<uint32_t>(grammar_.automata.size());
       names.slot = slot_of(group.schemas);
       names.texts_from = group.names.texts_from(ObjectRule::kMostNames);
+      names.never_used_up =
+          std::all_of(names.texts_from.begin(), names.texts_from.end(),
+                      [](uint32_t texts) { return texts == 0 || texts >= ObjectRule::kMostNames; });
       const auto start = static_cast<size_t>(group.names.start());
       if (form.fewest_properties > 0 && names.texts_from[start] < ObjectRule::kMostNames) {
         document_.refuse(place,

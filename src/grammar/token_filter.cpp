@@ -47,7 +47,7 @@ TokenFilter::Parts TokenFilter::parts() const {
   Parts parts;
   for (const Thread& thread : threads_) {
     const bool in_string =
-        recogniser_.free_characters(thread) > 0 || recogniser_.matching_string(thread) != nullptr;
+        recogniser_.free_characters(thread) > 0 || recogniser_.string_automaton(thread) != kNone;
     (in_string ? parts.in_string : parts.others).push_back(thread);
   }
   return parts;
@@ -72,14 +72,14 @@ void TokenFilter::allow_in_string(uint32_t characters) {
   }
 }
 
-/// Tokens inside strings with patterns. False if they would cost too much.
+/// Tokens inside strings and names with patterns. False if they would cost too much.
 bool TokenFilter::allow_matching(const std::vector<Thread>& threads) {
   size_t steps = 0;
   std::vector<std::pair<uint32_t, int32_t>> seen;
   for (const Thread& thread : threads) {
-    const Node* rule = recogniser_.matching_string(thread);
-    if (rule == nullptr) continue;
-    const auto place = std::pair(rule->index, thread.state);
+    const uint32_t automaton = recogniser_.string_automaton(thread);
+    if (automaton == kNone) continue;
+    const auto place = std::pair(automaton, thread.state);
     if (std::find(seen.begin(), seen.end(), place) != seen.end()) continue;
     if (!seen.empty() && steps > kMostMaskSteps) return false;
     seen.push_back(place);
