@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "formats/gguf_writer.h"
+#include "lazy/tiny_model_for_tests.h"
 #include "lazyllm/conversation.h"
 #include "text/byte_alphabet.h"
 
@@ -39,7 +40,7 @@ std::shared_ptr<const Model> byte_model(const char* chat_template = kTemplate,
   if (tool_template != nullptr) {
     writer.set("tokenizer.chat_template.tool_use", {std::string(tool_template)});
   }
-  const auto path = std::filesystem::temp_directory_path() / "lazyllm_chat_prompt_test.gguf";
+  const auto path = lazy::temporary_model_path();
   writer.write(path);
   auto model = Model::load_without_weights(path, options);
   std::filesystem::remove(path);
