@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Cross-compiles for 64-bit ARM with Debian's g++-aarch64-linux-gnu; tests run in qemu-user.
+# Needs: dpkg --add-architecture arm64, then libutf8proc-dev:arm64 and libpcre2-dev:arm64.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)

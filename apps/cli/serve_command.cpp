@@ -37,6 +37,7 @@ struct ServeOptions {
   bool no_page = false;
   std::string reasoning = "auto";
   std::string pooling = "auto";
+  bool verbose = false;
 };
 
 // A signal becomes a byte in this pipe, which the main thread reads.
@@ -140,7 +141,8 @@ ServerOptions server_options(const ServeOptions& given) {
   options.scheduler.library = library_of(given);
   if (given.pooling != "auto")
     options.pooling = given.pooling == "mean" ? Pooling::mean : Pooling::last;
-  if (given.reasoning != "auto") options.reasoning = given.reasoning == "on";
+  options.reasoning = given.reasoning != "off";
+  options.verbose = given.verbose;
   return options;
 }
 
@@ -304,7 +306,8 @@ void add_serve_command(CLI::App& app) {
   add_template_flags(*command, common);
   command
       ->add_option("--reasoning", options->reasoning,
-                   "whether models think before they answer, where their template has the choice")
+                   "whether models think before they answer, where their template has the choice; "
+                   "auto: they do")
       ->check(CLI::IsMember({"auto", "on", "off"}))
       ->capture_default_str();
   command
@@ -313,6 +316,8 @@ void add_serve_command(CLI::App& app) {
                    "last")
       ->check(CLI::IsMember({"auto", "mean", "last"}))
       ->capture_default_str();
+  command->add_flag("--verbose", options->verbose,
+                    "answers tell the prompt that the model got (__verbose)");
   command->add_flag("--no-warmup", common.no_warmup,
                     "do not run a token through the model after loading");
   add_pruning_flags(*command, common);

@@ -37,8 +37,9 @@ struct ServerOptions {
   GenerationOptions generation;     ///< of requests that say nothing
   bool random_seed = true;          ///< of requests that give none; false: the one in `generation`
   /// Whether templates that know the variable enable_thinking make the model think, for requests
-  /// that say nothing; none: as the template has it.
-  std::optional<bool> reasoning;
+  /// that say nothing.
+  bool reasoning = true;
+  bool verbose = false;  ///< chats and completions tell the prompt that the model got
 };
 
 /// An HTTP server that speaks OpenAI's protocol. Functions are thread-safe.

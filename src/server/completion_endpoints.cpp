@@ -23,17 +23,17 @@ namespace {
 constexpr int64_t kMostTopLogprobs = 20;
 constexpr int64_t kDefaultCompletionTokens = 16;  // OpenAI's
 
-/// As variables of the template, which is where models are told of it.
+/// As variables of the template, which is where models are told of it. A model thinks unless
+/// somebody says otherwise, as llama-server has it.
 void add_reasoning(const Fields& body, const RequestDefaults& defaults, ChatRequest& chat) {
   const auto effort = body.text("reasoning_effort");
-  if (!effort && !defaults.reasoning) return;
   Json variables =
       chat.options.variables.empty() ? Json::object() : Json::parse(chat.options.variables);
   const auto add = [&](const char* name, const Json& value) {
     if (!variables.contains(name)) variables[name] = value;
   };
   if (effort) add("reasoning_effort", *effort);
-  if (defaults.reasoning) add("enable_thinking", *defaults.reasoning);
+  add("enable_thinking", defaults.reasoning);
   chat.options.variables = dump(variables);
 }
 

@@ -206,6 +206,7 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
   assign(request.stream, body.boolean("stream"));
   assign(request.return_progress, body.boolean("return_progress"));
   assign(request.timings_per_token, body.boolean("timings_per_token"));
+  request.verbose = body.boolean("verbose").value_or(defaults.verbose);
   if (const auto options = body.object("stream_options")) {
     assign(request.include_usage, options->boolean("include_usage"));
   }

@@ -18,7 +18,8 @@ struct RequestDefaults {
   std::optional<Profile> profile;  ///< gives what flags and request leave open
   GenerationOptions generation;
   bool random_seed = true;
-  std::optional<bool> reasoning;  ///< the template's enable_thinking
+  bool reasoning = true;  ///< the template's enable_thinking
+  bool verbose = false;   ///< answers tell their prompt
 };
 
 /// What chat and plain completions have in common, as far as it is the same for all choices.
@@ -30,6 +31,7 @@ struct GenerationRequest {
   bool include_usage = false;      ///< a last chunk with the usage
   bool return_progress = false;    ///< chunks about the prefill
   bool timings_per_token = false;  ///< in every chunk
+  bool verbose = false;            ///< the answer tells its prompt
 };
 
 /// A text's tokens, without such as stand before every prompt.

@@ -124,7 +124,7 @@ const HttpService::Methods* HttpService::find_path(const std::string& path,
 }
 
 void HttpService::find_route(const HttpRequest& request, Decision& decision) const {
-  static const Route preflight{[](Exchange& exchange) { exchange.response.status = 204; },
+  static const Route preflight{[](Exchange& exchange) { exchange.response.status = 200; },
                                /*open=*/true, /*quick=*/true};
   const Methods* methods = find_path(request.path, decision);
   if (methods == nullptr) throw error_of_status(404);

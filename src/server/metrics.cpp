@@ -41,6 +41,9 @@ void write_for_llama_dashboards(std::string& out, const SchedulerMetrics& m, int
   write("requests_deferred", "gauge", "Answers that wait.", m.waiting);
   write("n_busy_slots_per_decode", "gauge", "Answers that share a decode step.",
         ratio(static_cast<double>(m.decode_rows), static_cast<double>(m.decode_steps)));
+  for (const char* name : {"spec_decode_num_draft_tokens_total",
+                           "spec_decode_num_accepted_tokens_total", "spec_decode_num_drafts_total"})
+    write(name, "counter", "Always 0: no tokens are drafted here.", 0);
 }
 
 void write_scheduler(std::string& out, const SchedulerMetrics& m) {

@@ -67,7 +67,21 @@ NativeForm parse_native_form(const Fields& body) {
   return form;
 }
 
-Json generation_settings(const GenerationRequest& request, uint64_t seed) {
+namespace {
+
+/// llama-server tells `ignore_eos` as biases.
+void add_ends_of_generation(const ModelService& service, Json& biases) {
+  for (TokenId token = 0; token < service.info.vocabulary_size; ++token) {
+    if (service.model->is_end_of_generation(token)) {
+      biases.push_back({{"token", token}, {"bias", nullptr}});
+    }
+  }
+}
+
+}  // namespace
+
+Json generation_settings(const ModelService& service, const GenerationRequest& request,
+                         uint64_t seed) {
   const GenerationOptions& g = request.answer.generation;
   const SamplingOptions& s = g.sampling;
   Json biases = Json::array();
@@ -75,6 +89,7 @@ Json generation_settings(const GenerationRequest& request, uint64_t seed) {
     const bool forbidden = std::isinf(bias.bias);
     biases.push_back({{"token", bias.token}, {"bias", forbidden ? Json(false) : Json(bias.bias)}});
   }
+  if (g.ignore_eos) add_ends_of_generation(service, biases);
   return {{"seed", seed},
           {"temperature", s.temperature},
           {"dynatemp_range", 0.0},
@@ -128,7 +143,7 @@ Json NativeWriter::final(const AnswerRecord& record, const ChoiceRecord& choice,
       {"model", record.service.name},
       {"tokens_predicted", end.statistics.generated_tokens},
       {"tokens_evaluated", prompt.size()},
-      {"generation_settings", generation_settings(record.request, choice.seed)},
+      {"generation_settings", generation_settings(record.service, record.request, choice.seed)},
       {"prompt", model.detokenize(prompt, /*special=*/true)},
       {"has_new_line", written.text.find('\n') != std::string::npos},
       // The context, not the request, put an end to it.

@@ -23,7 +23,8 @@ struct NativeForm {
 NativeForm parse_native_form(const Fields& body);
 
 /// The settings of an answer as llama-server names them.
-Json generation_settings(const GenerationRequest& request, uint64_t seed);
+Json generation_settings(const ModelService& service, const GenerationRequest& request,
+                         uint64_t seed);
 
 /// llama-server's own form of an answer.
 class NativeWriter : public AnswerWriter {

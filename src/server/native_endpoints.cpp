@@ -129,14 +129,19 @@ void detokenize(ModelService& service, Exchange& exchange) {
 void apply_template(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
   const ChatRequest chat = read_chat(service, Fields(json));
-  respond(exchange, {{"prompt", conversation_text(*service.model, chat.messages, chat.options)}});
+  std::string text = conversation_text(*service.model, chat.messages, chat.options);
+  // /completion puts it before every prompt.
+  const std::string begin = service.model->detokenize(
+      service.model->tokenize("", /*add_special=*/true), /*special=*/true);
+  if (text.starts_with(begin)) text.erase(0, begin.size());
+  respond(exchange, {{"prompt", std::move(text)}});
 }
 
 /// What holds for requests that say nothing. llama-server puts it under "params".
 Json default_settings(const ModelService& service) {
   GenerationRequest request;
   request.answer.generation = service.defaults.generation;
-  Json settings = generation_settings(request, service.defaults.generation.sampling.seed);
+  Json settings = generation_settings(service, request, service.defaults.generation.sampling.seed);
   if (service.defaults.random_seed) settings["seed"] = -1;  // a new one each time
   return {{"id", 0},
           {"n_ctx", service.scheduler->options().context},

@@ -47,6 +47,11 @@ Json OpenAiWriter::whole(const AnswerRecord& record) {
     json["choices"].push_back(shape_->choice(choice.choice));
   json["usage"] = usage_json(record);
   add_figures(json, record);
+  if (record.request.verbose) {
+    const std::vector<TokenId>& prompt = record.prompts.front().tokens;
+    json["__verbose"] = {{"prompt", record.service.model->detokenize(prompt, /*special=*/true)},
+                         {"tokens_evaluated", prompt.size()}};
+  }
   return json;
 }
 

@@ -133,6 +133,7 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"stream", kAll},
     {"stream_options", kAll},
     {"return_progress", kAll},
+    {"verbose", kOpenAi, "[false]"},
     {"timings_per_token", kAll},
     {"lazy", kAll},
     {"cache_prompt", kAll},
@@ -155,7 +156,6 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"speculative.p_min", 0, kHarmless},
     {"skip_special_tokens", 0, "[true]"},
     {"spaces_between_special_tokens", 0, "[true]"},
-    {"verbose", 0, kHarmless},
     {"sse_ping_interval", 0, kHarmless},
 });
 

@@ -15,8 +15,19 @@ void append(std::vector<TokenId>& tokens, const ModelService& service, const std
 }
 
 /// llama-server's form of a prompt with pictures, of which only the text is read here.
-const std::string& text_of(const Json& json, const std::string& name) {
+std::string text_of(const Json& json, const std::string& name) {
   const Fields fields(json, name);
+  if (const Json* content = fields.array("content")) {  // parts of a message
+    std::string text;
+    for (const Json& part : *content) {
+      const Fields one(part, name + ".content");
+      if (one.text("type").value_or("text") != "text") {
+        throw invalid_request(name + ".content", "this model reads text only");
+      }
+      text += to_text(one.require("text"), name + ".content.text");
+    }
+    return text;
+  }
   if (const Json* media = fields.array("multimodal_data"); media != nullptr && !media->empty()) {
     throw invalid_request(name + ".multimodal_data", "this model reads text only");
   }

@@ -135,8 +135,12 @@ void Server::serve(std::shared_ptr<const Model> model) {
   // The profile is looked for once, not again for each request.
   PruningOptions flags = self.options.pruning;
   flags.profile = "none";
-  service->defaults = {flags, applied_profile(self.options.pruning, *model),
-                       self.options.generation, self.options.random_seed, self.options.reasoning};
+  service->defaults = {flags,
+                       applied_profile(self.options.pruning, *model),
+                       self.options.generation,
+                       self.options.random_seed,
+                       self.options.reasoning,
+                       self.options.verbose};
   service->pooling = self.options.pooling;
   service->ping_interval = self.options.ping_interval;
   SchedulerOptions scheduler = self.options.scheduler;

@@ -198,7 +198,7 @@ def test_functions_as_they_were_before_tools(server):
 def test_the_server_decides_whether_models_think(program, smollm2, tmp_path):
     template = tmp_path / "think.jinja"
     template.write_text("{{ enable_thinking | default('unsaid') }}")
-    for flags, said in (([], "unsaid"), (["--reasoning", "off"], "False"), (["--reasoning", "on"], "True")):
+    for flags, said in (([], "True"), (["--reasoning", "off"], "False"), (["--reasoning", "on"], "True")):
         with ServeProcess(program.path, "-m", smollm2, "-c", 128, "--no-warmup", "--chat-template", template, *flags) as server:
             assert rendered(server, messages=HI) == said
             assert rendered(server, messages=HI, chat_template_kwargs={"enable_thinking": "mine"}) == "mine"
