@@ -37,10 +37,6 @@ class GemPolicy final : public Policy {
 
 }  // namespace
 
-std::unique_ptr<Policy> make_gem_policy(PruningPoint point, int pool) {
-  return std::make_unique<GemPolicy>(point, pool);
-}
-
 const PolicyDescription& gem_policy() {
   static constexpr PolicyDescription kPolicy = {
       .name = "gem",
@@ -55,6 +51,10 @@ const PolicyDescription& gem_policy() {
           },
   };
   return kPolicy;
+}
+
+std::unique_ptr<Policy> make_gem_policy(PruningPoint point, int pool) {
+  return std::make_unique<GemPolicy>(point, pool);
 }
 
 }  // namespace lazyllm::lazy
