@@ -252,9 +252,12 @@ void Answering::send_late(HttpSink& sink) {
       return note_gone_client();
     } while (!collect(Clock::now() + service_.ping_interval));
   } catch (const std::exception& exception) {
+    // The status is told already; what went wrong can still be.
     running_.clear();
-    exchange_.log.add("error", to_request_error(exception).code());
-    throw;
+    const RequestError error = to_request_error(exception);
+    exchange_.log.add("error", error.code());
+    sink.write(exchange_.error_text(error));
+    return;
   }
   sink.write(dump(whole()));
 }

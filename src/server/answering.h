@@ -39,8 +39,7 @@ class Answering {
   bool collect(std::chrono::steady_clock::time_point limit);
   /// The complete answer's body.
   Json whole() { return job_.writer->whole(record_); }
-  /// Sends white space while the answer is made and then its body. Errors: as collect(), and then
-  /// the body stays incomplete.
+  /// Sends white space while the answer is made and then its body, or that of an error.
   void send_late(HttpSink& sink);
   /// Sends the pieces of a stream as they come.
   void stream(HttpSink& sink);

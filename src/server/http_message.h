@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/request_error.h"
 #include "server/request_log.h"
 
 namespace lazyllm::server {
@@ -77,7 +78,9 @@ struct Exchange {
   HttpResponse response;
   std::string id;
   std::string body;
-  std::string path_rest{};         ///< what stands in the path for the {name} of a route
+  std::string path_rest{};  ///< what stands in the path for the {name} of a route
+  /// An error as a body in the form of the route's protocol.
+  ErrorText error_text = openai_error;
   LogLine log{"info", "request"};  ///< handlers add what they know
 };
 

@@ -146,6 +146,7 @@ void HttpService::answer(Exchange& exchange, const Decision& decision) const {
   try {
     if (decision.refusal) throw RequestError(*decision.refusal);
     exchange.path_rest = decision.path_rest;
+    if (decision.route->error_text != nullptr) exchange.error_text = decision.route->error_text;
     decision.route->handler(exchange);
   } catch (const std::exception& exception) {
     respond(exchange, to_request_error(exception), decision.route);

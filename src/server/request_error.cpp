@@ -116,4 +116,8 @@ RequestError to_request_error(const std::exception& exception) {
   return {500, "server_error", "internal_error", "the server failed on this request"};
 }
 
+std::string openai_error(const RequestError& error) {
+  return error.to_json();
+}
+
 }  // namespace lazyllm::server

@@ -43,6 +43,8 @@ class RequestError : public std::runtime_error {
 
 /// How a protocol writes an error: a JSON text.
 using ErrorText = std::string (*)(const RequestError& error);
+/// {"error": {...}}
+std::string openai_error(const RequestError& error);
 
 /// Status 400: the field `param` is not what it should be.
 RequestError invalid_request(const std::string& param, const std::string& message,

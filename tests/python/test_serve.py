@@ -300,6 +300,14 @@ def test_a_silent_request_is_kept_alive(program, smollm2):
         assert json.loads(text)["choices"][0]["finish_reason"] == "length"
         events = server.events("/v1/chat/completions", {**body, "stream": True})
         assert events[:2] == [": ping", ": ping"]
+        # An answer that cannot be is told although the status is out.
+        body["messages"] = long_chat(1500)
+        impossible = {"response_format": {"type": "json_schema", "json_schema": {"schema": {"const": 12}}}, "logit_bias": [["1", -100], ["12", -100]]}
+        status, _, text = server.exchange("/v1/chat/completions", {**body, **impossible})
+        assert status == 200 and text.startswith(b"  ") and "no token" in json.loads(text)["error"]["message"]
+        status, _, text = server.exchange("/v1/messages", {"messages": body["messages"][1:], "system": "x", "max_tokens": 2, "lazy": body["lazy"], "cache_prompt": False,
+                                                           "output_format": {"type": "json_schema", "schema": {"const": 12}}, "logit_bias": impossible["logit_bias"]})
+        assert status == 200 and text.startswith(b"  ") and json.loads(text)["type"] == "error"
 
 
 def test_page(chat):
