@@ -92,7 +92,7 @@ def stream(target: Target, body: dict) -> tuple[list[float], dict]:
     pieces: list[tuple[float, bytes]] = []
     with socket.create_connection((target.host, target.port), timeout=300) as client:
         start = time.perf_counter()
-        client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+        client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
         while piece := client.recv(1 << 16):
             pieces.append((time.perf_counter() - start, piece))
     received = b"".join(piece for _, piece in pieces)
@@ -145,7 +145,7 @@ class Mixed:
         """Leaves at a random moment: while it sends, waits or receives."""
         data = json.dumps(self.body(source, stream=source.random() < 0.5, max_tokens=200)).encode()
         head = "".join(f"{name}: {value}\r\n" for name, value in self.target.headers.items())
-        request = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+        request = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
         with socket.create_connection((self.target.host, self.target.port), timeout=60) as client:
             client.sendall(request[:source.randint(1, len(request))])
             time.sleep(source.random() * 0.1)
@@ -163,7 +163,7 @@ class Mixed:
     def oversize(self, source):
         head = "".join(f"{name}: {value}\r\n" for name, value in self.target.headers.items())
         with socket.create_connection((self.target.host, self.target.port), timeout=60) as client:
-            client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {10**9}\r\n\r\n".encode())
+            client.sendall(f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: {10**9}\r\n\r\n".encode())
             client.sendall(b"x" * source.randint(1, 200000))
             answer = client.recv(100)
         return int(answer.split()[1]), {413}
@@ -325,7 +325,7 @@ def run_overload(target: Target, options) -> int:
     body = {"prompt": text(200, options.seed), "max_tokens": 2000, "ignore_eos": True}
     data = json.dumps(body).encode()
     head = "".join(f"{name}: {value}\r\n" for name, value in target.headers.items())
-    request = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
+    request = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n{head}Content-Length: {len(data)}\r\n\r\n".encode() + data
     waiting = []
     for _ in range(options.clients):
         waiting.append(socket.create_connection((target.host, target.port), timeout=60))
