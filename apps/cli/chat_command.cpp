@@ -149,6 +149,14 @@ class Chat {
     first_turn_ = true;
   }
 
+  static GenerationCallbacks showing(ProgressLine& progress) {
+    GenerationCallbacks callbacks;
+    callbacks.on_progress = [&progress](double share, int layer, int layers) {
+      progress.show("reading", share, fmt::format("layer {}/{}", layer + 1, layers));
+    };
+    return callbacks;
+  }
+
   /// While the user thinks of a question. What goes wrong is told with the first answer.
   void read_ahead() {
     std::vector<ChatMessage> messages = messages_;
@@ -158,10 +166,7 @@ class Chat {
       GenerationOptions generation = generation_options(options_);
       generation.protected_ranges = prompt.protected_ranges;
       ProgressLine progress;
-      GenerationCallbacks callbacks;
-      callbacks.on_progress = [&](double share, int layer, int layers) {
-        progress.show("reading", share, fmt::format("layer {}/{}", layer + 1, layers));
-      };
+      GenerationCallbacks callbacks = showing(progress);
       const auto begin = std::chrono::steady_clock::now();
       answering_session = &session_;
       const InterruptHandler handler(interrupt);
@@ -226,10 +231,7 @@ class Chat {
     GenerationOptions generation = generation_options(options_);
     generation.protected_ranges = prompt.protected_ranges;
     ProgressLine progress;
-    GenerationCallbacks callbacks;
-    callbacks.on_progress = [&](double share, int layer, int layers) {
-      progress.show("reading", share, fmt::format("layer {}/{}", layer + 1, layers));
-    };
+    GenerationCallbacks callbacks = showing(progress);
     LoopDetector loops;
     in_circles_ = false;
     callbacks.on_text = [&](std::string_view text) {

@@ -159,11 +159,12 @@ std::shared_ptr<const Model> Model::load_without_weights(const std::filesystem::
 
 namespace {
 
-/// GGUF writes llama.cpp's number.
+/// GGUF writes llama.cpp's number. One that nobody knows matters to embeddings only.
 std::string pooling_of(const formats::ModelFile& file) {
-  static constexpr const char* kNames[] = {"", "mean", "cls", "last", "rank"};
+  constexpr std::array kNames = {"", "mean", "cls", "last", "rank"};
   const std::string key = file.text("general.architecture", "") + ".pooling_type";
-  return kNames[file.integer(key, 0, std::ssize(kNames) - 1, 0)];
+  const auto number = static_cast<size_t>(file.integer(key, 0, INT32_MAX, 0));
+  return number < kNames.size() ? kNames[number] : "unknown";
 }
 
 }  // namespace

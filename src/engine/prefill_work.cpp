@@ -25,17 +25,19 @@ class Counter {
     const double of_each = rows * experts.used / experts.count;
     // Gate and up may be one.
     for (const char* name : {"ffn_gate_up", "ffn_gate", "ffn_up", "ffn_down"}) {
-      add_if_there(p + name + "_exps.weight", of_each);
       add_if_there(p + name + "_shexp.weight", rows);
+      if (add_if_there(p + name + "_exps.weight", of_each)) continue;
       for (int e = 0; e < experts.count; ++e) {
-        add_if_there(fmt::format("{}{}.{}.weight", p, name, e), of_each);
+        if (!add_if_there(fmt::format("{}{}.{}.weight", p, name, e), of_each)) break;
       }
     }
   }
 
  private:
-  void add_if_there(const std::string& matrix, double rows) {
-    if (file_.find_tensor(matrix) != nullptr) add(matrix, rows);
+  bool add_if_there(const std::string& matrix, double rows) {
+    if (file_.find_tensor(matrix) == nullptr) return false;
+    add(matrix, rows);
+    return true;
   }
 
   const formats::ModelFile& file_;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <utility>
 
 #include "grammar/recogniser.h"
 
@@ -13,6 +14,16 @@ constexpr uint32_t kMostNames = ObjectRule::kMostNames;
 uint64_t extend_hash(uint64_t hash, char32_t character) {
   hash = (hash ^ (character + 1)) * 0x9E3779B97F4A7C15;
   return hash ^ (hash >> 29);
+}
+
+/// What is not the quote at the end: true if a character is whole. One that is half written stays
+/// with its thread, in `out`.
+bool take_character(StringDecoder::Outcome outcome, Thread& thread, char32_t& character,
+                    std::vector<Thread>& out) {
+  if (outcome == StringDecoder::Outcome::more) out.push_back(thread);
+  if (outcome != StringDecoder::Outcome::character) return false;
+  character = std::exchange(thread.decoder.bits, 0);
+  return true;
 }
 
 Thread after_name(uint32_t frame, SlotId slot) {
@@ -58,20 +69,12 @@ void Recogniser::push_string(Thread thread, uint8_t byte, std::vector<Thread>& o
     return any_text ? continues(first, last)
                     : wanted_literally(thread.decoder, first, last, continues);
   });
-  switch (outcome) {
-    case StringDecoder::Outcome::refused:
-      return;
-    case StringDecoder::Outcome::quote:
-      if (string_may_end(thread)) out.push_back(finish_value(thread.frame));
-      return;
-    case StringDecoder::Outcome::more:
-      out.push_back(thread);
-      return;
-    case StringDecoder::Outcome::character:
-      break;
+  if (outcome == StringDecoder::Outcome::quote) {
+    if (string_may_end(thread)) out.push_back(finish_value(thread.frame));
+    return;
   }
-  const char32_t character = thread.decoder.bits;
-  thread.decoder.bits = 0;
+  char32_t character = 0;
+  if (!take_character(outcome, thread, character, out)) return;
   const Node& rule = node(thread.id);
   if (rule.kind == Node::Kind::matching) {
     thread.state = grammar_->automata[rule.index].next(thread.state, character);
@@ -199,22 +202,14 @@ void Recogniser::push_class_name(Thread thread, uint8_t byte, std::vector<Thread
   const auto outcome = thread.decoder.push(byte, [&](char32_t first, char32_t last) {
     return wanted_literally(thread.decoder, first, last, continues);
   });
-  switch (outcome) {
-    case StringDecoder::Outcome::refused:
-      return;
-    case StringDecoder::Outcome::quote:
-      if (automaton.accepts(thread.state) && !name_used(frame, thread.name_hash)) {
-        finish_further_name(thread, names.slot, out);
-      }
-      return;
-    case StringDecoder::Outcome::more:
-      out.push_back(thread);
-      return;
-    case StringDecoder::Outcome::character:
-      break;
+  if (outcome == StringDecoder::Outcome::quote) {
+    if (automaton.accepts(thread.state) && !name_used(frame, thread.name_hash)) {
+      finish_further_name(thread, names.slot, out);
+    }
+    return;
   }
-  const char32_t character = thread.decoder.bits;
-  thread.decoder.bits = 0;
+  char32_t character = 0;
+  if (!take_character(outcome, thread, character, out)) return;
   thread.state = automaton.next(thread.state, character);
   thread.name_hash = extend_hash(thread.name_hash, character);
   if (unused_left(frame, names, thread.state, thread.name_hash)) out.push_back(thread);
@@ -231,19 +226,9 @@ void Recogniser::push_name(Thread thread, uint8_t byte, std::vector<Thread>& out
   const auto outcome = thread.decoder.push(byte, [&](char32_t first, char32_t last) {
     return additional || wanted_literally(thread.decoder, first, last, declared);
   });
-  switch (outcome) {
-    case StringDecoder::Outcome::refused:
-      return;
-    case StringDecoder::Outcome::quote:
-      return finish_name(thread, out);
-    case StringDecoder::Outcome::more:
-      out.push_back(thread);
-      return;
-    case StringDecoder::Outcome::character:
-      break;
-  }
-  const char32_t character = thread.decoder.bits;
-  thread.decoder.bits = 0;
+  if (outcome == StringDecoder::Outcome::quote) return finish_name(thread, out);
+  char32_t character = 0;
+  if (!take_character(outcome, thread, character, out)) return;
   if (!thread.words.empty()) thread.words = rule.names.next(thread.words, character);
   if (thread.words.empty()) thread.words = {};  // no declared name: how it began is forgotten
   if (additional) thread.name_hash = extend_hash(thread.name_hash, character);

@@ -57,8 +57,8 @@ struct StepRequest {
   int64_t first_query = -1;
   /// Carry tokens to this depth only and give no logits; -1: all layers.
   int stop_depth = -1;
-  /// Where logits are wanted; empty: at the last token. Rising; the tokens must be in
-  /// flight in the last layer, so everything but the last token asks for policy dense.
+  /// Where logits (or hidden states) are wanted; empty: at the last token. Rising; the tokens must
+  /// be in flight in the last layer, so everything but the last token asks for policy dense.
   std::span<const int32_t> logit_positions;
   LogitsSink logits;
   /// The last hidden states of these positions instead of their logits, where it is set.

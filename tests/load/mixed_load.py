@@ -105,7 +105,7 @@ class Plan:
             body.update(prompt=text, logprobs=3)
         request = {"kind": name, "path": path, "body": body}
         if draw.random() < 0.45:
-            request["protocol"] = draw.choice(["native", *(protocols.CHAT if self.chat else [])])
+            request["protocol"] = draw.choice(["native", "embeddings", *(protocols.CHAT if self.chat else [])])
             request["path"] = protocols.PATHS[request["protocol"]]
             request["body"] = protocols.translate(request["protocol"], body, text)
         leave = draw.random()
@@ -122,12 +122,14 @@ class Client:
 
     def send(self, request: dict, **changes):
         """What came back in a form that can be compared; None if the client left."""
-        body = request["body"]
+        body, alone = request["body"], bool(changes)
+        if request.get("protocol") == "embeddings":
+            changes = {}  # they use no cache
         data = body if isinstance(body, bytes) else json.dumps({**body, **changes}).encode()
         connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         try:
             connection.request("POST", request["path"], data, {"Content-Type": "application/json"})
-            if "leave" in request and not changes:
+            if "leave" in request and not alone:
                 if request["leave"]:
                     connection.getresponse().read(request["leave"])
                 return None
@@ -250,7 +252,7 @@ class Load:
             try:
                 for way in self.ways(request, answer):
                     alone = self.client.send(request, cache_prompt=False, **way)
-                    unlike = difference(answer, alone, request["body"]["stream"])
+                    unlike = difference(answer, alone, request["body"].get("stream", False))
                     if not unlike:
                         break
             except (OSError, http.client.HTTPException, ValueError) as error:

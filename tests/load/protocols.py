@@ -4,7 +4,7 @@
 import json
 
 CHAT = ["anthropic", "responses", "ollama_chat", "ollama_generate"]
-PATHS = {"native": "/completion", "anthropic": "/v1/messages", "responses": "/v1/responses", "ollama_chat": "/api/chat", "ollama_generate": "/api/generate"}
+PATHS = {"native": "/completion", "embeddings": "/v1/embeddings", "anthropic": "/v1/messages", "responses": "/v1/responses", "ollama_chat": "/api/chat", "ollama_generate": "/api/generate"}
 # OpenAI's words for why an answer ended.
 REASONS = {"limit": "length", "eos": "stop", "word": "stop", "max_tokens": "length", "end_turn": "stop", "stop_sequence": "stop", "completed": "stop", "incomplete": "length",
            "stop": "stop", "length": "length"}
@@ -13,6 +13,8 @@ REASONS = {"limit": "length", "eos": "stop", "word": "stop", "max_tokens": "leng
 def translate(protocol: str, body: dict, text: str) -> dict:
     """A body of OpenAI's completions for this text, as that protocol writes it."""
     fields = {name: value for name, value in body.items() if name not in {"prompt", "messages", "logprobs", "top_logprobs", "max_tokens", "response_format"}}
+    if protocol == "embeddings":
+        return {"input": text, "encoding_format": "base64"}  # bit for bit
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
     most = body["max_tokens"]
     if protocol == "native":
@@ -88,4 +90,9 @@ def read_ollama(part: dict, answer: dict):
     note(answer, part, part.get("done_reason"))
 
 
-READERS = {"native": read_native, "anthropic": read_anthropic, "responses": read_responses, "ollama_chat": read_ollama, "ollama_generate": read_ollama}
+def read_embeddings(part: dict, answer: dict):
+    answer["text"] = "".join(one["embedding"] for one in part["data"])
+    note(answer, part, "length")
+
+
+READERS = {"native": read_native, "embeddings": read_embeddings, "anthropic": read_anthropic, "responses": read_responses, "ollama_chat": read_ollama, "ollama_generate": read_ollama}
