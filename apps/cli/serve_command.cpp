@@ -312,8 +312,8 @@ void add_serve_command(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--pooling", options->pooling,
-                   "how hidden states become an embedding: auto (the model's way, or mean), mean, "
-                   "last")
+                   "how a text's tokens become its embedding: mean of all, last one; auto: as the "
+                   "model's file says, or mean")
       ->check(CLI::IsMember({"auto", "mean", "last"}))
       ->capture_default_str();
   command->add_flag("--verbose", options->verbose,

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <boost/archive/iterators/base64_from_binary.hpp>
@@ -137,6 +138,16 @@ int64_t nanoseconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
 }
 
+/// Of `options` only num_ctx could matter; the others choose words or machines.
+void check_ollama_names(const Json& json) {
+  constexpr std::array<std::string_view, 7> kKnown = {
+      "model", "input", "prompt", "truncate", "dimensions", "options", "keep_alive"};
+  for (const auto& [name, value] : json.items()) {
+    if (std::find(kKnown.begin(), kKnown.end(), name) == kKnown.end())
+      throw invalid_request(name, name + " is unknown for embeddings", "unknown_parameter");
+  }
+}
+
 /// ollama cuts what does not fit, unless it is asked not to.
 std::vector<Prompt> ollama_inputs(const ModelService& service, const Fields& body) {
   const Json& input = body.require("input");
@@ -146,7 +157,11 @@ std::vector<Prompt> ollama_inputs(const ModelService& service, const Fields& bod
         "input", fmt::format("there are {} inputs; give at most {}", list.size(), kMostInputs));
   }
   const bool cut = body.boolean("truncate").value_or(true);
-  const auto room = static_cast<size_t>(service.scheduler->options().context);
+  int64_t context = service.scheduler->options().context;
+  if (const auto options = body.object("options")) {
+    context = std::min(context, options->integer("num_ctx", 1, INT32_MAX).value_or(context));
+  }
+  const auto room = static_cast<size_t>(context);
   std::vector<Prompt> prompts;
   for (const Json& one : list) {
     Prompt prompt;
@@ -162,6 +177,7 @@ std::vector<Prompt> ollama_inputs(const ModelService& service, const Fields& bod
 void answer_ollama(ModelService& service, Exchange& exchange) {
   const auto start = std::chrono::steady_clock::now();
   const Json json = parse_body(exchange.body);
+  check_ollama_names(json);
   const Fields body(json);
   check_model_name(body, service.name, service.strict_model);
   const Embeddings found =
@@ -177,6 +193,7 @@ void answer_ollama(ModelService& service, Exchange& exchange) {
 /// The older path: one text, the vector as it is.
 void answer_old_ollama(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
+  check_ollama_names(json);
   const Fields body(json);
   check_model_name(body, service.name, service.strict_model);
   const Embeddings found =

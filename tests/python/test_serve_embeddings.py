@@ -80,6 +80,9 @@ def test_ollamas_client(small, chat):
     old = np.array(client.embeddings(model="x", prompt="Hello there.").embedding)
     assert np.allclose(old / np.linalg.norm(old), answer.embeddings[0], atol=1e-5)
     assert len(client.embed(model="x", input="word " * 6000).embeddings) == 1  # cut to the context
+    short = client.embed(model="x", input="word " * 100, options={"num_ctx": 8, "temperature": 1})
+    assert short.prompt_eval_count == 8
+    assert chat.ask("/api/embed", {"input": "x", "truncation": False})[0] == 400
     with pytest.raises(ollama.ResponseError, match="context"):
         client.embed(model="x", input="word " * 6000, truncate=False)
 
