@@ -20,6 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 QUESTIONS = ROOT / "tests" / "questions"
 ARMS = {"dense": ["--prune", "off"], "lazy": []}
 
+os.environ["LAZYLLM_LIBRARY"] = "none"  # each run begins from nothing
+
 
 def is_right(text, answers):
     words = " ".join(text.lower().split())

@@ -67,7 +67,11 @@ void StatsFile::write(const Model& model, const Statistics& s, double load_ms,
 
 std::string summary(const Statistics& s, const std::string& wanted) {
   std::string text;
-  if (s.policy == "dense" && wanted != "dense") {
+  constexpr double kNearlyAll = 0.999;  // a dense run computes all that the library does not have
+  if (s.policy == "dense" && s.computed_fraction < kNearlyAll) {
+    text = fmt::format("{} tokens, of which {:.0f} % were read before: nothing skipped.",
+                       s.prompt_tokens, 100.0 * (1.0 - s.computed_fraction));
+  } else if (s.policy == "dense" && wanted != "dense") {
     text = fmt::format("Short prompt ({} tokens): nothing skipped.", s.prompt_tokens);
   } else if (s.policy == "dense") {
     text = fmt::format("Read all of {} tokens.", s.prompt_tokens);

@@ -306,3 +306,11 @@ def test_chat_reads_ahead_at_its_start(program, smollm2, tmp_path):
     bare = program.run("run", *flags, "-p", "What is the secret code?", timeout=120)
     assert result.stdout.strip() == bare.stdout.strip()
     assert b"read ahead" in result.stderr
+
+
+def test_a_second_run_says_what_was_read_before(program, smollm2, tmp_path):
+    document = tmp_path / "a.txt"
+    document.write_text("The owl sat in the old oak tree. " * 60)
+    ask = ["run", "-m", smollm2, "-f", document, "-p", "Who sat?", "-n", 2, "--temp", 0, "--prune", "off", "--library", tmp_path / "library"]
+    first, second = program.run(*ask), program.run(*ask)
+    assert b"Read all of" in first.stderr and b"read before: nothing skipped" in second.stderr and first.stdout == second.stdout
