@@ -60,6 +60,7 @@ def test_hangup_reads_keys_and_opens_the_log_again(program, data, tmp_path):
     with ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", "--api-key-file", keys, "--log-file", log, "--log-format", "json") as server:
         running = server.start_post("/health", {})  # a connection that stays
         assert complete(server, headers=bearer("first"), max_tokens=1)[0] == 200
+        wait_for(lambda: '"/v1/completions"' in log.read_text() and log.read_text().endswith("\n"))  # written after the answer
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         answered = next(line for line in lines if line["path"] == "/v1/completions")
         assert answered["status"] == 200 and answered["generated_tokens"] == 1 and answered["level"] == "info" and answered["ms"] > 0
@@ -70,7 +71,7 @@ def test_hangup_reads_keys_and_opens_the_log_again(program, data, tmp_path):
         wait_for(lambda: any("keys are read" in line for line in server.lines))
         assert complete(server, headers=bearer("first"), max_tokens=1)[0] == 401
         assert complete(server, headers=bearer("second"), max_tokens=1)[0] == 200
-        assert len(log.read_text().splitlines()) == 2
+        wait_for(lambda: len(log.read_text().splitlines()) == 2)
 
         keys.write_text("# none\n")  # a mistake opens the server to nobody
         server.process.send_signal(signal.SIGHUP)
