@@ -15,7 +15,8 @@ inline constexpr size_t kMostHeaderFields = 100;
 ///
 /// `head`: the bytes as they came, up to and with the empty line. Returns 0 if it is right, else
 /// the status to refuse it with, after which the connection must be closed: 400 malformed or
-/// ambiguous, 414 a long target, 431 too many fields, 505 another HTTP.
+/// ambiguous, 413 a length of more than 18 digits, 414 a long target, 431 too many fields, 505
+/// another HTTP.
 int check_http_head(std::string_view head);
 
 }  // namespace lazyllm::server

@@ -10,13 +10,10 @@
 using namespace lazyllm;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  ModelInfo model;
-  model.has_chat_template = true;
-  model.chat_template_has_tools = true;
   try {
     const server::Json body =
         server::parse_body(std::string(reinterpret_cast<const char*>(data), size));
-    const server::ChatRequest request = server::parse_chat(server::Fields(body), model);
+    const server::ChatRequest request = server::parse_chat(server::Fields(body));
     if (request.messages.empty()) std::abort();
     for (const ChatMessage& message : request.messages) {
       if (message.role.empty()) std::abort();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/http_session.h"
+#include "server/request_log.h"
 
 using namespace lazyllm::server;
 
@@ -92,6 +93,11 @@ class Connection {
 };
 
 }  // namespace
+
+extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  set_log("/dev/null", LogFormat::text);
+  return 0;
+}
 
 /// The first byte says how long the pieces are; 0: all at once.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

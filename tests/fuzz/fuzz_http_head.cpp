@@ -28,7 +28,8 @@ size_t lines_that_begin_with(std::string_view head, std::string_view name) {
 void check(std::string_view head) {
   const int status = check_http_head(head);
   if (status != 0) {
-    if (status != 400 && status != 414 && status != 431 && status != 505) std::abort();
+    if (status != 400 && status != 413 && status != 414 && status != 431 && status != 505)
+      std::abort();
     return;
   }
   const size_t hosts = lines_that_begin_with(head, "host:");

@@ -4,7 +4,7 @@
 // bits depends on the bits of the quants; 8-bit quants are multiplied as 16-bit numbers.
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_vectors_avx2.h"
+#include "kernels/cpu/simd_avx2.h"
 #define LAZYLLM_ISA avx2
 #include "kernels/cpu/matmul_parts_inl.h"
 #include "kernels/cpu/quant_product_avx2.h"

@@ -4,7 +4,7 @@
 // 12 integer and 12 float accumulators in registers.
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_vectors_avx512.h"
+#include "kernels/cpu/simd_avx512.h"
 #define LAZYLLM_ISA avx512
 #include "kernels/cpu/matmul_parts_inl.h"
 #include "kernels/cpu/quant_planes_inl.h"

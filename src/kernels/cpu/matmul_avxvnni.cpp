@@ -3,7 +3,7 @@
 // AVX-512. Everything else is AVX2's.
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_vectors_avx2.h"
+#include "kernels/cpu/simd_avx2.h"
 #define LAZYLLM_ISA avx2
 #include "kernels/cpu/matmul_parts_inl.h"
 #include "kernels/cpu/quant_product_avx2.h"

@@ -3,7 +3,7 @@
 // multiplies the two columns of a pair for each of 16 outputs and adds both to the sum.
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_vectors_avx512.h"
+#include "kernels/cpu/simd_avx512.h"
 #define LAZYLLM_ISA avx512
 #include "kernels/cpu/matmul_parts_inl.h"
 

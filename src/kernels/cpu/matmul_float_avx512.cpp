@@ -1,4 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kernels/cpu/matmul_vectors_avx512.h"
+#include "kernels/cpu/simd_avx512.h"
 #define LAZYLLM_ISA avx512
 #include "kernels/cpu/matmul_float_inl.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Products with float weights, and the scales of quantised ones. Included once by
-// matmul_float_<isa>.cpp, after matmul_vectors_<isa>.h, with LAZYLLM_ISA set.
+// matmul_float_<isa>.cpp, after simd_<isa>.h, with LAZYLLM_ISA set.
 #include "kernels/cpu/matmul_parts_inl.h"
 
 namespace lazyllm::kernels::cpu::LAZYLLM_ISA {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading the planes of packed weights (see PackedMatrix). Included after matmul_vectors_<isa>.h,
+// Reading the planes of packed weights (see PackedMatrix). Included after simd_<isa>.h,
 // with LAZYLLM_ISA set.
 #pragma once
 

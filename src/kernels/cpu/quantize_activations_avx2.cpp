@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <immintrin.h>
 
-#include "kernels/cpu/matmul_vectors_avx2.h"
+#include "kernels/cpu/simd_avx2.h"
 #define LAZYLLM_ISA avx2
 #include "kernels/cpu/matmul_parts_inl.h"
 

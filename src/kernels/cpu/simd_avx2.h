@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/cpu/half_f16c.h"
+#include "kernels/cpu/lanes_f16c.h"
 #include "kernels/cpu/unroll.h"
 
 // simd_generic.h with AVX2, FMA and F16C. For *_avx2.cpp alone.
@@ -19,21 +19,14 @@ inline constexpr int kWidth = 8;
 inline constexpr int kTileRows = 6;  ///< 12 of the 16 registers are sums
 inline constexpr int kTileVectors = 2;
 
+#include "kernels/cpu/simd_operators_inl.h"
+
 LAZYLLM_SIMD_INLINE __m256i first_lanes(int n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
 LAZYLLM_SIMD_INLINE Vec broadcast(float x) {
   return _mm256_set1_ps(x);
-}
-LAZYLLM_SIMD_INLINE Vec zero() {
-  return _mm256_setzero_ps();
-}
-LAZYLLM_SIMD_INLINE Vec load(const float* p) {
-  return _mm256_loadu_ps(p);
-}
-LAZYLLM_SIMD_INLINE void store(float* p, Vec v) {
-  _mm256_storeu_ps(p, v);
 }
 LAZYLLM_SIMD_INLINE Vec load_first(const float* p, int n) {
   return _mm256_maskload_ps(p, first_lanes(n));
@@ -42,18 +35,6 @@ LAZYLLM_SIMD_INLINE void store_first(float* p, Vec v, int n) {
   _mm256_maskstore_ps(p, first_lanes(n), v);
 }
 
-LAZYLLM_SIMD_INLINE Vec add(Vec a, Vec b) {
-  return _mm256_add_ps(a, b);
-}
-LAZYLLM_SIMD_INLINE Vec sub(Vec a, Vec b) {
-  return _mm256_sub_ps(a, b);
-}
-LAZYLLM_SIMD_INLINE Vec mul(Vec a, Vec b) {
-  return _mm256_mul_ps(a, b);
-}
-LAZYLLM_SIMD_INLINE Vec div(Vec a, Vec b) {
-  return _mm256_div_ps(a, b);
-}
 LAZYLLM_SIMD_INLINE Vec max(Vec a, Vec b) {
   return _mm256_max_ps(a, b);
 }
@@ -72,34 +53,34 @@ LAZYLLM_SIMD_INLINE Vec keep_if_not_less(Vec a, Vec b, Vec x) {
 LAZYLLM_SIMD_INLINE Vec select_greater(Vec a, Vec b, Vec x, Vec y) {
   return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
 }
-LAZYLLM_SIMD_INLINE Vec scale_by_shifted(Vec x, Vec shifted) {
-  const __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
-  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), exponent));
-}
 LAZYLLM_SIMD_INLINE Vec swap_pairs(Vec v) {
   return _mm256_permute_ps(v, 0xb1);
 }
 
+using Bytes = __m256i;
+
+/// table[i] of each byte's index i < 16.
+LAZYLLM_SIMD_INLINE Bytes look_up(const uint8_t* table, Bytes indices) {
+  const __m128i sixteen = _mm_load_si128(reinterpret_cast<const __m128i*>(table));
+  return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(sixteen), indices);
+}
+
 LAZYLLM_SIMD_INLINE float reduce_add(Vec v) {
-  __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+  return sum_of_four(_mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
 }
 LAZYLLM_SIMD_INLINE float reduce_max(Vec v) {
-  __m128 s = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
-  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+  return highest_of_four(_mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
 }
 
 LAZYLLM_SIMD_INLINE Vec load_f16(const uint16_t* p) {
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  return _mm256_cvtph_ps(load_128(p));
 }
 LAZYLLM_SIMD_INLINE void store_f16(uint16_t* p, Vec v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                    _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 LAZYLLM_SIMD_INLINE Vec load_i8(const int8_t* p) {
-  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  const __m128i bytes = load_64(p);
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
 }
 LAZYLLM_SIMD_INLINE void store_i8(int8_t* p, Vec v) {
@@ -108,6 +89,15 @@ LAZYLLM_SIMD_INLINE void store_i8(int8_t* p, Vec v) {
       _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
 }
+
+LAZYLLM_SIMD_INLINE IntVec widen_bytes(const uint8_t* p) {
+  return reinterpret_cast<IntVec>(_mm256_cvtepu8_epi32(load_64(p)));
+}
+LAZYLLM_SIMD_INLINE IntVec widen_halves(const uint16_t* p) {
+  return reinterpret_cast<IntVec>(_mm256_cvtepu16_epi32(load_128(p)));
+}
+
+#include "kernels/cpu/simd_bytes_inl.h"
 
 template <typename Rows>
 LAZYLLM_SIMD_INLINE void transpose(const Rows& in, float* out, int64_t out_stride) {

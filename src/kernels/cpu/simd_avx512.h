@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "kernels/cpu/half_f16c.h"
+#include "kernels/cpu/lanes_f16c.h"
 #include "kernels/cpu/unroll.h"
 
 // simd_generic.h with AVX-512 (F, BW, DQ, VL). For *_avx512.cpp alone.
@@ -19,21 +19,14 @@ inline constexpr int kWidth = 16;
 inline constexpr int kTileRows = 6;  ///< 24 of the 32 registers are sums
 inline constexpr int kTileVectors = 4;
 
+#include "kernels/cpu/simd_operators_inl.h"
+
 LAZYLLM_SIMD_INLINE __mmask16 first_lanes(int n) {
   return static_cast<__mmask16>((1u << n) - 1u);
 }
 
 LAZYLLM_SIMD_INLINE Vec broadcast(float x) {
   return _mm512_set1_ps(x);
-}
-LAZYLLM_SIMD_INLINE Vec zero() {
-  return _mm512_setzero_ps();
-}
-LAZYLLM_SIMD_INLINE Vec load(const float* p) {
-  return _mm512_loadu_ps(p);
-}
-LAZYLLM_SIMD_INLINE void store(float* p, Vec v) {
-  _mm512_storeu_ps(p, v);
 }
 LAZYLLM_SIMD_INLINE Vec load_first(const float* p, int n) {
   return _mm512_maskz_loadu_ps(first_lanes(n), p);
@@ -42,18 +35,6 @@ LAZYLLM_SIMD_INLINE void store_first(float* p, Vec v, int n) {
   _mm512_mask_storeu_ps(p, first_lanes(n), v);
 }
 
-LAZYLLM_SIMD_INLINE Vec add(Vec a, Vec b) {
-  return _mm512_add_ps(a, b);
-}
-LAZYLLM_SIMD_INLINE Vec sub(Vec a, Vec b) {
-  return _mm512_sub_ps(a, b);
-}
-LAZYLLM_SIMD_INLINE Vec mul(Vec a, Vec b) {
-  return _mm512_mul_ps(a, b);
-}
-LAZYLLM_SIMD_INLINE Vec div(Vec a, Vec b) {
-  return _mm512_div_ps(a, b);
-}
 LAZYLLM_SIMD_INLINE Vec max(Vec a, Vec b) {
   return _mm512_max_ps(a, b);
 }
@@ -72,41 +53,50 @@ LAZYLLM_SIMD_INLINE Vec keep_if_not_less(Vec a, Vec b, Vec x) {
 LAZYLLM_SIMD_INLINE Vec select_greater(Vec a, Vec b, Vec x, Vec y) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), y, x);
 }
-LAZYLLM_SIMD_INLINE Vec scale_by_shifted(Vec x, Vec shifted) {
-  const __m512i exponent = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
-  return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), exponent));
-}
 LAZYLLM_SIMD_INLINE Vec swap_pairs(Vec v) {
   return _mm512_permute_ps(v, 0xb1);
 }
 
+using Bytes = __m512i;
+
+/// table[i] of each byte's index i < 16.
+LAZYLLM_SIMD_INLINE Bytes look_up(const uint8_t* table, Bytes indices) {
+  const __m128i sixteen = _mm_load_si128(reinterpret_cast<const __m128i*>(table));
+  return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(sixteen), indices);
+}
+
 LAZYLLM_SIMD_INLINE float reduce_add(Vec v) {
   v = _mm512_add_ps(v, _mm512_shuffle_f32x4(v, v, 0x4e));
-  __m128 s = _mm_add_ps(_mm512_castps512_ps128(v), _mm512_extractf32x4_ps(v, 1));
-  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-  return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+  return sum_of_four(_mm_add_ps(_mm512_castps512_ps128(v), _mm512_extractf32x4_ps(v, 1)));
 }
 LAZYLLM_SIMD_INLINE float reduce_max(Vec v) {
   v = _mm512_max_ps(v, _mm512_shuffle_f32x4(v, v, 0x4e));
-  __m128 s = _mm_max_ps(_mm512_castps512_ps128(v), _mm512_extractf32x4_ps(v, 1));
-  s = _mm_max_ps(s, _mm_movehl_ps(s, s));
-  return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+  return highest_of_four(_mm_max_ps(_mm512_castps512_ps128(v), _mm512_extractf32x4_ps(v, 1)));
 }
 
 LAZYLLM_SIMD_INLINE Vec load_f16(const uint16_t* p) {
-  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  return _mm512_cvtph_ps(load_256(p));
 }
 LAZYLLM_SIMD_INLINE void store_f16(uint16_t* p, Vec v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
                       _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
 LAZYLLM_SIMD_INLINE Vec load_i8(const int8_t* p) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const __m128i bytes = load_128(p);
   return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes));
 }
 LAZYLLM_SIMD_INLINE void store_i8(int8_t* p, Vec v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)));
 }
+
+LAZYLLM_SIMD_INLINE IntVec widen_bytes(const uint8_t* p) {
+  return reinterpret_cast<IntVec>(_mm512_cvtepu8_epi32(load_128(p)));
+}
+LAZYLLM_SIMD_INLINE IntVec widen_halves(const uint16_t* p) {
+  return reinterpret_cast<IntVec>(_mm512_cvtepu16_epi32(load_256(p)));
+}
+
+#include "kernels/cpu/simd_bytes_inl.h"
 
 template <typename Rows>
 LAZYLLM_SIMD_INLINE void transpose(const Rows& in, float* out, int64_t out_stride) {

@@ -15,24 +15,14 @@
 namespace lazyllm::kernels::cpu::generic {
 
 using Vec = float __attribute__((vector_size(16)));
-using IntVec = int32_t __attribute__((vector_size(16)));
 inline constexpr int kWidth = 4;
 inline constexpr int kTileRows = 4;  ///< register tile of a product: rows x vectors
 inline constexpr int kTileVectors = 2;
 
+#include "kernels/cpu/simd_operators_inl.h"
+
 LAZYLLM_SIMD_INLINE Vec broadcast(float x) {
   return Vec{x, x, x, x};
-}
-LAZYLLM_SIMD_INLINE Vec zero() {
-  return broadcast(0.0f);
-}
-LAZYLLM_SIMD_INLINE Vec load(const float* p) {
-  Vec v;
-  std::memcpy(&v, p, sizeof v);
-  return v;
-}
-LAZYLLM_SIMD_INLINE void store(float* p, Vec v) {
-  std::memcpy(p, &v, sizeof v);
 }
 /// The first n < kWidth values, the rest 0.
 LAZYLLM_SIMD_INLINE Vec load_first(const float* p, int n) {
@@ -44,18 +34,6 @@ LAZYLLM_SIMD_INLINE void store_first(float* p, Vec v, int n) {
   for (int i = 0; i < n; ++i) p[i] = v[i];
 }
 
-LAZYLLM_SIMD_INLINE Vec add(Vec a, Vec b) {
-  return a + b;
-}
-LAZYLLM_SIMD_INLINE Vec sub(Vec a, Vec b) {
-  return a - b;
-}
-LAZYLLM_SIMD_INLINE Vec mul(Vec a, Vec b) {
-  return a * b;
-}
-LAZYLLM_SIMD_INLINE Vec div(Vec a, Vec b) {
-  return a / b;
-}
 LAZYLLM_SIMD_INLINE Vec max(Vec a, Vec b) {
   return a > b ? a : b;
 }
@@ -75,11 +53,6 @@ LAZYLLM_SIMD_INLINE Vec keep_if_not_less(Vec a, Vec b, Vec x) {
 /// a > b ? x : y
 LAZYLLM_SIMD_INLINE Vec select_greater(Vec a, Vec b, Vec x, Vec y) {
   return a > b ? x : y;
-}
-/// x * 2^n, where `shifted` is 1.5 * 2^23 + n and the result is a normal number.
-LAZYLLM_SIMD_INLINE Vec scale_by_shifted(Vec x, Vec shifted) {
-  const IntVec exponent = reinterpret_cast<IntVec>(shifted) << 23;
-  return reinterpret_cast<Vec>(reinterpret_cast<IntVec>(x) + exponent);
 }
 /// (1, 0, 3, 2, ...)
 LAZYLLM_SIMD_INLINE Vec swap_pairs(Vec v) {

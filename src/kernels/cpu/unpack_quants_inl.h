@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Planes of quants to one byte each. Included once by unpack_quants_<isa>.cpp, after
-// matmul_vectors_<isa>.h, with LAZYLLM_ISA set.
+// simd_<isa>.h, with LAZYLLM_ISA set.
 #include <utility>
 
 #include "kernels/cpu/matmul_parts_inl.h"

@@ -3,6 +3,7 @@
 // `const PolicyDescription& NAME_policy()`. extending_test.cpp fails for a file that is not named
 // here.
 #include "base/error.h"
+#include "lazy/named_list.h"
 #include "lazy/policy.h"
 
 #define LAZYLLM_POLICIES(X) \
@@ -17,17 +18,8 @@
 namespace lazyllm::lazy {
 
 #define LAZYLLM_DECLARE(NAME) const PolicyDescription& NAME##_policy();
-LAZYLLM_POLICIES(LAZYLLM_DECLARE)
-
-namespace {
-
-std::vector<const PolicyDescription*>& policies() {
 #define LAZYLLM_TAKE(NAME) &NAME##_policy(),
-  static std::vector<const PolicyDescription*> all = {LAZYLLM_POLICIES(LAZYLLM_TAKE)};
-  return all;
-}
-
-}  // namespace
+LAZYLLM_NAMED_LIST(PolicyDescription, policies, LAZYLLM_POLICIES, LAZYLLM_DECLARE, LAZYLLM_TAKE)
 
 std::span<const PolicyDescription* const> policy_descriptions() {
   return policies();

@@ -2,6 +2,7 @@
 // The list of scores: one line each, for scores/NAME.cpp with its `const ScoreForm& NAME_score()`.
 // extending_test.cpp fails for a file that is not named here.
 #include "base/error.h"
+#include "lazy/named_list.h"
 #include "lazy/scores/score_form.h"
 
 #define LAZYLLM_SCORES(X) \
@@ -14,17 +15,8 @@
 namespace lazyllm::lazy {
 
 #define LAZYLLM_DECLARE(NAME) const ScoreForm& NAME##_score();
-LAZYLLM_SCORES(LAZYLLM_DECLARE)
-
-namespace {
-
-std::vector<const ScoreForm*>& forms() {
 #define LAZYLLM_TAKE(NAME) &NAME##_score(),
-  static std::vector<const ScoreForm*> all = {LAZYLLM_SCORES(LAZYLLM_TAKE)};
-  return all;
-}
-
-}  // namespace
+LAZYLLM_NAMED_LIST(ScoreForm, forms, LAZYLLM_SCORES, LAZYLLM_DECLARE, LAZYLLM_TAKE)
 
 std::span<const ScoreForm* const> score_forms() {
   return forms();
