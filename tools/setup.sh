@@ -6,7 +6,7 @@ BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libboost-dev libcurl4-openssl
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
 # `lazyllm report`
 REPORT_PACKAGES=(python3 python3-matplotlib python3-numpy)
-TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev libgmock-dev libgtest-dev mold nginx-light pandoc pkg-config
+TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev haproxy libgmock-dev libgtest-dev mold nginx-light pandoc pkg-config
   poppler-utils python3-dev)
 
 # Models by name; apps/cli/known_models.cpp has the same table. Each is the files MEMBER of the

@@ -7,6 +7,7 @@
 #include <array>
 #include <cctype>
 
+#include "server/affinity.h"
 #include "server/chat_request.h"
 #include "server/documents_endpoints.h"
 #include "server/infill.h"
@@ -122,6 +123,7 @@ ChatRequest read_chat(const ModelService& service, const Fields& body) {
 }
 
 AnswerJob chat_job(ModelService& service, Exchange& exchange, const Json& json) {
+  set_affinity(exchange, json);
   const std::optional<Json> expanded = with_documents(service, json);
   const Fields body(expanded ? *expanded : json);
   AnswerJob job;
@@ -153,6 +155,7 @@ Prompt prompt_before(const ModelService& service, const Fields& body, const std:
 }  // namespace
 
 AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) {
+  set_affinity(exchange, json);
   const std::optional<Json> expanded = with_documents(service, json);
   const Fields body(expanded ? *expanded : json);
   AnswerJob job;

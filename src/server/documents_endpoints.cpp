@@ -8,6 +8,8 @@
 #include <semaphore>
 
 #include "lazyllm/document_reader.h"
+#include "lazyllm/library.h"
+#include "server/affinity.h"
 #include "server/completion_endpoints.h"
 #include "server/document_shelf.h"
 #include "server/document_upload.h"
@@ -74,6 +76,8 @@ Json document_json(ModelService& service, const DocumentShelf::Document& documen
 /// no turns. Nothing is generated.
 AnswerJob reading_job(ModelService& service, Exchange& exchange, const DocumentUpload& upload,
                       const std::string& text) {
+  // As questions about it will have it.
+  set_affinity(exchange, Json{{"documents", Json::array({Library::document_id(text)})}});
   Json request = {{"max_tokens", 0}};
   if (!upload.lazy.is_null()) request["lazy"] = upload.lazy;
   const std::string head = document_head(text);

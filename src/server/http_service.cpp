@@ -165,7 +165,8 @@ void HttpService::add_cors(Exchange& exchange) const {
   response.set_header("Access-Control-Allow-Origin", allowed);
   response.set_header("Vary", "Origin");
   response.set_header("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS");
-  response.set_header("Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
+  response.set_header("Access-Control-Expose-Headers",
+                      "X-Request-Id, Retry-After, X-Lazyllm-Affinity");
   const std::string wanted = exchange.request.fields.get("Access-Control-Request-Headers");
   const bool echoes = !wanted.empty() && is_list_of_names(wanted);
   response.set_header("Access-Control-Allow-Headers",

@@ -6,15 +6,13 @@ whatever nginx and the server make of it, the server must not have answered /slo
 connection to the server must get its own answer."""
 
 import json
-import shutil
 import socket
-import subprocess
 import time
 
+import proxies
 import pytest
 from serving import ServeProcess
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 SMUGGLED = b"GET /slots HTTP/1.1\r\nHost: localhost\r\nX-Form: smuggled\r\n\r\n"
 CHUNK = b"5\r\nhello\r\n0\r\n\r\n"
 LENGTH_OF_SMUGGLED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(SMUGGLED), SMUGGLED)
@@ -65,41 +63,19 @@ FORMS = {
 
 @pytest.fixture(scope="module")
 def behind_nginx(program, data, tmp_path_factory):
-    if NGINX is None:
-        pytest.skip("nginx is not installed")
     folder = tmp_path_factory.mktemp("nginx")
     log = folder / "requests.log"
     with ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", "--log-file", log, "--log-format", "json") as server:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        (folder / "nginx.conf").write_text(f"""
-daemon off; pid {folder}/pid; error_log {folder}/error.log; worker_processes 1;
-events {{ worker_connections 64; }}
-http {{
-  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+        port = proxies.free_port()
+        command = proxies.nginx_command(folder, f"""
   upstream lazyllm {{ server 127.0.0.1:{server.port}; keepalive 1; }}
   server {{
     listen 127.0.0.1:{port};
     location / {{ proxy_pass http://lazyllm; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host localhost; proxy_request_buffering off; proxy_buffering off; }}
     location /slots {{ return 403; }}
-  }}
-}}
-""")
-        nginx = subprocess.Popen([NGINX, "-p", folder, "-c", folder / "nginx.conf"], stderr=subprocess.PIPE)
-        try:
-            end = time.monotonic() + 20
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                    break
-                except OSError:
-                    assert nginx.poll() is None and time.monotonic() < end, "nginx did not start"
-                    time.sleep(0.05)
+  }}""")
+        with proxies.running(command, port):
             yield port, log
-        finally:
-            nginx.terminate()
-            nginx.wait(20)
 
 
 def send(port: int, request: bytes) -> bytes:
