@@ -18,6 +18,7 @@ void add_quantize_command(CLI::App& app);
 void add_bench_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_attention_command(CLI::App& app);
+void add_paper_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 void add_logits_command(CLI::App& app);
 #ifdef LAZYLLM_WITH_PULL

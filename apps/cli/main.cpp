@@ -13,6 +13,7 @@
 #include "help.h"
 #include "lazyllm/lazyllm.h"
 #include "option_sources.h"
+#include "parse_errors.h"
 #include "terminal.h"
 
 namespace {
@@ -37,6 +38,7 @@ void add_commands(CLI::App& app) {
   lazyllm::cli::add_eval_command(app);
   lazyllm::cli::add_attention_command(app);
   lazyllm::cli::add_report_command(app);
+  lazyllm::cli::add_paper_command(app);
   lazyllm::cli::add_logits_command(app);
 }
 
@@ -75,6 +77,7 @@ int main(int argc, char** argv) {
   add_commands(app);
   lazyllm::cli::add_variables_and_file(app, given);
   lazyllm::cli::style_help(app);
+  app.failure_message(lazyllm::cli::plain_failure);
   try {
     if (describes) {
       lazyllm::cli::write_out(lazyllm::cli::description_json(app));

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/download.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
@@ -14,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/sha256.h"
+#include "store/curl_library.h"
 
 namespace lazyllm::store {
 namespace {
@@ -23,7 +22,7 @@ namespace fs = std::filesystem;
 constexpr long kConnectSeconds = 30, kStalledSeconds = 60, kMostRedirects = 10;
 
 struct CurlDeleter {
-  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+  void operator()(CURL* curl) const { curl_library().cleanup(curl); }
 };
 using CurlHandle = std::unique_ptr<CURL, CurlDeleter>;
 
@@ -33,8 +32,10 @@ class HeaderLines {
   HeaderLines() = default;
   HeaderLines(const HeaderLines&) = delete;
   HeaderLines& operator=(const HeaderLines&) = delete;
-  ~HeaderLines() { curl_slist_free_all(lines_); }
-  void add(const std::string& line) { lines_ = curl_slist_append(lines_, line.c_str()); }
+  ~HeaderLines() {
+    if (lines_ != nullptr) curl_library().free_list(lines_);
+  }
+  void add(const std::string& line) { lines_ = curl_library().append(lines_, line.c_str()); }
   const curl_slist* lines() const { return lines_; }
 
  private:
@@ -47,23 +48,24 @@ class Transfer {
   using OnBody = std::function<bool(const char* data, size_t size)>;
 
   Transfer(const Request& request, OnBody on_body)
-      : url_(request.url), on_body_(std::move(on_body)), curl_(curl_easy_init()) {
+      : url_(request.url), on_body_(std::move(on_body)), curl_(curl_library().init()) {
     if (!curl_) fail(ErrorCode::io, "{}: libcurl cannot start; is memory short?", url_);
     CURL* curl = curl_.get();
-    curl_easy_setopt(curl, CURLOPT_URL, url_.c_str());
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMostRedirects);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kStalledSeconds);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "lazyllm/" LAZYLLM_VERSION);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &Transfer::write);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, this);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &Transfer::header);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, this);
+    const auto set = curl_library().set;
+    set(curl, CURLOPT_URL, url_.c_str());
+    set(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    set(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    set(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    set(curl, CURLOPT_MAXREDIRS, kMostRedirects);
+    set(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+    set(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(curl, CURLOPT_LOW_SPEED_TIME, kStalledSeconds);
+    set(curl, CURLOPT_NOSIGNAL, 1L);
+    set(curl, CURLOPT_USERAGENT, "lazyllm/" LAZYLLM_VERSION);
+    set(curl, CURLOPT_WRITEFUNCTION, &Transfer::write);
+    set(curl, CURLOPT_WRITEDATA, this);
+    set(curl, CURLOPT_HEADERFUNCTION, &Transfer::header);
+    set(curl, CURLOPT_HEADERDATA, this);
     // libcurl leaves this header out where a redirect leads to another host.
     if (!request.bearer.empty()) add_header("Authorization: Bearer " + request.bearer);
   }
@@ -78,26 +80,26 @@ class Transfer {
 
   /// Returns the status. Errors: Error(io) if no answer came or it broke off.
   long perform() {
-    curl_easy_setopt(curl_.get(), CURLOPT_HTTPHEADER, headers_.lines());
-    const CURLcode code = curl_easy_perform(curl_.get());
+    curl_library().set(curl_.get(), CURLOPT_HTTPHEADER, headers_.lines());
+    const CURLcode code = curl_library().perform(curl_.get());
     if (stopped_) return status();
     if (code != CURLE_OK) {
       fail(ErrorCode::io, "{}: {}; check the network and try again, it goes on where it was", url_,
-           curl_easy_strerror(code));
+           curl_library().message(code));
     }
     return status();
   }
 
   long status() const {
     long status = 0;
-    curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl_library().get(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
     return status;
   }
   const std::string& tag() const { return tag_; }
   /// Bytes of the body as announced; 0: unknown.
   int64_t announced() const {
     curl_off_t bytes = 0;
-    curl_easy_getinfo(curl_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &bytes);
+    curl_library().get(curl_.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &bytes);
     return std::max<int64_t>(bytes, 0);
   }
   bool stopped() const { return stopped_; }

@@ -2,6 +2,7 @@
 """The Debian packages that CPack makes: what is in them, what they need, and that the program in them runs."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -29,9 +30,10 @@ def packages(build, tmp_path_factory):
 
 def test_they_say_what_they_need(packages):
     fields = run("dpkg-deb", "-f", packages["lazyllm"])
-    assert "Depends:" in fields and "libc6" in fields and "Version: 0.1.0" in fields
+    assert "libc6" in run("dpkg-deb", "-f", packages["lazyllm"], "Depends") and "Version: 0.1.0" in fields
+    assert "poppler-utils" in run("dpkg-deb", "-f", packages["lazyllm"], "Recommends")
     files = run("dpkg-deb", "-c", packages["lazyllm"])
-    for path in ("./usr/bin/lazyllm\n", "./usr/share/lazyllm/report/report.py\n", "./usr/share/lazyllm/lazyllm.service\n", "./usr/share/doc/lazyllm/LICENSE\n",
+    for path in ("./usr/bin/lazyllm\n", "./usr/share/lazyllm/report/report.py\n", "./usr/share/lazyllm/lazyllm.service\n", "./usr/share/doc/lazyllm/LICENSE\n", "./usr/share/doc/lazyllm/THIRD-PARTY.txt\n",
                  "./usr/share/man/man1/lazyllm-run.1", "./usr/share/bash-completion/completions/lazyllm\n"):
         assert path in files, path
     assert ".h\n" not in files
@@ -40,6 +42,16 @@ def test_they_say_what_they_need(packages):
     assert "liblazyllm0" in run("dpkg-deb", "-f", packages["lazyllm-dev"], "Depends")
     dev = run("dpkg-deb", "-c", packages["lazyllm-dev"])
     assert "./usr/include/lazyllm/lazyllm.h\n" in dev and "./usr/include/lazyllm/c/lazyllm_c.h\n" in dev and "lazyllm_c.pc\n" in dev and "liblazyllm.a\n" in dev and "lazyllmConfig.cmake\n" in dev and "/bin/" not in dev
+
+
+def test_the_program_needs_the_c_library_alone(packages, tmp_path):
+    """So that it can be copied to another Linux; libcurl is opened when something is fetched."""
+    run("dpkg-deb", "-x", packages["lazyllm"], tmp_path / "root")
+    needed = re.findall(r"\(NEEDED\).*\[(\S+)\]", run("readelf", "-d", tmp_path / "root/usr/bin/lazyllm"))
+    assert "libc.so.6" in needed and set(needed) <= {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}, needed
+    assert "libcurl" not in run("dpkg-deb", "-f", packages["lazyllm"], "Depends")
+    notices = (tmp_path / "root/usr/share/doc/lazyllm/THIRD-PARTY.txt").read_text()
+    assert all(f"======== {name} ========" in notices for name in ("libboost-dev", "libedit-dev", "libpcre2-dev", "libsqlite3-dev")), notices[:400]
 
 
 def test_the_program_in_it_runs(packages, smollm2, tmp_path):

@@ -242,7 +242,7 @@ def test_the_package_is_typed(python, root):
 
 
 def test_the_extension_needs_only_what_manylinux_allows(python):
-    """The extension module runs on any Linux with a C library as new as the one it was built with (docs/lab/release.md says why the whole wheel is not tagged so)."""
+    """The extension module runs on any Linux with a C library as new as the one it was built with (docs/lab/release.md; tools/release asks auditwheel)."""
     # SQLite is not among what every system has: auditwheel copies it into a wheel for others.
     allowed = {"libsqlite3.so.0", "libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libstdc++.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2",
                "ld-linux-aarch64.so.1"}
