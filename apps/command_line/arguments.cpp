@@ -95,9 +95,9 @@ std::vector<std::string> normalise_arguments(const std::vector<std::string>& arg
     if (const auto found = absent().find(flag); found != absent().end() && !takes_text(before)) {
       throw Error(ErrorCode::usage, fmt::format("{}: {}", flag, found->second));
     }
-    const auto form = long_forms().find(argument);
+    const auto form = long_forms().find(flag);
     const bool is_flag = form != long_forms().end() && !takes_text(before);
-    result.push_back(is_flag                    ? form->second
+    result.push_back(is_flag                    ? form->second + argument.substr(flag.size())
                      : argument == "--help-all" ? std::string("--help")
                                                 : argument);
     before = argument;

@@ -31,6 +31,8 @@ TEST(Arguments, KnowsTheFlagsOfLlamaCpp) {
   EXPECT_THAT(refusal({"run", "--n-gpu-layers=99"}), HasSubstr("--n-gpu-layers: "));
   EXPECT_THAT(normalise_arguments({"run", "-hf", "owner/repo"}, kCommands),
               ElementsAre("run", "--hf-repo", "owner/repo"));
+  EXPECT_THAT(normalise_arguments({"run", "-hf=owner/repo", "-sys=x=y"}, kCommands),
+              ElementsAre("run", "--hf-repo=owner/repo", "--system-prompt=x=y"));
   EXPECT_EQ(refusal({"run", "-p", "-ngl"}), "");
 }
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-COMMANDS = ["run", "chat", "serve", "pull", "list", "tokenize", "tune", "info", "policies", "quantize", "bench", "eval", "attention", "report", "logits"]
+COMMANDS = ["run", "chat", "serve", "pull", "list", "tokenize", "tune", "info", "policies", "quantize", "bench", "eval", "attention", "report", "paper", "logits"]
 
 
 def error(program, *arguments):
@@ -41,6 +41,15 @@ def test_near_misses(program, data):
     assert "OWNER/REPO" in error(program, "run", "-hf", "no-slash", "-p", "x") and "-m FILE" in error(program, "run", "-p", "x")
     presets = error(program, "run", "-m", model, "--no-chat", "-p", "x", "--prune", "foo")
     assert "careful, balanced, fast, off, paper" in presets and "foo" in presets
+
+
+def test_wrong_flags_in_plain_words(program):
+    for arguments, words in ((["--predcit", "4"], "lazyllm run has no flag --predcit. Did you mean --predict?"), (["--frobnicate"], "has no flag --frobnicate\n"),
+                             (["-m", "a", "-m", "b"], "--model is given more than once"), (["--temp"], "--temp needs a value"), (["extra"], "'extra' belongs to no flag"),
+                             (["-n", "many"], "many")):
+        told = error(program, "run", *arguments)
+        assert told.startswith("lazyllm: ") and words in told and told.endswith("lazyllm help run explains its flags.\n"), told
+        assert not re.search(r"\b(TEXT|INT|FLOAT)\b|At Most|not expected", told), told
 
 
 def test_flags_that_fingers_know(program, data):
