@@ -2,12 +2,14 @@
 #include "lazyllm/research/metrics.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "evaluation/rouge.h"
 #include "evaluation/sequence_ratio.h"
+#include "evaluation/string_match.h"
 #include "evaluation/words.h"
 
 namespace lazyllm {
@@ -107,13 +109,39 @@ double code_sim(std::string_view prediction, std::string_view answer, const Clas
   return std::nearbyint(100.0 * evaluation::sequence_ratio(line, answer)) / 100.0;
 }
 
+/// Whether the answer stands in what was said, whatever the case.
+double contains(std::string_view prediction, std::string_view answer, const Classes&) {
+  return evaluation::string_match_part(prediction, {std::string(answer)});
+}
+
+/// A letter from A on that stands alone at `at`, and is no article or pronoun of a sentence.
+bool is_choice(std::string_view text, size_t at) {
+  const auto letter = [&](size_t i) {
+    return i < text.size() && std::isalnum(static_cast<unsigned char>(text[i])) != 0;
+  };
+  if (text[at] < 'A' || text[at] > 'J' || (at > 0 && letter(at - 1)) || letter(at + 1))
+    return false;
+  const bool in_sentence = at + 2 < text.size() && text[at + 1] == ' ' && letter(at + 2);
+  return !in_sentence || (text[at] != 'A' && text[at] != 'I');
+}
+
+/// Whether the first letter of a choice that was said is the answer's, as "B", "(B)" or "The
+/// correct answer is B".
+double choice(std::string_view prediction, std::string_view answer, const Classes&) {
+  for (size_t at = 0; at < prediction.size(); ++at) {
+    if (is_choice(prediction, at)) return answer == prediction.substr(at, 1) ? 1.0 : 0.0;
+  }
+  return 0.0;
+}
+
 struct Metric {
   std::string_view name;
   double (*score)(std::string_view prediction, std::string_view answer, const Classes& all);
 };
 constexpr Metric kMetrics[] = {
-    {"qa_f1", qa_f1},         {"rouge", rouge}, {"classification", classification},
-    {"retrieval", retrieval}, {"count", count}, {"code_sim", code_sim}};
+    {"qa_f1", qa_f1},         {"rouge", rouge},  {"classification", classification},
+    {"retrieval", retrieval}, {"count", count},  {"code_sim", code_sim},
+    {"contains", contains},   {"choice", choice}};
 
 }  // namespace
 
