@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-# What ./quickstart and ./test share: packages, build, default model. Sourced, not run.
+# What ./quickstart and ./test share: packages, build, models. Sourced, not run.
 
 BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libboost-dev libcurl4-openssl-dev libedit-dev libfmt-dev libpcre2-dev libsqlite3-dev libutf8proc-dev libxxhash-dev
   nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
+# Programs that read PDF; docx, odt, epub and HTML take pandoc, which is large.
+DOCUMENT_PACKAGES=(poppler-utils)
 # `lazyllm report`
 REPORT_PACKAGES=(python3 python3-matplotlib python3-numpy)
 TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev haproxy libgmock-dev libgtest-dev mold nginx-light pandoc pkg-config
@@ -65,6 +67,21 @@ install_packages() {
     give_up "apt-get could not install ${missing[*]}; its message stands above"
 }
 
+# The newest Debian package of the program that tools/release or cpack left in this tree; nothing if there is none.
+newest_package() {
+  command -v dpkg >/dev/null || return 0
+  local architecture found
+  architecture=$(dpkg --print-architecture)
+  found=$(find dist build/release . -maxdepth 2 -path ./build -prune -o -name "lazyllm_*_$architecture.deb" -printf '%T@ %p\n' 2>/dev/null | sort -rn | head -n 1) || true
+  echo "${found#* }"
+}
+
+install_package_file() {  # PATH
+  say "Installing $1, built $(date -r "$1" '+%Y-%m-%d %H:%M') (./quickstart --build compiles instead)"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --reinstall "$(realpath "$1")" >/dev/null ||
+    give_up "apt-get could not install $1; its message stands above. ./quickstart --build compiles instead"
+}
+
 # build [PRESET [TARGET...]]
 build() {
   local preset=${1:-release}
@@ -89,6 +106,16 @@ build_tests() {
 build_program() {
   say "Building build/release/lazyllm"
   build program lazyllm_program >&2
+}
+
+# Where tools/fetch-model and ./quickstart put models.
+model_folder() { echo "${LAZYLLM_MODELS:-models}"; }
+
+# link_model PATH: `lazyllm run -m NAME` looks for a model where `lazyllm pull` puts it.
+link_model() {
+  local folder=${LAZYLLM_MODELS:-$HOME/.cache/lazyllm/models}
+  if [ -e "$folder/$(basename "$1")" ]; then return; fi
+  mkdir -p "$folder" && ln -sfn "$(realpath "$1")" "$folder/$(basename "$1")"
 }
 
 has_sha256() { [ -f "$1" ] && echo "$2  $1" | sha256sum --check --status; }
