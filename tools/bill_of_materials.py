@@ -11,10 +11,10 @@ import json
 import os
 import sys
 
-LICENCES = {"libboost-dev": "BSL-1.0", "libcli11-dev": "BSD-3-Clause", "libcurl4": "curl", "libedit2": "BSD-3-Clause", "libfmt-dev": "MIT",
-            "libstdc++6": "GPL-3.0-or-later WITH GCC-exception-3.1", "libutf8proc-dev": "MIT", "libxxhash-dev": "BSD-2-Clause",
-            "nlohmann-json3-dev": "MIT"}
-LOADED = {"libcurl4", "libedit2", "libstdc++6"}  # the others are compiled in
+LICENCES = {"libboost-dev": "BSL-1.0", "libbsd-dev": "BSD-3-Clause", "libcli11-dev": "BSD-3-Clause", "libcurl4": "curl", "libedit-dev": "BSD-3-Clause", "libfmt-dev": "MIT",
+            "libmd-dev": "BSD-3-Clause", "libncurses-dev": "X11-distribute-modifications-variant", "libpcre2-dev": "BSD-3-Clause", "libsqlite3-dev": "blessing",
+            "libstdc++-12-dev": "GPL-3.0-or-later WITH GCC-exception-3.1", "libutf8proc-dev": "MIT", "libxxhash-dev": "BSD-2-Clause", "nlohmann-json3-dev": "MIT"}
+LOADED = {"libcurl4"}  # when something is fetched; the others are compiled in
 
 
 def identifier(name):
