@@ -64,6 +64,36 @@ def test_paths_that_are_named_exist(root):
     assert not missing, missing
 
 
+def markdown_faults(text):
+    """What a formatter would mend: tables with uneven rows, headings without a blank line, open fences, white space at the ends of lines."""
+    faults, fenced, columns = [], False, 0
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if line.startswith("```"):
+            fenced = not fenced
+        if fenced or line.startswith("    "):
+            continue
+        if line != line.rstrip() or "\t" in line:
+            faults.append(f"{number}: white space at the end, or a tab")
+        if re.match(r"#+ ", line) and ((number > 1 and lines[number - 2] != "") or (number < len(lines) and lines[number] != "")):
+            faults.append(f"{number}: a heading without blank lines around it")
+        cells = len(re.sub(r"`[^`]*`|\\\|", "", line).strip("|").split("|")) if line.startswith("|") else 0
+        if cells and columns and cells != columns:
+            faults.append(f"{number}: {cells} cells under {columns}")
+        columns = columns or cells if cells else 0
+    if fenced:
+        faults.append("a fence is not closed")
+    if not text.endswith("\n") or text.endswith("\n\n"):
+        faults.append("must end with one line end")
+    return faults
+
+
+def test_markdown_is_well_formed(root):
+    assert markdown_faults("# a\nb \n| a | b |\n|---|\n```\n") == ["1: a heading without blank lines around it", "2: white space at the end, or a tab", "4: 1 cells under 2", "a fence is not closed"]
+    found = {str(file.relative_to(root)): faults for file in documents(root) if (faults := markdown_faults(file.read_text()))}
+    assert not found, found
+
+
 def test_flags_are_those_of_the_program(root, program, tmp_path):
     description = program.ok("help", "--json")
     subprocess.run([sys.executable, root / "tools" / "cli_documents.py", "--markdown", tmp_path / "flags.md"], input=description, text=True, check=True)
