@@ -22,7 +22,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-DOCUMENT, QUESTION = ROOT / "tests" / "questions" / "meeting.txt", "What was decided about the old crane?"
+DOCUMENT, QUESTION = ROOT / "tests" / "questions" / "meeting.txt", "What is the name of the rescue boat?"
 COLUMNS, ROWS, WIDTH, HEIGHT = 96, 30, 8.4, 18  # of the terminal; of a character, in pixels
 COLOURS = {"38;5;244": ("#8a8f98", None), "38;5;16;48;5;43": ("#06281f", "#00d7af"), "2": ("#8a8f98", None)}
 PLAIN = ("#d6dae1", None)
@@ -63,14 +63,14 @@ def svg_row(row, number):
     return backs + texts
 
 
-def kept_picture(program, model, path):
+def kept_picture(program, model, question, path):
     with tempfile.TemporaryDirectory() as folder:
         figures = pathlib.Path(folder) / "figures.json"
-        result = subprocess.run([program, "run", "-m", model, "-f", DOCUMENT, "-p", QUESTION, "-n", "64", "--show-kept", "--color", "on", "--library", "none", "--stats-json", figures],
+        result = subprocess.run([program, "run", "-m", model, "-f", DOCUMENT, "-p", question, "-n", "64", "--show-kept", "--color", "on", "--library", "none", "--stats-json", figures],
                                 capture_output=True, text=True, check=True)
         first_word = json.loads(figures.read_text())["ttft_ms"] / 1000
     settings, rest = result.stderr.split("\n", 1)
-    command = f'$ lazyllm run -m qwen2.5-coder-0.5b -f meeting.txt -p "{QUESTION}" --show-kept'
+    command = f'$ lazyllm run -m qwen2.5-coder-0.5b -f meeting.txt -p "{question}" --show-kept'
     head, answer, kept = ansi_rows(command), ansi_rows(f"\x1b[2m{settings}"), ansi_rows(result.stdout.rstrip() + "\n\n" + rest)
     typed, shown, read = 2.5, 2.5 + first_word, 2.5 + first_word + 2.5
     rows = len(head) + len(answer) + len(kept)
@@ -114,7 +114,7 @@ def page_picture(program, model, path):
             times.append(time.monotonic())
             frames.append(image)
 
-        def watch(condition, seconds=120):
+        def watch(condition, seconds=600):
             limit = time.monotonic() + seconds
             while not condition():
                 take()
@@ -131,6 +131,8 @@ def page_picture(program, model, path):
             take()
         page.id("question").send_keys("\ue007")
         watch(lambda: page.all(".turn .figures"))
+        for summary in page.all("details.sources summary, .sources summary")[:1]:
+            summary.click()
         for _ in range(8):
             take()
             time.sleep(0.3)
@@ -145,11 +147,13 @@ def main():
     parser.add_argument("-m", "--model", required=True)
     parser.add_argument("--program", type=pathlib.Path, default=ROOT / "build" / "release" / "lazyllm")
     parser.add_argument("--only", choices=["kept", "page"])
+    parser.add_argument("--question", default=QUESTION, help="of the terminal's")
+    parser.add_argument("--name", default="show-kept", help="of the terminal's file")
     options = parser.parse_args()
     folder = ROOT / "docs" / "pictures"
     folder.mkdir(exist_ok=True)
     if options.only != "page":
-        kept_picture(options.program, options.model, folder / "show-kept.svg")
+        kept_picture(options.program, options.model, options.question, folder / f"{options.name}.svg")
     if options.only != "kept":
         page_picture(options.program, options.model, folder / "page.webp")
 

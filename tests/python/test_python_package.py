@@ -2,6 +2,7 @@
 """The Python package: built against the installed library, put into a fresh environment, used as its documents say."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -249,3 +250,4 @@ def test_the_extension_needs_only_what_manylinux_allows(python):
     where = run(python, "-c", "import lazyllm_engine._core as core; print(core.__file__)").strip()
     needed = {line.split("[")[1].rstrip("]") for line in run("readelf", "-d", where).splitlines() if "(NEEDED)" in line}
     assert needed and needed <= allowed, needed
+    assert "libpcre2-dev" in (pathlib.Path(where).parent / "THIRD-PARTY.txt").read_text(), "what is linked in asks for its notices"
