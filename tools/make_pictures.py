@@ -4,8 +4,8 @@
 
     tools/make_pictures.py -m models/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf
 
-The page's needs Chromium with its driver, selenium and pillow; --only kept does without. What the terminal shows is what the program printed, the wait before the first word
-is the measured one. Of the page a picture is taken every 0.3 s.
+The page's needs Chromium with its driver, selenium and pillow; --only kept does without. What the terminal shows is what the program printed; a wait of more than 3 s before the first
+word is shown as 3 s. Of the page a picture is taken every 0.3 s.
 """
 
 import argparse
@@ -26,6 +26,7 @@ DOCUMENT, QUESTION = ROOT / "tests" / "questions" / "meeting.txt", "What is the 
 COLUMNS, ROWS, WIDTH, HEIGHT = 96, 30, 8.4, 18  # of the terminal; of a character, in pixels
 COLOURS = {"38;5;244": ("#8a8f98", None), "38;5;16;48;5;43": ("#06281f", "#00d7af"), "2": ("#8a8f98", None)}
 PLAIN = ("#d6dae1", None)
+LONGEST_WAIT = 3.0  # seconds that are shown of the wait before the first word
 
 
 def ansi_rows(text):
@@ -63,6 +64,20 @@ def svg_row(row, number):
     return backs + texts
 
 
+def style_of(wait, down):
+    """When each part appears, and how the rows roll up by `down`."""
+    typed, shown, read = 2.5, 2.5 + wait, 5 + wait
+    end = read + down * 0.35 + 5
+
+    def appear(name, at):
+        share = 100 * at / end
+        return f"@keyframes {name} {{ 0%, {share:.2f}% {{ visibility: hidden }} {share + 0.01:.2f}%, 100% {{ visibility: visible }} }}\n.{name} {{ animation: {name} {end:.1f}s step-end infinite }}\n"
+
+    return (appear("settings", typed) + appear("kept", shown) +
+            f"@keyframes roll {{ 0%, {100 * read / end:.2f}% {{ transform: translateY(0) }} {100 * (end - 5) / end:.2f}%, 100% {{ transform: translateY({-down * HEIGHT}px) }} }}\n"
+            f".roll {{ animation: roll {end:.1f}s linear infinite }}\n")
+
+
 def kept_picture(program, model, question, path):
     with tempfile.TemporaryDirectory() as folder:
         figures = pathlib.Path(folder) / "figures.json"
@@ -72,18 +87,8 @@ def kept_picture(program, model, question, path):
     settings, rest = result.stderr.split("\n", 1)
     command = f'$ lazyllm run -m qwen2.5-coder-0.5b -f meeting.txt -p "{question}" --show-kept'
     head, answer, kept = ansi_rows(command), ansi_rows(f"\x1b[2m{settings}"), ansi_rows(result.stdout.rstrip() + "\n\n" + rest)
-    typed, shown, read = 2.5, 2.5 + first_word, 2.5 + first_word + 2.5
     rows = len(head) + len(answer) + len(kept)
-    down = max(rows + 1 - ROWS, 0)
-    end = read + down * 0.35 + 5
-
-    def appear(name, at):
-        share = 100 * at / end
-        return f"@keyframes {name} {{ 0%, {share:.2f}% {{ visibility: hidden }} {share + 0.01:.2f}%, 100% {{ visibility: visible }} }}\n.{name} {{ animation: {name} {end:.1f}s step-end infinite }}\n"
-
-    style = appear("settings", typed) + appear("kept", shown)
-    style += (f"@keyframes roll {{ 0%, {100 * read / end:.2f}% {{ transform: translateY(0) }} {100 * (end - 5) / end:.2f}%, 100% {{ transform: translateY({-down * HEIGHT}px) }} }}\n"
-              f".roll {{ animation: roll {end:.1f}s linear infinite }}\n")
+    style = style_of(min(first_word, LONGEST_WAIT), max(rows + 1 - ROWS, 0))
     parts, number = {"typed": "", "settings": "", "kept": ""}, 0
     for name, group in (("typed", head), ("settings", answer), ("kept", kept)):
         for row in group:
