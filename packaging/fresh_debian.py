@@ -52,9 +52,7 @@ class Machine:
         if folder.exists():
             shutil.rmtree(folder)
         subprocess.run(["cp", "-a", base, folder], check=True)
-        self.folder, self.steps = folder, []
-        for path in ["/etc/resolv.conf", *copied]:
-            self.put(path, path)
+        self.folder, self.steps, self.copied = folder, [], ["/etc/resolv.conf", *copied]
 
     def put(self, source, path):
         target = self.folder / str(path).lstrip("/")
@@ -63,6 +61,8 @@ class Machine:
         shutil.copyfile(source, target)  # without holes and links of this machine
 
     def step(self, name, command, kind="work"):
+        for path in self.copied:  # each time: the package ca-certificates writes its own list of certificates
+            self.put(path, path)
         before, begin = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime, time.monotonic()
         # Mounts and processes of its own: nothing is left when the command ends.
         result = subprocess.run(["unshare", "--mount", "--pid", "--fork", f"--mount-proc={self.folder}/proc", "chroot", self.folder, "/usr/bin/env", "-i", "HOME=/root", "LANG=C.UTF-8",

@@ -24,7 +24,7 @@ def paper(program, data, tmp_path):
     (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 6, "qasper": 6}))
 
     def run(*more):
-        return program.run("paper", data / "models" / "stories260K.gguf", folder, "--out", tmp_path / "out", "--max-length", 100, *more)
+        return program.run("paper", data / "models" / "stories260K.gguf", folder, "--out", tmp_path / "out", "--max-length", 100, *more, timeout=1500)
 
     run.out = tmp_path / "out"
     return run
