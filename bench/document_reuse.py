@@ -7,7 +7,7 @@
 Servers are started one after the other on this machine; all answer the same questions about the same text, as a client of OpenAI's API
 sees it: time from the request to the first word, in milliseconds. A Markdown table goes to stdout.
 
-    no cache            dense, --cache-ram 0
+    no cache            dense, --cache-ram 0; one question, since all take the same
     dense, its cache    dense with the snapshots of prompts in memory
     lazy, at once       the defaults with a library; the first question is the first that is heard of the document
     read ahead          the same, and the document was posted to /v1/documents before; "ready": until it says so, "settled": idle work done
@@ -118,13 +118,13 @@ def document(options) -> tuple[str, int]:
     return text, options.tokens
 
 
-def measure(name: str, start, text: str, *, settles=False, reads_ahead=False, restarts=False) -> dict:
+def measure(name: str, start, text: str, *, questions=10, settles=False, reads_ahead=False, restarts=False) -> dict:
     row = {"name": name}
     with start() as server:
         server.first_word_ms("A word.", "Say hello.")  # pages of the weights
         if reads_ahead:
             row["ready"], row["settled"] = server.read_ahead(text)
-        for number, question in enumerate(QUESTIONS[:10]):
+        for number, question in enumerate(QUESTIONS[:questions]):
             row[number] = server.first_word_ms(text, question)
             if settles:
                 server.settle()
@@ -152,7 +152,7 @@ def main():
     def lazyllm(*flags):
         return lambda: Server([options.program, "serve", "-m", options.model, "-c", context, "--parallel", "1", *flags])
 
-    rows = [measure("no cache", lazyllm("--policy", "dense", "--cache-ram", "0"), text),
+    rows = [measure("no cache", lazyllm("--policy", "dense", "--cache-ram", "0"), text, questions=1),
             measure("dense, its cache", lazyllm("--policy", "dense", "--cache-ram", "4096"), text, restarts=True)]
     with tempfile.TemporaryDirectory() as folder:
         rows.append(measure("lazy, at once", lazyllm("--cache-ram", "4096", "--library", folder), text, settles=True, restarts=True))

@@ -257,6 +257,12 @@ void add_serve_command(CLI::App& app) {
       ->check(CLI::IsMember({"on", "off"}))
       ->capture_default_str()
       ->group(memory);
+  command
+      ->add_option("--stable-head", server.stable_head,
+                   "expression (PCRE2) for what may stay as it was at the head of a conversation, "
+                   "such as an agent's date; the answer tells what stayed")
+      ->type_name("REGEX")
+      ->group(memory);
   add_library_flags(*command, options->library);
   add_cache_type_flags(*command, common);
   const std::string access = "Access";

@@ -52,6 +52,16 @@ struct AnswerRequest {
   bool report_tokens = false;  ///< how deep each token of the prompt was carried
   bool use_cache = true;       ///< may start from a snapshot and leave one
   Prefill prefill = Prefill::as_asked;
+  /// Documents within the prompt, rising, disjoint, that may be taken from where they were read
+  /// before, in any order: below the first pruning layer (in all layers of a dense prompt) each is
+  /// computed alone behind what stands before the first of them, its keys are turned to their
+  /// place, and what documents would have seen of each other is lost there. What is not there yet
+  /// is read, alone, at once. Where the cache has all of them in this very order they are taken
+  /// from there, and nothing is lost. Not with policies that edit the prompt, nor without cache.
+  std::vector<TokenRange> free_documents = {};
+  /// First tokens of each moved document that are computed in place all the same.
+  int64_t recomputed_tokens = kRecomputedTokens;
+  static constexpr int64_t kRecomputedTokens = 16;
 };
 
 /// The prefill goes on; the first token is still to come.
@@ -73,9 +83,20 @@ struct AnswerToken {
   std::vector<TokenLogprob> top;  ///< by descending probability
 };
 
+/// What became of documents in free order.
+struct DocumentReuse {
+  int64_t documents = 0;      ///< that were given and are long enough
+  bool stored_order = false;  ///< the cache had them as they stand here; nothing was moved
+  int64_t read_now = 0;       ///< were not there and were read, alone
+  int64_t moved = 0;          ///< stand elsewhere than behind the head
+  int64_t moved_tokens = 0;
+  int64_t recomputed_tokens = 0;  ///< of documents, in place
+};
+
 /// How the prompt of an answer was computed, and what was predicted of both ways.
 struct PrefillPlan {
   bool dense_instead = false;  ///< Prefill::soonest took the dense way
+  bool free_order = false;     ///< documents were moved
   /// What the cache had for a dense prefill, and for the one that was made.
   int64_t dense_cached_tokens = 0;
   int dense_cached_depth = 0;
@@ -93,6 +114,7 @@ struct AnswerEnd {
   int64_t cached_tokens = 0;  ///< of the prompt, taken from a snapshot
   double queue_ms = 0.0;
   PrefillPlan plan;
+  std::optional<DocumentReuse> documents;  ///< if free_documents were given
   std::optional<TokenReport> tokens;
   std::vector<AnswerToken> prompt_logprobs;  ///< if asked for; the first token has none: NaN
   std::vector<float> embedding;              ///< [hidden_size] if asked for

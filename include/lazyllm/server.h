@@ -39,6 +39,9 @@ struct ServerOptions {
   /// Whether templates that know the variable enable_thinking make the model think, for requests
   /// that say nothing.
   bool reasoning = true;
+  /// Expression for what may stay as it was at the head of a conversation; empty: none. The answer
+  /// tells what stayed.
+  std::string stable_head = {};
   bool verbose = false;  ///< chats and completions tell the prompt that the model got
 };
 

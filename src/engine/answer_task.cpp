@@ -31,6 +31,30 @@ AnswerRequest fit(AnswerRequest request, int64_t context) {
   return request;
 }
 
+/// What would be ignored, or could not be done, is refused.
+void check_free_order(const AnswerRequest& request, const lazy::PruningPlan& plan) {
+  if (lazy::create_policy(plan)->edits_prompt()) {
+    fail(ErrorCode::usage,
+         "documents in free order cannot go with policy {}, which leaves out parts of them before "
+         "the model reads; take policy lazy or dense",
+         plan.policy_name);
+  }
+  if (!request.use_cache || request.prompt_logprobs >= 0 || request.pooling != Pooling::none) {
+    fail(ErrorCode::usage,
+         "documents in free order are taken from the cache, which this request does not use");
+  }
+  if (request.recomputed_tokens < 0) {
+    fail(ErrorCode::usage, "recompute {}: must be 0 or more", request.recomputed_tokens);
+  }
+  int64_t end = 0;
+  for (const TokenRange& range : request.free_documents) {
+    if (range.begin < end || range.end < range.begin || range.end > std::ssize(request.prompt)) {
+      fail(ErrorCode::usage, "documents must be rising, disjoint ranges of the prompt");
+    }
+    end = range.end;
+  }
+}
+
 }  // namespace
 
 AnswerTask::AnswerTask(std::shared_ptr<const Model> model, AnswerRequest request,
@@ -43,6 +67,11 @@ AnswerTask::AnswerTask(std::shared_ptr<const Model> model, AnswerRequest request
       part_(generation_.transformer()) {
   if (pools() && (scores_prompt() || request_.generation.max_tokens != 0)) {
     fail(ErrorCode::usage, "an embedding is of a prompt alone: without tokens or logprobs");
+  }
+  if (!request_.free_documents.empty()) {
+    check_free_order(request_, generation_.plan());
+    documents_ = documents_alone(request_.prompt, request_.free_documents);
+    reuse_ = DocumentReuse{.documents = std::ssize(documents_)};
   }
   if (request_.report_tokens) generation_.record_depths();
   generation_.begin_answer(request_.generation, request_.constraint, submitted_);
@@ -58,6 +87,7 @@ uint64_t AnswerTask::most_bytes() const {
       scores_prompt() ? sizeof(AnswerToken) +
                             sizeof(TokenLogprob) * static_cast<uint64_t>(request_.prompt_logprobs)
                       : 0;
+  // Documents in free order are the cache's; none is read while the prompt's own sequence stands.
   return sequence_bytes(generation_.transformer().hyperparameters(), generation_.cache_types(),
                         last_position(), hidden_rows) +
          scores * static_cast<uint64_t>(prompt_tokens());
@@ -74,11 +104,13 @@ PrefillQuestion AnswerTask::prefill_question() const {
           request_.prompt,
           protected_tokens,
           request_.use_cache && !reads_exactly(),
-          request_.prefill};
+          request_.prefill,
+          documents_,
+          request_.recomputed_tokens};
 }
 
 void AnswerTask::start(SnapshotCache& snapshots, const PrefillRates& rates, lazy::Stepper& editor,
-                       const std::function<void()>& between_tiles) {
+                       lazy::TokenMover& mover, const std::function<void()>& between_tiles) {
   queue_ms_ = milliseconds_since(submitted_);
   const auto& ranges = request_.generation.protected_ranges;
   plan_ = choose_prefill(prefill_question(), snapshots, rates);
@@ -86,10 +118,46 @@ void AnswerTask::start(SnapshotCache& snapshots, const PrefillRates& rates, lazy
                             &channel_->cancelled(), [&](int, int, double) { between_tiles(); }},
                            editor);
   const bool shares = request_.use_cache && !reads_exactly() && !generation_.was_edited();
-  if (shares && snapshots.most_bytes() > 0) {
+  if (plan_.free_order) {
+    free_ = std::make_unique<FreePrefill>(generation_.transformer(), generation_.cache_types(),
+                                          documents_, generation_.exact_depth());
+  } else if (shares && snapshots.most_bytes() > 0) {
     snapshot_ = begin_from_snapshot(generation_, snapshots, &plan_.cached_depth);
   }
+  if (reuse_) reuse_->stored_order = !free_ && !documents_.empty();
+  begin_step(snapshots, mover);
+}
 
+bool AnswerTask::go_on(SnapshotCache& snapshots, lazy::TokenMover& mover) {
+  if (!free_ || !free_->reading()) return false;
+  free_->end_reading(snapshots, part_.report());
+  begin_step(snapshots, mover);
+  return true;
+}
+
+/// What a prompt in free order leaves is its documents; itself it is no other prompt's beginning.
+void AnswerTask::compose(lazy::TokenMover& mover) {
+  const FreeLayout layout = lay_out(documents_, prompt_tokens(), request_.recomputed_tokens,
+                                    generation_.scoring_tokens());
+  free_->compose(request_.prompt, layout, mover, generation_.sequence());
+  generation_.restored();
+  generation_.note_pairs_beside(free_->computed_pairs());
+  plan_.cached_depth = free_->depth();
+  reuse_->read_now = free_->read_now();
+  reuse_->moved = std::ssize(layout.moved);
+  reuse_->moved_tokens = layout.held - layout.prefix;
+  for (const AloneDocument& document : documents_) {
+    reuse_->recomputed_tokens += document.place.end - document.place.begin;
+  }
+  const int64_t head = documents_.front().head;
+  reuse_->recomputed_tokens -= layout.held - std::min(head, layout.prefix);
+}
+
+void AnswerTask::begin_step(SnapshotCache& snapshots, lazy::TokenMover& mover) {
+  if (free_) {
+    if (free_->begin_reading(snapshots, part_)) return;
+    compose(mover);
+  }
   lazy::StepRequest step = generation_.prompt_step();
   step.observer = this;
   if (scores_prompt()) want_prompt_logprobs(step);
@@ -136,7 +204,18 @@ void AnswerTask::on_computed(int depth) {
 }
 
 void AnswerTask::tell_progress() {
-  channel_->push(PrefillProgress{prompt_tokens(), cached_tokens(), prefill_.share()});
+  channel_->push(PrefillProgress{prompt_tokens(), cached_tokens(), prefill_share()});
+}
+
+/// Readings take nearly all of the time where there are any.
+double AnswerTask::prefill_share() const {
+  constexpr double kReadings = 0.9;
+  if (!free_) return prefill_.share();
+  if (free_->reading()) {
+    return kReadings * (free_->share_before() + free_->share_of_step() * prefill_.share());
+  }
+  const double before = free_->read_now() > 0 ? kReadings : 0.0;
+  return before + (1.0 - before) * prefill_.share();
 }
 
 bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
@@ -145,6 +224,9 @@ bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
          !other.reads_ahead() && request_.prefill == other.request_.prefill &&
          generation_.plan().prefills_like(other.generation_.plan()) &&
          request_.prompt == other.request_.prompt &&
+         request_.recomputed_tokens == other.request_.recomputed_tokens &&
+         std::ranges::equal(request_.free_documents, other.request_.free_documents, {}, range,
+                            range) &&
          std::ranges::equal(request_.generation.protected_ranges,
                             other.request_.generation.protected_ranges, {}, range, range);
 }
@@ -179,6 +261,7 @@ std::unique_ptr<lazy::Snapshot> AnswerTask::snapshot_so_far() const {
 void AnswerTask::share_prefill(const AnswerTask& other) {
   queue_ms_ = milliseconds_since(submitted_);
   plan_ = other.plan_;
+  reuse_ = other.reuse_;
   generation_.share_prompt(other.generation_, other.part_.report());
   if (other.snapshot_) {
     snapshot_ =
@@ -200,7 +283,7 @@ void AnswerTask::finish_prefill() {
 
 void AnswerTask::note_speed(PrefillRates& rates) const {
   const Statistics& s = statistics();
-  if (s.kept_per_layer.empty() || generation_.was_edited()) return;
+  if (s.kept_per_layer.empty() || generation_.was_edited() || free_) return;
   rates.note(prefill_operations(generation_.model(), s.kept_per_layer,
                                 {cached_tokens(), plan_.cached_depth}),
              s.prompt_tokens - cached_tokens(), s.linear_ms, s.attention_ms);
@@ -269,6 +352,7 @@ AnswerEnd AnswerTask::last_event(FinishReason reason, std::optional<Error> error
   event.cached_tokens = cached_tokens();
   event.queue_ms = queue_ms_;
   event.plan = plan_;
+  event.documents = reuse_;
   if (request_.report_tokens && !generation_.token_report().depths.empty()) {
     event.tokens = generation_.token_report();
   }
@@ -290,7 +374,7 @@ SlotInfo AnswerTask::slot_info() const {
   info.prompt_tokens = prompt_tokens();
   info.cached_tokens = cached_tokens();
   info.generated_tokens = statistics().generated_tokens;
-  info.prefill_share = statistics().generated_tokens > 0 ? 1.0 : prefill_.share();
+  info.prefill_share = statistics().generated_tokens > 0 ? 1.0 : prefill_share();
   return info;
 }
 

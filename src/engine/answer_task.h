@@ -9,6 +9,7 @@
 
 #include "engine/answer_channel.h"
 #include "engine/constraint_worker.h"
+#include "engine/free_order.h"
 #include "engine/generation.h"
 #include "engine/prefill_choice.h"
 #include "engine/snapshot_cache.h"
@@ -40,10 +41,13 @@ class AnswerTask : private lazy::StepObserver {
   PrefillQuestion prefill_question() const;
   /// Chooses between the dense and the pruned way, edits the prompt where the policy does (with
   /// `editor`, `between_tiles` called now and then), takes what a snapshot has of it and begins the
-  /// prompt's step.
+  /// prompt's step, or that of the first document in free order that is still to be read.
   void start(SnapshotCache& snapshots, const PrefillRates& rates, lazy::Stepper& editor,
-             const std::function<void()>& between_tiles);
-  /// The prompt's step; begun by start().
+             lazy::TokenMover& mover, const std::function<void()>& between_tiles);
+  /// After a step: begins the next one of the prefill, of a document or of the prompt. False: that
+  /// was the prompt's.
+  bool go_on(SnapshotCache& snapshots, lazy::TokenMover& mover);
+  /// The step under way; begun by start() or go_on().
   lazy::StepRun& prefill() { return prefill_; }
   lazy::StepPart& part() { return part_; }
   /// Whether the other's prefill gives this one the bits of its own.
@@ -88,6 +92,9 @@ class AnswerTask : private lazy::StepObserver {
  private:
   /// Copies what a snapshot needs when a step has reached its depth.
   void on_computed(int depth) override;
+  void begin_step(SnapshotCache& snapshots, lazy::TokenMover& mover);
+  void compose(lazy::TokenMover& mover);
+  double prefill_share() const;
   void want_prompt_logprobs(lazy::StepRequest& step);
   void want_embedding(lazy::StepRequest& step);
   void note_end_of_prompt();
@@ -105,6 +112,9 @@ class AnswerTask : private lazy::StepObserver {
   Clock::time_point submitted_ = Clock::now();
   Generation generation_;
   PrefillPlan plan_;
+  std::vector<AloneDocument> documents_;  // in free order
+  std::unique_ptr<FreePrefill> free_;     // null: nothing is moved
+  std::optional<DocumentReuse> reuse_;
   lazy::StepPart part_;
   lazy::StepRun prefill_;
   std::unique_ptr<lazy::Snapshot> snapshot_;  // being recorded; null: none will be left

@@ -109,6 +109,7 @@ void Generation::begin_prompt(const PromptPart& prompt, lazy::Stepper& editor) {
   depths_.clear();
   cached_tokens_ = 0;
   cached_pairs_ = 0;
+  beside_pairs_ = 0;
   choose_policy(size() + std::ssize(prompt.tokens), prompt.dense);
   // What the reader protects, as the policy sees it: this prompt alone.
   std::vector<TokenRange> own_ranges;
@@ -140,9 +141,10 @@ int Generation::exact_depth() const {
 }
 
 void Generation::restored() {
-  cached_tokens_ = sequence_.size() - prompt_begin_;
+  cached_tokens_ = 0;
   cached_pairs_ = 0;
   for (int64_t token = prompt_begin_; token < sequence_.size(); ++token) {
+    cached_tokens_ += sequence_.depth(token) > 0 ? 1 : 0;
     cached_pairs_ += static_cast<uint64_t>(sequence_.depth(token));
   }
 }
@@ -239,7 +241,7 @@ void Generation::abandon_step() {
 }
 
 double Generation::computed_fraction() const {
-  uint64_t pairs = editing_pairs_;
+  uint64_t pairs = editing_pairs_ + beside_pairs_;
   for (int64_t token = prompt_begin_; token < prompt_end_; ++token) {
     pairs += static_cast<uint64_t>(sequence_.depth(token));
   }

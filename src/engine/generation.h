@@ -93,6 +93,8 @@ class Generation {
   /// The first tokens of the prompt came into sequence() from elsewhere, as a step would have left
   /// them.
   void restored();
+  /// (token, layer) pairs that were computed for this prompt outside its step.
+  void note_pairs_beside(uint64_t pairs) { beside_pairs_ = pairs; }
   lazy::StepRequest prompt_step();
   void end_prompt(const lazy::StepReport& report);
   /// Instead of begin_prompt() to end_prompt(): takes what another one with the same prompt and
@@ -150,6 +152,7 @@ class Generation {
   std::vector<TokenRange> protected_;  // within sequence_
   int64_t prompt_begin_ = 0, prompt_end_ = 0;
   uint64_t editing_pairs_ = 0;  // spent by the policy on choosing
+  uint64_t beside_pairs_ = 0;
   int64_t cached_tokens_ = 0;
   uint64_t cached_pairs_ = 0;
 

@@ -33,6 +33,7 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
                   static_cast<kernels::CacheType>(wanted.cache_type_v)},
       stepper(transformer),
       editing_stepper(transformer),
+      mover(transformer),
       snapshots(wanted.cache_bytes),
       deepener(transformer, cache_types),
       slice(wanted.prefill_slice_ms / 1e3) {

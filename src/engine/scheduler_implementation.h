@@ -90,6 +90,7 @@ struct Scheduler::Implementation {
 
   // Of the working thread alone.
   lazy::Stepper stepper, editing_stepper;
+  lazy::TokenMover mover;
   engine::SnapshotCache snapshots;
   engine::SnapshotDeepener deepener;
   std::optional<engine::SnapshotStore> snapshot_store;

@@ -200,7 +200,7 @@ void Scheduler::Implementation::start(Slot& slot) {
   try {
     // A policy that looks at the whole prompt first takes its time; the others go on meanwhile.
     if (snapshot_library) snapshot_library->bring(slot.task->prefill_question(), snapshots);
-    slot.task->start(snapshots, rates, editing_stepper, [&] { between_tiles_of(slot); });
+    slot.task->start(snapshots, rates, editing_stepper, mover, [&] { between_tiles_of(slot); });
     lazy::StepPart* const parts[] = {&slot.task->part()};
     stepper.begin(slot.task->prefill(), parts);
     slot.stage = Stage::prefills;

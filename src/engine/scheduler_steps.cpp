@@ -115,6 +115,12 @@ void Scheduler::Implementation::advance_prefill(Slot& slot) {
       task.tell_progress();
       return;
     }
+    if (task.go_on(snapshots, mover)) {
+      lazy::StepPart* const parts[] = {&task.part()};
+      stepper.begin(task.prefill(), parts);
+      task.tell_progress();
+      return;
+    }
     share_prefill(slot);
     task.finish_prefill();
     task.note_speed(rates);

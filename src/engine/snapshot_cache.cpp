@@ -64,7 +64,21 @@ void SnapshotCache::drop(List::iterator entry) {
   snapshots_.erase(entry);
 }
 
-void SnapshotCache::store(std::unique_ptr<lazy::Snapshot> snapshot) {
+std::shared_ptr<const lazy::Snapshot> SnapshotCache::find_whole(std::span<const int32_t> tokens,
+                                                                int depth) {
+  for (auto entry = snapshots_.begin(); entry != snapshots_.end(); ++entry) {
+    const lazy::Snapshot& snapshot = **entry;
+    if (snapshot.depth() != depth ||
+        common_prefix(tokens, snapshot.tokens()) < std::ssize(tokens)) {
+      continue;
+    }
+    snapshots_.splice(snapshots_.begin(), snapshots_, entry);
+    return snapshots_.front();
+  }
+  return nullptr;
+}
+
+void SnapshotCache::store(std::shared_ptr<const lazy::Snapshot> snapshot) {
   if (snapshot->size() == 0 || snapshot->bytes() > most_bytes_) return;
   for (auto entry = snapshots_.begin(); entry != snapshots_.end();) {
     const auto next = std::next(entry);

@@ -34,10 +34,13 @@ class SnapshotCache {
   /// The snapshot that saves most of a prompt whose tokens may lie at most at `depth` and of
   /// which at most `most_tokens` may come from a snapshot. Stands until the next store().
   Match find(std::span<const int32_t> prompt, int depth, int64_t most_tokens) const;
+  /// The one of exactly this depth that holds all of these tokens from its beginning on, noted as
+  /// used; null: there is none.
+  std::shared_ptr<const lazy::Snapshot> find_whole(std::span<const int32_t> tokens, int depth);
   /// One that find() gave was used: it goes last now.
   void note_use(const lazy::Snapshot& snapshot);
   /// Keeps a snapshot if it fits; one that it continues at the same depth is dropped.
-  void store(std::unique_ptr<lazy::Snapshot> snapshot);
+  void store(std::shared_ptr<const lazy::Snapshot> snapshot);
 
   uint64_t most_bytes() const { return most_bytes_; }
   uint64_t bytes() const { return bytes_; }

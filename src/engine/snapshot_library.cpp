@@ -78,6 +78,14 @@ void SnapshotLibrary::bring(const PrefillQuestion& question, SnapshotCache& cach
     for (const SnapshotWish& wish : snapshot_wishes(question)) {
       if (bring(wish, cache)) return;
     }
+    // Documents in free order: whole ones if all are, for the dense way.
+    for (const bool dense : {true, false}) {
+      bool all = true;
+      for (const SnapshotWish& wish : document_wishes(question, dense)) {
+        all = bring(wish, cache) && all;
+      }
+      if (dense && all && !document_wishes(question, true).empty()) return;
+    }
   });
 }
 

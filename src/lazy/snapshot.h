@@ -47,6 +47,9 @@ class Snapshot {
   std::span<const int32_t> tokens() const { return tokens_; }
   size_t bytes() const;
 
+  const KvCache& kv(int layer) const { return kv_[static_cast<size_t>(layer)]; }
+  const HiddenRows& hidden() const { return hidden_; }
+
   /// Puts the first `count` tokens into an empty sequence of the same model and cache types.
   void restore(int64_t count, Sequence& sequence) const;
 

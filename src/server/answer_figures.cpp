@@ -29,6 +29,9 @@ void add_lazy(Json& json, const AnswerRecord& record) {
   const ChoiceRecord& first = record.choices.front();
   const AnswerEnd& end = *first.end;
   json["lazy"] = lazy_json(end, record.service.info, *record.service.cost);
+  for (const StableHead::Kept& kept : record.prompts[first.prompt].kept_head) {
+    json["lazy"]["stable_head"].push_back({{"asked", kept.asked}, {"computed", kept.computed}});
+  }
   if (end.tokens) {
     json["lazy"]["tokens"] =
         tokens_json(*record.service.model, record.prompts[first.prompt].tokens, *end.tokens);

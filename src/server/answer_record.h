@@ -17,6 +17,8 @@ namespace lazyllm::server {
 struct Prompt {
   std::vector<TokenId> tokens;
   std::vector<TokenRange> protected_ranges = {};
+  std::vector<TokenRange> free_documents = {};
+  std::vector<StableHead::Kept> kept_head = {};  ///< what the model got in place of what was sent
   std::string echo = {};                        ///< put before the answer
   std::vector<AnswerToken> echo_logprobs = {};  ///< of the prompt's tokens
 };

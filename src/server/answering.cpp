@@ -52,6 +52,7 @@ Answering::Answering(ModelService& service, AnswerJob job, Exchange& exchange)
       AnswerRequest request = job_.request.answer;
       request.prompt = job_.prompts[p].tokens;
       request.generation.protected_ranges = job_.prompts[p].protected_ranges;
+      request.free_documents = job_.prompts[p].free_documents;
       uint64_t& seed = request.generation.sampling.seed;
       seed = job_.request.random_seed ? (uint64_t{device()} << 32) | device()
                                       : seed + static_cast<uint64_t>(i);

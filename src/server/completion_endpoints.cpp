@@ -90,6 +90,38 @@ ReasoningSplitter::Mode reasoning_mode(const ModelService& service, const Fields
              : ReasoningSplitter::Mode::automatic;
 }
 
+/// Those before the first user message, as the server's --stable-head leaves them.
+std::vector<StableHead::Kept> keep_head(ModelService& service, Exchange& exchange,
+                                        ChatRequest& chat) {
+  if (!service.stable_head) return {};
+  std::vector<std::string*> texts;
+  for (ChatMessage& message : chat.messages) {
+    if (message.role == "user") break;
+    texts.push_back(&message.content);
+  }
+  const HttpFields& fields = exchange.request.fields;
+  std::vector<StableHead::Kept> kept = service.stable_head->keep(
+      texts, fields.get("Authorization") + "\n" + fields.get("X-Api-Key"));
+  if (!kept.empty()) {
+    exchange.response.set_header("X-Stable-Head", std::to_string(kept.size()));
+    exchange.log.add("stable_head", std::to_string(kept.size()));
+  }
+  return kept;
+}
+
+void add_free_order(const ModelService& service, const std::optional<ExpandedRequest>& expanded,
+                    AnswerJob& job) {
+  if (!expanded || !expanded->free_order) return;
+  if (service.scheduler->options().cache_bytes == 0) {
+    throw invalid_request("order",
+                          "order \"free\" takes documents from the cache, which this server was "
+                          "started without (--cache-ram 0)");
+  }
+  for (Prompt& prompt : job.prompts) {
+    prompt.free_documents = ranges_of(*service.model, prompt.tokens, expanded->texts);
+  }
+}
+
 }  // namespace
 
 void check_names(Exchange& exchange, const Fields& body, RequestKind kind) {
@@ -124,17 +156,20 @@ ChatRequest read_chat(const ModelService& service, const Fields& body) {
 
 AnswerJob chat_job(ModelService& service, Exchange& exchange, const Json& json) {
   set_affinity(exchange, json);
-  const std::optional<Json> expanded = with_documents(service, json);
-  const Fields body(expanded ? *expanded : json);
+  const std::optional<ExpandedRequest> expanded = with_documents(service, json);
+  const Fields body(expanded ? expanded->body : json);
   AnswerJob job;
   job.request = parse_common(service, exchange, body, RequestKind::chat);
   job.request.answer.top_logprobs = parse_chat_logprobs(body);
-  const ChatRequest chat = read_chat(service, body);
+  ChatRequest chat = read_chat(service, body);
+  std::vector<StableHead::Kept> kept = keep_head(service, exchange, chat);
   ChatPrompt prompt = conversation_prompt(*service.model, chat.messages, chat.options);
   check_prompt(service, prompt.tokens);
   choose_tools(service, body, chat, job);
   job.reasoning = reasoning_mode(service, body, prompt, static_cast<bool>(job.make_constraint));
   job.prompts.push_back({std::move(prompt.tokens), std::move(prompt.protected_ranges)});
+  job.prompts.back().kept_head = std::move(kept);
+  add_free_order(service, expanded, job);
   return job;
 }
 
@@ -156,8 +191,8 @@ Prompt prompt_before(const ModelService& service, const Fields& body, const std:
 
 AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) {
   set_affinity(exchange, json);
-  const std::optional<Json> expanded = with_documents(service, json);
-  const Fields body(expanded ? *expanded : json);
+  const std::optional<ExpandedRequest> expanded = with_documents(service, json);
+  const Fields body(expanded ? expanded->body : json);
   AnswerJob job;
   job.request = parse_common(service, exchange, body, RequestKind::text);
   AnswerRequest& answer_request = job.request.answer;
@@ -179,12 +214,13 @@ AnswerJob text_job(ModelService& service, Exchange& exchange, const Json& json) 
     }
   }
   job.make_constraint = parse_answer_form(body, service.model);
+  add_free_order(service, expanded, job);
   return job;
 }
 
 int64_t count_tokens_of_chat(const ModelService& service, const Json& json) {
-  const std::optional<Json> expanded = with_documents(service, json);
-  const Fields body(expanded ? *expanded : json);
+  const std::optional<ExpandedRequest> expanded = with_documents(service, json);
+  const Fields body(expanded ? expanded->body : json);
   check_model_name(body, service.name, service.strict_model);
   const ChatRequest chat = read_chat(service, body);
   const ChatPrompt prompt = conversation_prompt(*service.model, chat.messages, chat.options);

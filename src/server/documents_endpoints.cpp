@@ -159,18 +159,32 @@ void prepend(Json& message, const std::string& text) {
   }
 }
 
-std::string texts_of(const ModelService& service, const Json& ids) {
+std::vector<std::string> texts_of(const ModelService& service, const Json& ids) {
   if (!ids.is_array()) throw invalid_request("documents", "documents must be a list of ids");
   if (ids.size() > kMostDocuments) {
     throw invalid_request("documents", fmt::format("there are {} documents; give at most {}",
                                                    ids.size(), kMostDocuments));
   }
-  std::string text;
+  std::vector<std::string> texts;
   for (size_t i = 0; i < ids.size(); ++i) {
     const std::string name = fmt::format("documents[{}]", i);
-    text += document_head(service.documents->text(to_text(ids[i], name.c_str()), name));
+    texts.push_back(document_head(service.documents->text(to_text(ids[i], name.c_str()), name)));
   }
-  return text;
+  return texts;
+}
+
+bool wants_free_order(const Json& body) {
+  const std::string order = Fields(body).text("order").value_or("given");
+  if (order != "given" && order != "free") {
+    throw invalid_request("order",
+                          "order is \"given\" (documents are read one after the other) or \"free\" "
+                          "(each is taken from where it was read alone, at some loss)");
+  }
+  if (order == "given" && Fields(body).object("lazy") &&
+      Fields(body).object("lazy")->find("recompute") != nullptr) {
+    throw invalid_request("lazy.recompute", "lazy.recompute is of documents in order \"free\"");
+  }
+  return order == "free";
 }
 
 }  // namespace
@@ -180,22 +194,30 @@ std::string document_head(std::string text) {
   return text + "\n\n";
 }
 
-std::optional<Json> with_documents(const ModelService& service, const Json& body) {
-  const auto field = body.find("documents");
+std::optional<ExpandedRequest> with_documents(const ModelService& service, const Json& body) {
+  const auto field = body.is_object() ? body.find("documents") : body.end();
+  const bool free_order = body.is_object() && wants_free_order(body);
+  const bool none =
+      field == body.end() || field->is_null() || (field->is_array() && field->empty());
+  if (free_order && none) {
+    throw invalid_request("order", "order \"free\" wants documents that may be moved");
+  }
   if (field == body.end()) return std::nullopt;
-  Json result = body;
-  result.erase("documents");
-  if (field->is_null() || (field->is_array() && field->empty())) return result;
-  const std::string text = texts_of(service, *field);
-  if (const auto prompt = result.find("prompt"); prompt != result.end()) {
+  ExpandedRequest result{body, {}, free_order};
+  result.body.erase("documents");
+  if (none) return result;
+  result.texts = texts_of(service, *field);
+  std::string text;
+  for (const std::string& each : result.texts) text += each;
+  if (const auto prompt = result.body.find("prompt"); prompt != result.body.end()) {
     if (!prompt->is_string()) {
       throw invalid_request("documents", "documents wants a prompt that is one text");
     }
     *prompt = text + prompt->get<std::string>();
     return result;
   }
-  const auto messages = result.find("messages");
-  if (messages == result.end() || !messages->is_array()) return result;  // refused as it is
+  const auto messages = result.body.find("messages");
+  if (messages == result.body.end() || !messages->is_array()) return result;  // refused as it is
   for (Json& message : *messages) {
     if (message.is_object() && message.value("role", Json()) == "user") {
       prepend(message, text);
@@ -203,6 +225,35 @@ std::optional<Json> with_documents(const ModelService& service, const Json& body
     }
   }
   throw invalid_request("documents", "documents wants a user message to stand before");
+}
+
+std::vector<TokenRange> ranges_of(const Model& model, std::span<const TokenId> prompt,
+                                  std::span<const std::string> texts) {
+  constexpr const char* kWhite = " \t\r\n";
+  std::string all;
+  std::vector<size_t> ends;  // of each token in `all`
+  for (const TokenId token : prompt) {
+    all += model.piece(token, /*special=*/true);
+    ends.push_back(all.size());
+  }
+  std::vector<TokenRange> ranges;
+  size_t from = 0;
+  for (const std::string& whole : texts) {
+    const size_t first = whole.find_first_not_of(kWhite);
+    if (first == std::string::npos) continue;
+    const std::string text = whole.substr(first, whole.find_last_not_of(kWhite) + 1 - first);
+    const size_t begin = all.find(text, from);
+    if (begin == std::string::npos) continue;
+    from = begin + text.size();
+    // Tokens that begin at `begin` or later, and end at `from` or before.
+    const auto first_token =
+        begin == 0 ? ends.begin() : std::lower_bound(ends.begin(), ends.end(), begin) + 1;
+    const auto end_token = std::upper_bound(ends.begin(), ends.end(), from);
+    if (first_token < end_token) {
+      ranges.push_back({first_token - ends.begin(), end_token - ends.begin()});
+    }
+  }
+  return ranges;
 }
 
 std::span<const Endpoint> document_endpoints() {

@@ -3,6 +3,8 @@
 
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "server/endpoint.h"
 
@@ -14,8 +16,18 @@ std::span<const Endpoint> document_endpoints();
 /// A document as the beginning of a turn: a blank line follows, as in `lazyllm run -f`.
 std::string document_head(std::string text);
 
-/// The request with the texts that its field "documents" names: before the first user message of a
-/// chat, or before the prompt. Nothing if there is no such field. Errors: RequestError 400, 404.
-std::optional<Json> with_documents(const ModelService& service, const Json& body);
+/// A request with the texts that its field "documents" names.
+struct ExpandedRequest {
+  Json body;                       ///< they stand before the first user message, or the prompt
+  std::vector<std::string> texts;  ///< each as it stands there
+  bool free_order = false;         ///< its field "order" says so
+};
+/// Nothing if there is no such field. Errors: RequestError 400, 404.
+std::optional<ExpandedRequest> with_documents(const ModelService& service, const Json& body);
+
+/// Where texts that stand one after the other lie in a prompt: their whole tokens, without white
+/// space around them. One that the tokenizer changed is left out.
+std::vector<TokenRange> ranges_of(const Model& model, std::span<const TokenId> prompt,
+                                  std::span<const std::string> texts);
 
 }  // namespace lazyllm::server

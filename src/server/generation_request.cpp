@@ -214,6 +214,9 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
   if (const auto lazy = body.object("lazy")) {
     answer.pruning = parse_pruning(*lazy, answer.pruning);
     answer.prefill = parse_plan(*lazy, answer.prefill);
+    if (const auto tokens = lazy->integer("recompute", 0, kMostTokens)) {
+      answer.recomputed_tokens = *tokens;
+    }
     if (const auto report = lazy->text("report")) {
       if (*report != "tokens") {
         throw invalid_request("lazy.report", "lazy.report can only be \"tokens\"");

@@ -12,6 +12,7 @@
 #include "server/generation_request.h"
 #include "server/metrics.h"
 #include "server/responses_store.h"
+#include "server/stable_head.h"
 
 namespace lazyllm::server {
 
@@ -30,6 +31,7 @@ struct ModelService {
   std::unique_ptr<CostModel> cost;
   Metrics* metrics = nullptr;
   std::unique_ptr<ResponsesStore> responses = std::make_unique<ResponsesStore>();
+  std::unique_ptr<StableHead> stable_head;  ///< null: none is wanted
   std::unique_ptr<DocumentShelf> documents;  ///< goes before the scheduler that it waits for
 };
 

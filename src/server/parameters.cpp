@@ -31,6 +31,7 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"messages", kChat},
     {"prompt", kPlain},
     {"documents", kOpenAi, "[[]]"},
+    {"order", kOpenAi, R"(["given"])"},
     {"suffix", kText, R"([""])"},
     {"echo", kText, "[false]"},
     {"input_prefix", kInfill},

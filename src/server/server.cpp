@@ -65,6 +65,7 @@ struct Server::Implementation {
 
   ServerOptions options;
   server::Metrics metrics;
+  std::unique_ptr<server::StableHead> stable_head;  // until serve()
   std::shared_ptr<server::ModelService> current;  // guarded by atomic access
   std::atomic<bool> stopping{false};
   std::unique_ptr<server::HttpServer> http;
@@ -114,6 +115,9 @@ void Server::Implementation::show_health(Exchange& exchange) {
 
 Server::Server(const ServerOptions& options)
     : implementation_(std::make_unique<Implementation>(options)) {
+  if (!options.stable_head.empty()) {
+    implementation_->stable_head = std::make_unique<server::StableHead>(options.stable_head);
+  }
   open_log();
 }
 
@@ -147,6 +151,7 @@ void Server::serve(std::shared_ptr<const Model> model) {
   scheduler.on_message = [](const std::string& text) {
     server::write_log(server::LogLine("info", "scheduler").add("message", text));
   };
+  service->stable_head = std::move(self.stable_head);
   service->documents = std::make_unique<server::DocumentShelf>(scheduler.library);
   service->scheduler = std::make_unique<Scheduler>(model, scheduler);
   service->cost = std::make_unique<server::CostModel>(model);

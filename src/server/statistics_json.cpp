@@ -18,6 +18,12 @@ double per_second(int64_t tokens, double milliseconds) {
 Json plan_json(const AnswerEnd& end) {
   const PrefillPlan& plan = end.plan;
   const bool dense = end.statistics.policy == "dense";
+  if (plan.free_order) {
+    return {{"chosen", dense ? "dense" : end.statistics.policy},
+            {"why", "documents are taken from where they were read alone"},
+            {"cached_tokens", end.cached_tokens},
+            {"cached_depth", plan.cached_depth}};
+  }
   std::string why = dense ? "dense was asked for, or the prompt is short" : "pruning is sooner";
   if (plan.dense_instead) {
     why = fmt::format("dense is as soon and loses nothing: {} of {} tokens are in the cache",
@@ -34,6 +40,16 @@ Json plan_json(const AnswerEnd& end) {
                             {"asked", plan.pruned_ms ? Json(*plan.pruned_ms) : Json()}};
   }
   return json;
+}
+
+Json documents_json(const DocumentReuse& reuse) {
+  return {{"order", "free"},
+          {"documents", reuse.documents},
+          {"stored_order", reuse.stored_order},
+          {"read_now", reuse.read_now},
+          {"moved", reuse.moved},
+          {"moved_tokens", reuse.moved_tokens},
+          {"recomputed_tokens", reuse.recomputed_tokens}};
 }
 
 }  // namespace
@@ -75,25 +91,27 @@ Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost) {
   const Json dense_cached_ttft_ms =
       dense_estimate({plan.dense_cached_tokens, plan.dense_cached_depth});
   const PrefillOperations work = cost.work(s, cached);
-  return {{"policy", s.policy},
-          {"schedule", s.schedule},
-          {"layers", model.layers},
-          {"computed_fraction", s.computed_fraction},
-          {"computed_fraction_end", s.computed_fraction_end},
-          {"kept_per_layer", s.kept_per_layer},
-          {"revived_tokens", s.revived_tokens},
-          {"ttft_ms", work_ttft_ms(end)},
-          {"dense_ttft_ms_estimate", dense_ttft_ms},
-          {"dense_cached_ttft_ms_estimate", dense_cached_ttft_ms},
-          {"cached_tokens", end.cached_tokens},
-          {"plan", plan_json(end)},
-          {"prefill",
-           {{"linear_operations", work.linear},
-            {"attention_operations", work.attention},
-            {"linear_ms", s.linear_ms},
-            {"attention_ms", s.attention_ms},
-            {"pruning_ms", s.pruning_ms},
-            {"head_ms", s.head_ms}}}};
+  Json json = {{"policy", s.policy},
+               {"schedule", s.schedule},
+               {"layers", model.layers},
+               {"computed_fraction", s.computed_fraction},
+               {"computed_fraction_end", s.computed_fraction_end},
+               {"kept_per_layer", s.kept_per_layer},
+               {"revived_tokens", s.revived_tokens},
+               {"ttft_ms", work_ttft_ms(end)},
+               {"dense_ttft_ms_estimate", dense_ttft_ms},
+               {"dense_cached_ttft_ms_estimate", dense_cached_ttft_ms},
+               {"cached_tokens", end.cached_tokens},
+               {"plan", plan_json(end)},
+               {"prefill",
+                {{"linear_operations", work.linear},
+                 {"attention_operations", work.attention},
+                 {"linear_ms", s.linear_ms},
+                 {"attention_ms", s.attention_ms},
+                 {"pruning_ms", s.pruning_ms},
+                 {"head_ms", s.head_ms}}}};
+  if (end.documents) json["documents"] = documents_json(*end.documents);
+  return json;
 }
 
 Json tokens_json(const Model& model, std::span<const TokenId> prompt, const TokenReport& report) {

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from pdf import make_pdf
+
 TEXT = "The secret code is 4711. Remember the code 4711.\n"
 
 
@@ -114,20 +116,6 @@ def test_texts_in_old_encodings_are_read(program, stories, tmp_path):
     # A list of texts to be measured must not be guessed at.
     result = program.run("eval", "-m", stories, "--suite", "text", "--out", tmp_path / "out", "--data", tmp_path / "latin1")
     assert result.returncode == 1 and b"iconv -f WINDOWS-1252" in result.stderr
-
-
-def make_pdf(line: str) -> bytes:
-    """One page with one line of text."""
-    page = f"BT /F1 12 Tf 72 720 Td ({line}) Tj ET\n" if line else ""
-    objects = ["<</Type/Catalog/Pages 2 0 R>>", "<</Type/Pages/Kids[3 0 R]/Count 1>>",
-               "<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
-               f"<</Length {len(page)}>>stream\n{page}endstream", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
-    pdf, places = "%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        places.append(len(pdf))
-        pdf += f"{number} 0 obj\n{body}\nendobj\n"
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
-    return (pdf + f"xref\n0 6\n0000000000 65535 f \n{table}trailer<</Size 6/Root 1 0 R>>\nstartxref\n{len(pdf)}\n%%EOF\n").encode()
 
 
 def test_a_pdf_is_read_where_pdftotext_is(program, stories, tmp_path):

@@ -165,6 +165,36 @@ void CpuBackend::append_kv(const KvLayerView& cache, std::span<const int32_t> sl
   });
 }
 
+void CpuBackend::move_kv(const KvLayerView& from, std::span<const int32_t> from_slots,
+                         std::span<const int32_t> from_positions, const KvLayerView& to,
+                         std::span<const int32_t> to_slots, std::span<const int32_t> to_positions,
+                         const RopeTable* table) const {
+  const KvLayout& layout = from.layout;
+  for_rows(static_cast<int64_t>(from_slots.size()), 2 * int64_t{layout.kv_heads} * layout.head_dim,
+           [&](int64_t r) {
+             const auto row = static_cast<size_t>(r);
+             const auto source = static_cast<size_t>(from_slots[row]);
+             const auto target = static_cast<size_t>(to_slots[row]);
+             const std::byte* const old_block = from.blocks[source / kKvBlockSlots];
+             std::byte* const new_block = to.blocks[target / kKvBlockSlots];
+             const int old_index = static_cast<int>(source % kKvBlockSlots);
+             const int new_index = static_cast<int>(target % kKvBlockSlots);
+             const bool turns = table != nullptr && from_positions[row] != to_positions[row];
+             for (int head = 0; head < layout.kv_heads; ++head) {
+               const std::byte* const key = old_block + layout.key_offset(head, old_index);
+               std::byte* const moved = new_block + layout.key_offset(head, new_index);
+               if (turns) {
+                 turn_key(kv_row_kernels_, layout, *table, from_positions[row], to_positions[row],
+                          key, moved);
+               } else {
+                 std::memcpy(moved, key, layout.k_row_bytes());
+               }
+               std::memcpy(new_block + layout.value_offset(head, new_index),
+                           old_block + layout.value_offset(head, old_index), layout.v_row_bytes());
+             }
+           });
+}
+
 void CpuBackend::attention(const AttentionInput& input, FloatRows out) const {
   const std::lock_guard lock(attention_mutex_);
   attention_.attend(input, out);

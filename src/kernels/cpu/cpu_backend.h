@@ -47,6 +47,10 @@ class CpuBackend final : public Backend {
 
   void append_kv(const KvLayerView& cache, std::span<const int32_t> slots, ConstFloatRows k,
                  ConstFloatRows v) const override;
+  void move_kv(const KvLayerView& from, std::span<const int32_t> from_slots,
+               std::span<const int32_t> from_positions, const KvLayerView& to,
+               std::span<const int32_t> to_slots, std::span<const int32_t> to_positions,
+               const RopeTable* table) const override;
   void attention(const AttentionInput& input, FloatRows out) const override;
   void attention_scores(const AttentionInput& input, ScoreKind kind,
                         std::span<float> scores) const override;

@@ -11,8 +11,12 @@ void encode(CacheType type, const float* in, int head_dim, std::byte* out) {
   encode_row(type, in, head_dim, out);
 }
 
+void decode(CacheType type, const std::byte* in, int head_dim, float* out) {
+  decode_row(type, in, head_dim, out);
+}
+
 }  // namespace
 
-const KvRowKernels kKvRowKernels = {encode};
+const KvRowKernels kKvRowKernels = {encode, decode};
 
 }  // namespace lazyllm::kernels::cpu::LAZYLLM_ISA

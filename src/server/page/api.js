@@ -35,7 +35,7 @@ export function onKeyWanted(ask) {
 
 function headers(body) {
   const sent = {};
-  if (body !== undefined) sent['Content-Type'] = 'application/json';
+  if (body !== undefined && !(body instanceof FormData)) sent['Content-Type'] = 'application/json';
   if (storedKey()) sent.Authorization = `Bearer ${storedKey()}`;
   return sent;
 }
@@ -60,7 +60,7 @@ async function request(path, {body, signal} = {}) {
       response = await fetch(path, {
         method: body === undefined ? 'GET' : 'POST',
         headers: headers(body),
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: body === undefined || body instanceof FormData ? body : JSON.stringify(body),
         signal,
       });
     } catch (error) {
@@ -84,6 +84,15 @@ export const models = async () => (await (await request('/v1/models')).json()).d
 export async function countTokens(content, signal) {
   const response = await request('/tokenize', {body: {content, add_special: false, parse_special: false}, signal});
   return (await response.json()).tokens.length;
+}
+
+/** The text of a file that is none itself, such as a PDF: the server converts it, and keeps it among its documents. */
+export async function convertedText(file) {
+  const form = new FormData();
+  form.append('file', file);
+  form.append('read_ahead', 'false');  // the page reads ahead, with its own settings
+  const {id} = await (await request('/v1/documents', {body: form})).json();
+  return (await request(`/v1/documents/${id}/content`)).text();
 }
 
 /** The data of server-sent events as they arrive. */

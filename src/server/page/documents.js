@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The documents that go with the next question: chosen or dropped, checked, counted, removable.
 
-import {countTokens} from './api.js';
+import {convertedText, countTokens} from './api.js';
 import {byId, element} from './dom.js';
 import * as format from './format.js';
 
-const LARGEST_FILE = 4 << 20;  // bytes; far beyond any context that this page can be used with
+const LARGEST_FILE = 8 << 20;  // bytes; what the server takes unless it is told otherwise
 
-/** The text of a file. Throws an Error with a sentence if it is none. */
+// Texts that are better read converted; what is no text at all is converted anyway.
+const CONVERTED = /\.(rtf|html?|xhtml)$/i;
+
+/** The text of a file: itself, or as the server converts it. Throws an Error with a sentence if there is none. */
 async function readText(file) {
   if (file.size > LARGEST_FILE) {
     throw new Error(`${file.name} is larger than ${LARGEST_FILE >> 20} MB. Take a part of it.`);
@@ -18,15 +21,20 @@ async function readText(file) {
   } catch {
     throw new Error(`${file.name} cannot be read. Is it a folder, or has it moved?`);
   }
-  let text;
+  let text = null;
   try {
     text = new TextDecoder('utf-8', {fatal: true}).decode(bytes);
   } catch {
-    const pdf = new TextDecoder('latin1').decode(bytes.slice(0, 5)) === '%PDF-';
-    throw new Error(pdf ? `${file.name} is a PDF. Convert it first: pdftotext "${file.name}" text.txt` :
-      `${file.name} is not text in UTF-8. Save it as plain text first.`);
+    // The server knows other encodings, too.
   }
-  if (text.includes('\0')) throw new Error(`${file.name} is a binary file, not text. Save it as plain text first.`);
+  const converts = text === null || text.includes('\0') || text.startsWith('%PDF-') || CONVERTED.test(file.name);
+  if (converts) {
+    try {
+      text = await convertedText(file);
+    } catch (error) {
+      throw new Error(error.message.includes(file.name) ? error.message : `${file.name}: ${error.message}`);
+    }
+  }
   if (text.trim() === '') throw new Error(`${file.name} is empty.`);
   return text;
 }
