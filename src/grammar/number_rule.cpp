@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace lazyllm::grammar {
 namespace {
@@ -37,6 +38,13 @@ Sizes sizes(const NumberRule& rule, bool negative) {
 bool meets(const Sizes& allowed, Int128 first, Int128 last, Int128 step) {
   const Int128 low = std::max(allowed.first, first), high = std::min(allowed.last, last);
   return low <= high && high - high % step >= low;
+}
+
+/// The least number that both divide.
+Int128 common_multiple(Int128 a, Int128 b) {
+  Int128 divisor = a;
+  for (Int128 rest = b; rest != 0;) divisor = std::exchange(rest, divisor % rest);
+  return a / divisor * b;
 }
 
 bool is_digit(uint8_t byte) {
@@ -120,14 +128,16 @@ bool NumberState::can_continue(const NumberRule& rule) const {
     if (more == 0) return false;
     const Int128 grain = power(NumberRule::kDecimals - decimals - more);
     const Int128 first = value * power(NumberRule::kDecimals - decimals);
-    return meets(allowed, first, first + power(NumberRule::kDecimals - decimals) - grain, grain);
+    return meets(allowed, first, first + power(NumberRule::kDecimals - decimals) - grain,
+                 common_multiple(grain, rule.step));
   }
   // Digits before the point, then as many behind it as are left.
   for (int more = 0; more <= (phase == Phase::zero ? 0 : left); ++more) {
     const Int128 grain =
         power(NumberRule::kDecimals - std::min(left - more, NumberRule::kDecimals));
     const Int128 first = value * power(more) * NumberRule::kUnit;
-    if (meets(allowed, first, first + power(more) * NumberRule::kUnit - grain, grain)) return true;
+    const Int128 last = first + power(more) * NumberRule::kUnit - grain;
+    if (meets(allowed, first, last, common_multiple(grain, rule.step))) return true;
   }
   return false;
 }

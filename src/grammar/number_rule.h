@@ -15,7 +15,7 @@ struct NumberRule {
   enum class Kind : uint8_t {
     any,      ///< any JSON number, its digits bounded so that it stays finite in a double
     integer,  ///< minimum .. maximum, a multiple of `step`
-    decimal,  ///< minimum .. maximum, in units of 10^-kDecimals
+    decimal,  ///< the same in units of 10^-kDecimals; `step` up to 10^21
   };
   /// Digits of a decimal in all. With at most 15, different decimals are different doubles, so that
   /// a reader who compares doubles agrees about exclusive bounds.

@@ -100,7 +100,9 @@ class SchemaCompiler {
     if (!words.empty()) add_words(slot, std::move(words));
     if ((form.types & kNumber) != 0) add_number(slot, form);
     if ((form.types & kString) != 0) add_string(slot, form, place);
-    if ((form.types & kArray) != 0) add_array(slot, form);
+    if ((form.types & kArray) != 0) {
+      for (const Form& arrays : expander_.array_forms(form, place)) add_array(slot, arrays);
+    }
     if ((form.types & kObject) == 0) return;
     constexpr uint32_t kMostNeeded = 500;
     if (form.fewest_properties > kMostNeeded) {
@@ -131,7 +133,7 @@ class SchemaCompiler {
   void add_number(SlotId slot, const Form& form) {
     const NumberBounds& bounds = form.number;
     NumberRule rule;
-    if ((form.types & kFraction) != 0 && !bounds.bounded) {
+    if ((form.types & kFraction) != 0 && !bounds.bounded && bounds.decimal_step == 1) {
       add_node(slot, Node::Kind::number, grammar_.numbers, rule);
       return;
     }
@@ -139,6 +141,7 @@ class SchemaCompiler {
       rule.kind = NumberRule::Kind::decimal;
       rule.minimum = bounds.first_decimal;
       rule.maximum = bounds.last_decimal;
+      rule.step = bounds.decimal_step;
     }
     if ((form.types & kFraction) == 0 || !rule.possible()) {
       rule.kind = NumberRule::Kind::integer;

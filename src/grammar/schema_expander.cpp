@@ -50,6 +50,12 @@ bool SchemaExpander::scalar_fulfils(const Json& value, const Form& form) {
     const NumberBounds& bounds = form.number;
     if (number < bounds.lower || (bounds.lower_excluded && number == bounds.lower)) return false;
     if (number > bounds.upper || (bounds.upper_excluded && number == bounds.upper)) return false;
+    if (bounds.decimal_step != 1) {  // a binary fraction: exact in a double
+      const double step =
+          static_cast<double>(bounds.decimal_step) / static_cast<double>(NumberRule::kUnit);
+      if (std::fmod(number, step) != 0.0) return false;
+      if (type_of(value) == kFraction) return true;
+    }
     if (bounds.step == 1) return true;
     if (value.is_number_unsigned()) return value.get<uint64_t>() % bounds.step == 0;
     if (value.is_number_integer()) return value.get<int64_t>() % bounds.step == 0;

@@ -23,6 +23,10 @@ class SchemaExpander {
 
   /// Errors: Error(invalid_input) naming the schema and what cannot be done with it.
   std::vector<Form> expand(const Schemas& schemas);
+  /// A form's arrays as alternatives without "contains" and "uniqueItems". Of arrays whose
+  /// items fulfil "contains" late (behind the 16th item) or apart from each other not all.
+  /// Errors: as expand(), also for what has too many alternatives.
+  std::vector<Form> array_forms(const Form& form, const Json& place);
   /// True if a string, number, boolean or null fulfils the form's keywords for it, patterns and
   /// literals aside.
   static bool scalar_fulfils(const Json& value, const Form& form);
@@ -38,6 +42,9 @@ class SchemaExpander {
   Forms if_then_else(const Json& schema);
   Forms dependents(const Json& schema, const char* keyword, Forms base);
   const Json& keep(Json schema);
+  Forms with_unique_items(Form form, const Json& place);
+  Forms with_contained_items(Form form, const ContainsRule& rule, const Json& place);
+  std::vector<const Json*> values_of(const Schemas& schemas, const Json& place);
   const Json& list(const Json& schema, const char* keyword);
   void spend(const Json& schema, size_t work);
 

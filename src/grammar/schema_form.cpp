@@ -91,6 +91,12 @@ void merge_items(const Form& a, const Form& b, Form& out) {
   out.further_items = both(a.further_items, b.further_items);
   out.fewest_items = std::max(a.fewest_items, b.fewest_items);
   out.most_items = std::min(a.most_items, b.most_items);
+  out.unique_items = a.unique_items || b.unique_items;
+  for (const ContainsRule& rule : b.contains) {
+    if (std::find(out.contains.begin(), out.contains.end(), rule) == out.contains.end()) {
+      out.contains.push_back(rule);
+    }
+  }
 }
 
 }  // namespace
@@ -163,6 +169,14 @@ bool NumberBounds::set_step(Int128 other) {
   return true;
 }
 
+bool NumberBounds::set_decimal_step(Int128 other) {
+  constexpr Int128 kLargest = NumberRule::kUnit * 1'000'000;
+  const Int128 factor = other / greatest_common_divisor(decimal_step, other);
+  if (factor > kLargest / decimal_step) return false;
+  decimal_step *= factor;
+  return true;
+}
+
 bool NumberBounds::merge(const NumberBounds& other) {
   if (other.lower >= lower) {
     lower_excluded = other.lower_excluded || (other.lower == lower && lower_excluded);
@@ -177,7 +191,7 @@ bool NumberBounds::merge(const NumberBounds& other) {
   first_decimal = std::max(first_decimal, other.first_decimal);
   last_decimal = std::min(last_decimal, other.last_decimal);
   bounded = bounded || other.bounded;
-  return set_step(other.step);
+  return set_step(other.step) && set_decimal_step(other.decimal_step);
 }
 
 Schemas Form::property(const std::string& name) const {

@@ -27,6 +27,13 @@ inline constexpr Types kAllTypes = 127;
 using Schemas = std::vector<const Json*>;
 Schemas both(const Schemas& a, const Schemas& b);
 
+/// "contains": how many items fulfil the schemas.
+struct ContainsRule {
+  Schemas schemas;
+  uint32_t fewest = 1, most = kUnbounded;
+  bool operator==(const ContainsRule&) const = default;
+};
+
 struct NumberBounds {
   /// As the document has them, for comparing schemas.
   double lower = -std::numeric_limits<double>::infinity();
@@ -36,7 +43,8 @@ struct NumberBounds {
   Int128 first_integer = INT64_MIN, last_integer = INT64_MAX;
   Int128 first_decimal = -kLastDecimal, last_decimal = kLastDecimal;
   Int128 step = 1;
-  bool bounded = false;  ///< from either side
+  Int128 decimal_step = 1;  ///< in units of a decimal
+  bool bounded = false;     ///< from either side
 
   static constexpr Int128 kLastDecimal = NumberRule::kUnit * NumberRule::kUnit - 1;
 
@@ -44,6 +52,7 @@ struct NumberBounds {
   void set_upper(const Json& bound, bool excluded);
   /// False if the common step grows too large.
   bool set_step(Int128 other);
+  bool set_decimal_step(Int128 other);
   bool merge(const NumberBounds& other);
 };
 
@@ -81,6 +90,8 @@ struct Form {
   std::vector<Schemas> first_items;
   Schemas further_items;
   uint32_t fewest_items = 0, most_items = kUnbounded;
+  bool unique_items = false;
+  std::vector<ContainsRule> contains;
 
   std::vector<std::pair<std::string, Schemas>> properties;  ///< in order
   std::unordered_map<std::string, size_t> property_index;

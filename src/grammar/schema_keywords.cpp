@@ -11,21 +11,20 @@
 namespace lazyllm::grammar {
 namespace {
 
-constexpr std::array<std::string_view, 8> kRefused = {
-    "contains",      "unevaluatedProperties", "$dynamicRef", "unevaluatedItems",
-    "$recursiveRef", "uniqueItems",           "disallow",    "extends",
+constexpr std::array<std::string_view, 6> kRefused = {
+    "unevaluatedProperties", "$dynamicRef", "unevaluatedItems",
+    "$recursiveRef",         "disallow",    "extends",
 };
 
 constexpr std::string_view kSupported =
     "supported are type, properties, required, additionalProperties, patternProperties, "
     "propertyNames, minProperties, maxProperties, dependentRequired, dependentSchemas, items, "
-    "prefixItems, minItems, maxItems, "
+    "prefixItems, minItems, maxItems, uniqueItems, contains, "
     "enum, const, anyOf, oneOf, allOf, not, if, $ref, $defs, minLength, maxLength, pattern, "
     "format, minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf and nullable";
 
 /// True if the keyword demands nothing as it stands.
 bool demands_nothing(std::string_view keyword, const Json& value) {
-  if (keyword == "uniqueItems") return value == false;
   return keyword.starts_with("unevaluated") && value == true;
 }
 
@@ -150,12 +149,35 @@ class KeywordReader {
     const Json* step = number("multipleOf");
     if (step == nullptr) return;
     const double value = step->get<double>();
+    if (value > 0 && value < kLargestFraction && value != std::floor(value)) {
+      return set_fractional_step(value);
+    }
     if (value != std::floor(value) || value < 1 || value > 1e15) {
       refuse("\"multipleOf\" is supported for whole numbers from 1 to 10^15");
     }
     // Of a whole number only whole numbers are multiples.
     form_.types &= static_cast<Types>(~kFraction);
     bounds.set_step(static_cast<Int128>(value));
+  }
+
+  static constexpr double kLargestFraction = 1e6;
+
+  /// Halves, quarters, ... only: of 0.1 and its like readers do not agree what is a multiple, since
+  /// they compute with doubles.
+  void set_fractional_step(double value) {
+    double whole = value;
+    Int128 parts = 1;
+    for (; whole != std::floor(whole); whole *= 2) {
+      if (parts == Int128{1} << NumberRule::kDecimals) {
+        refuse(
+            "\"multipleOf\" is supported for whole numbers and for binary fractions (0.5, 0.25, "
+            "1.5); of others readers do not agree what their multiples are");
+      }
+      parts *= 2;
+    }
+    const auto multiple = static_cast<Int128>(whole);
+    form_.number.set_step(multiple);  // an integer is a multiple of n/2^k if it is one of odd n
+    form_.number.set_decimal_step(multiple * (NumberRule::kUnit / parts));
   }
 
   uint32_t count(const char* keyword, Types speaks_of, uint32_t otherwise) {
@@ -204,6 +226,16 @@ class KeywordReader {
     if (items != nullptr) form_.further_items = schemas(*items);
     form_.fewest_items = count("minItems", kArray, 0);
     form_.most_items = count("maxItems", kArray, kUnbounded);
+    const Json* unique = find("uniqueItems", kArray);
+    if (unique != nullptr && !unique->is_boolean()) refuse("\"uniqueItems\" must be true or false");
+    form_.unique_items = unique != nullptr && unique->get<bool>();
+    const Json* contained = find("contains", kArray);
+    if (contained == nullptr) return;  // then minContains and maxContains say nothing
+    ContainsRule rule;
+    rule.schemas = schemas(*contained);
+    rule.fewest = count("minContains", kArray, 1);
+    rule.most = count("maxContains", kArray, kUnbounded);
+    if (rule.fewest > 0 || rule.most < kUnbounded) form_.contains.push_back(std::move(rule));
   }
 
   void read_name_patterns() {
