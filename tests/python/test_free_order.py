@@ -44,7 +44,7 @@ def wait_until_read(server, ids):
 
 def settle(server):
     for _ in range(1200):
-        if "lazyllm:settled 1" in server.exchange("/metrics")[2].decode():
+        if server.metric("settled") == 1:
             return
         time.sleep(0.05)
     raise AssertionError("the server is not settled after a minute")

@@ -61,7 +61,7 @@ def wait_until_read(server, id):
 def wait_until_settled(server):
     """Everything that idle time is used for is done."""
     for _ in range(600):
-        if "lazyllm:settled 1" in server.exchange("/metrics")[2].decode():
+        if server.metric("settled") == 1:
             return
         time.sleep(0.05)
     raise AssertionError("the server is not settled after 30 s")
