@@ -11,7 +11,7 @@ target_include_directories(lazyllm_options INTERFACE
 target_compile_definitions(lazyllm_options INTERFACE
   LAZYLLM_VERSION="${PROJECT_VERSION}"
   $<$<CONFIG:Debug>:LAZYLLM_DEBUG_CHECKS=1>)
-target_link_libraries(lazyllm_options INTERFACE ${LAZYLLM_UTF8PROC} ${LAZYLLM_PCRE2} ${LAZYLLM_SQLITE})
+target_link_libraries(lazyllm_options INTERFACE ${LAZYLLM_UTF8PROC} ${LAZYLLM_PCRE2} ${LAZYLLM_SQLITE} ${LAZYLLM_HIREDIS})
 if(LAZYLLM_SANITIZE)
   target_compile_options(lazyllm_options INTERFACE
     -fsanitize=${LAZYLLM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -105,6 +105,9 @@ function(lazyllm_public_library)
     $<BUILD_INTERFACE:${LAZYLLM_PCRE2}> $<INSTALL_INTERFACE:pcre2-8>)
   if(LAZYLLM_BUILD_LIBRARY)
     target_link_libraries(lazyllm PUBLIC $<BUILD_INTERFACE:${LAZYLLM_SQLITE}> $<INSTALL_INTERFACE:sqlite3>)
+    if(LAZYLLM_HIREDIS)
+      target_link_libraries(lazyllm PUBLIC $<BUILD_INTERFACE:${LAZYLLM_HIREDIS}> $<INSTALL_INTERFACE:hiredis>)
+    endif()
   endif()
   if(LAZYLLM_SANITIZE)
     # Users in this tree as well: inline functions of an object without it would stand for all.

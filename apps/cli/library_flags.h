@@ -14,9 +14,10 @@ namespace lazyllm::cli {
 struct LibraryFlags {
   std::string library;  ///< a folder, "none"; empty: the user's
   double library_size_mib = 8192.0;
+  std::string library_store;  ///< address of a shared store, or empty
 };
 
-/// --library and --library-size.
+/// --library, --library-size and --library-store.
 void add_library_flags(CLI::App& command, LibraryFlags& flags);
 
 /// Null: none is wanted, or (told on stderr in a line) it cannot be used. `must`: that is an error.

@@ -20,6 +20,9 @@ struct LibraryOptions {
   std::filesystem::path folder;
   uint64_t most_bytes = uint64_t{8} << 30;  ///< of all files; the least recently used go first
   std::function<void(const std::string&)> on_message = {};  ///< what a user may want to know
+  /// Where libraries on several machines share what they hold: redis://HOST:PORT, or nothing. One
+  /// that is slow, full or gone costs a bounded wait; the library goes on without it.
+  std::string store = {};
 };
 
 /// What the library holds under one id.
@@ -62,7 +65,11 @@ class Library {
   /// Moves a file that turned out to be damaged out of the way and says so.
   void put_aside(const LibraryEntry& entry, const std::string& why);
 
-  /// Most recently used first. Of one origin, or (empty) all.
+  /// Makes what only the shared store has a file of this library. Whether it is one now.
+  bool bring(const LibraryEntry& entry);
+
+  /// Most recently used first, then those of the shared store. Of one origin, or (empty) all of
+  /// this library.
   std::vector<LibraryEntry> entries(LibraryEntry::Kind kind, const std::string& origin = {});
   /// Grows with each change by this or another process.
   int64_t changes();

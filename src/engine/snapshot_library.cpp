@@ -124,6 +124,7 @@ void SnapshotLibrary::note_use(const std::string& id) {
 
 void SnapshotLibrary::read(const LibraryEntry& entry, SnapshotCache& cache) {
   std::unique_ptr<lazy::Snapshot> snapshot;
+  library_->bring(entry);
   try {
     snapshot = read_snapshot(library_->path_of(entry), transformer_, origin_);
     if (!std::ranges::equal(snapshot->tokens(), entry.tokens) || snapshot->depth() != entry.depth) {

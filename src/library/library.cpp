@@ -21,6 +21,7 @@
 #include "base/sha256.h"
 #include "library/database.h"
 #include "library/files.h"
+#include "library/mirror.h"
 
 namespace lazyllm {
 namespace {
@@ -88,8 +89,13 @@ struct Library::Implementation {
   void remove_row(Kind kind, const std::string& id);
   void put_aside(Kind kind, const std::string& id, const std::string& why);
   std::optional<LibraryEntry> find(Kind kind, const std::string& id);
+  /// As Library::put_file, for this library alone. Returns what others may be told of it.
+  library::SharedItem store_file(LibraryEntry entry,
+                                 const std::function<void(const fs::path&)>& write);
+  bool bring(const library::SharedItem& item);
 
   LibraryOptions options;
+  std::optional<library::Mirror> mirror;
   std::mutex mutex;
   std::optional<library::Database> database;
   int64_t own_changes = 0;
@@ -97,6 +103,10 @@ struct Library::Implementation {
 };
 
 Library::Implementation::Implementation(const LibraryOptions& wanted) : options(wanted) {
+  if (!options.store.empty()) {
+    mirror.emplace(library::open_shared_store(options.store),
+                   [this](const std::string& text) { tell(text); });
+  }
   std::error_code error;
   const bool made = fs::create_directories(options.folder, error);
   if (made) fs::permissions(options.folder, fs::perms::owner_all, error);  // texts are private
@@ -265,7 +275,12 @@ std::string Library::put_document(const std::string& name, std::string_view text
 }
 
 std::optional<std::string> Library::document(const std::string& id) {
-  const std::optional<LibraryEntry> found = entry(Kind::document, id);
+  std::optional<LibraryEntry> found = entry(Kind::document, id);
+  if (!found) {
+    LibraryEntry wanted;
+    wanted.id = id;
+    if (bring(wanted)) found = entry(Kind::document, id);
+  }
   if (!found) return std::nullopt;
   const fs::path path = path_of(*found);
   std::string text;
@@ -288,35 +303,36 @@ std::optional<LibraryEntry> Library::entry(Kind kind, const std::string& id) {
   return implementation_->find(kind, id);
 }
 
-void Library::put_file(LibraryEntry entry, const std::function<void(const fs::path&)>& write) {
-  Implementation& self = *implementation_;
+library::SharedItem Library::Implementation::store_file(
+    LibraryEntry entry, const std::function<void(const fs::path&)>& write) {
   fs::path part;
   {
-    const std::lock_guard lock(self.mutex);
-    part = self.options.folder / "tmp" / fmt::format("{}-{}.part", getpid(), self.parts++);
+    const std::lock_guard lock(mutex);
+    part = options.folder / "tmp" / fmt::format("{}-{}.part", getpid(), parts++);
   }
-  const fs::path path = path_of(entry);
+  const fs::path path = path_of(entry.kind, entry.id);
   std::error_code ignored;
   try {
     write(part);
     library::sync_file(part);
     entry.bytes = fs::file_size(part);
-    if (entry.bytes > self.options.most_bytes) {
+    if (entry.bytes > options.most_bytes) {
       fail(ErrorCode::io, "{}: {} MiB do not fit into the library of {} MiB (--library-size)",
-           path.string(), entry.bytes >> 20, self.options.most_bytes >> 20);
+           path.string(), entry.bytes >> 20, options.most_bytes >> 20);
     }
     const uint64_t checksum = library::checksum_of(part);
-    const std::lock_guard lock(self.mutex);
-    library::Transaction transaction(*self.database);
-    const std::optional<LibraryEntry> before = self.find(entry.kind, entry.id);
-    if (before) self.remove_row(entry.kind, entry.id);
-    self.make_room(entry.bytes, entry.kind, entry.id);
+    const std::lock_guard lock(mutex);
+    library::Transaction transaction(*database);
+    const std::optional<LibraryEntry> before = find(entry.kind, entry.id);
+    if (before) remove_row(entry.kind, entry.id);
+    make_room(entry.bytes, entry.kind, entry.id);
     fs::rename(part, path);
     library::sync_folder(path.parent_path());
     entry.used = now_ms();
     entry.created = before ? before->created : entry.used;
-    self.insert(entry, checksum);
+    insert(entry, checksum);
     transaction.commit();
+    return {std::move(entry), checksum};
   } catch (const fs::filesystem_error& failure) {
     fs::remove(part, ignored);
     fail(ErrorCode::io, "{}: {}", path.string(), failure.code().message());
@@ -324,6 +340,38 @@ void Library::put_file(LibraryEntry entry, const std::function<void(const fs::pa
     fs::remove(part, ignored);
     throw;
   }
+}
+
+bool Library::Implementation::bring(const library::SharedItem& item) {
+  {
+    const std::lock_guard lock(mutex);
+    if (find(item.entry.kind, item.entry.id)) return true;
+  }
+  bool whole = false;
+  store_file(item.entry, [&](const fs::path& path) {
+    whole = mirror->fetch(item, path) && library::checksum_of(path) == item.checksum;
+    if (!whole) fail(ErrorCode::io, "{}: the shared store has no whole one", item.entry.id);
+  });
+  return whole;
+}
+
+void Library::put_file(LibraryEntry entry, const std::function<void(const fs::path&)>& write) {
+  Implementation& self = *implementation_;
+  const library::SharedItem item = self.store_file(std::move(entry), write);
+  if (self.mirror) self.mirror->put(item, path_of(item.entry));
+}
+
+bool Library::bring(const LibraryEntry& entry) {
+  Implementation& self = *implementation_;
+  if (self.mirror) {
+    const auto item = self.mirror->find(entry.kind, entry.origin, entry.id);
+    try {
+      return item && self.bring(*item);
+    } catch (const Error&) {
+      return false;
+    }
+  }
+  return false;
 }
 
 fs::path Library::path_of(const LibraryEntry& entry) const {
@@ -338,22 +386,33 @@ void Library::put_aside(const LibraryEntry& entry, const std::string& why) {
 }
 
 std::vector<LibraryEntry> Library::entries(Kind kind, const std::string& origin) {
-  const std::lock_guard lock(implementation_->mutex);
-  library::Statement rows = implementation_->database->prepare(
-      fmt::format("SELECT {} FROM entries WHERE kind = ? AND (? = '' OR origin = ?) "
-                  "ORDER BY used DESC, id",
-                  kColumns));
-  rows.bind(static_cast<int64_t>(kind)).bind(origin).bind(origin);
+  Implementation& self = *implementation_;
   std::vector<LibraryEntry> entries;
-  while (rows.next()) entries.push_back(entry_of(rows));
+  std::set<std::string> held;
+  {
+    const std::lock_guard lock(self.mutex);
+    library::Statement rows = self.database->prepare(
+        fmt::format("SELECT {} FROM entries WHERE kind = ? AND (? = '' OR origin = ?) "
+                    "ORDER BY used DESC, id",
+                    kColumns));
+    rows.bind(static_cast<int64_t>(kind)).bind(origin).bind(origin);
+    while (rows.next()) held.insert(entries.emplace_back(entry_of(rows)).id);
+  }
+  // Snapshots of others help those alone whose bits are the same.
+  if (self.mirror && (kind == Kind::document || !origin.empty())) {
+    for (LibraryEntry& entry : self.mirror->entries(kind, origin)) {
+      if (!held.contains(entry.id)) entries.push_back(std::move(entry));
+    }
+  }
   return entries;
 }
 
 int64_t Library::changes() {
+  const int64_t of_others = implementation_->mirror ? implementation_->mirror->changes() : 0;
   const std::lock_guard lock(implementation_->mutex);
   library::Statement others = implementation_->database->prepare("PRAGMA data_version");
   others.next();
-  return others.number(0) + implementation_->own_changes;
+  return others.number(0) + implementation_->own_changes + of_others;
 }
 
 void Library::note_use(Kind kind, const std::string& id) {
@@ -366,23 +425,32 @@ void Library::note_use(Kind kind, const std::string& id) {
 
 bool Library::remove(Kind kind, const std::string& id) {
   Implementation& self = *implementation_;
-  const std::lock_guard lock(self.mutex);
-  library::Transaction transaction(*self.database);
-  const bool found = self.find(kind, id).has_value();
-  if (found) {
-    self.remove_row(kind, id);
-    std::error_code error;
-    fs::remove(self.path_of(kind, id), error);
+  std::optional<LibraryEntry> found;
+  {
+    const std::lock_guard lock(self.mutex);
+    library::Transaction transaction(*self.database);
+    found = self.find(kind, id);
+    if (found) {
+      self.remove_row(kind, id);
+      std::error_code error;
+      fs::remove(self.path_of(kind, id), error);
+    }
+    transaction.commit();
   }
-  transaction.commit();
-  return found;
+  if (self.mirror) {
+    if (!found && kind == Kind::document) {
+      if (const auto item = self.mirror->find(kind, "", id)) found = item->entry;
+    }
+    if (found) self.mirror->remove(*found);
+  }
+  return found.has_value();
 }
 
 Library::Check Library::verify() {
   Implementation& self = *implementation_;
   Check check;
   for (const Kind kind : {Kind::document, Kind::snapshot}) {
-    for (const LibraryEntry& entry : entries(kind)) {
+    for (const LibraryEntry& entry : entries(kind)) {  // those of others have no row here
       const std::lock_guard lock(self.mutex);
       library::Statement row =
           self.database->prepare("SELECT checksum FROM entries WHERE kind = ? AND id = ?");

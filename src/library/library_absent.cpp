@@ -34,6 +34,9 @@ std::optional<LibraryEntry> Library::entry(LibraryEntry::Kind, const std::string
   return {};
 }
 void Library::put_file(LibraryEntry, const std::function<void(const fs::path&)>&) {}
+bool Library::bring(const LibraryEntry&) {
+  return false;
+}
 fs::path Library::path_of(const LibraryEntry&) const {
   return {};
 }
