@@ -96,3 +96,78 @@ def test_random_tokens_end_in_valid_documents(driver):
             jsonschema.Draft202012Validator(schema).validate(strict_loads(text))
             documents += 1
     assert documents > 120
+
+
+# --- arrays and numbers that other keywords count ---
+
+ITEMS = [0, 1, 2, "x", True, None]
+ARRAYS = [list(items) for length in range(4) for items in itertools.product(ITEMS, repeat=length)]
+
+
+def array_schema(rng):
+    """A schema of arrays, and whether it is expected to be written out."""
+    schema = {"type": "array"}
+    values = rng.sample(ITEMS, rng.randrange(1, 5))
+    if rng.random() < 0.8:
+        schema["items"] = rng.choice([{"enum": values}, {"type": "boolean"}, {"type": ["boolean", "null"]}, {"const": values[0]}, {"type": "integer", "minimum": 1}, {"enum": values, "type": ["integer", "string"]}])
+    if rng.random() < 0.3:
+        schema["prefixItems"] = [rng.choice([{"enum": values}, {"type": "integer"}, True, {"type": "boolean"}]) for _ in range(rng.randrange(1, 3))]
+    if rng.random() < 0.5:
+        schema["uniqueItems"] = rng.random() < 0.8
+    if rng.random() < 0.5:
+        schema["contains"] = rng.choice([{"enum": values[:2]}, {"type": "integer"}, {"const": 1}, {"minimum": 1, "type": "integer"}, True, {"type": "boolean"}])
+        if rng.random() < 0.4:
+            schema["minContains"] = rng.randrange(3)
+        if rng.random() < 0.4:
+            schema["maxContains"] = rng.randrange(3)
+    if rng.random() < 0.4:
+        schema["maxItems"] = rng.randrange(4)
+    if rng.random() < 0.3:
+        schema["minItems"] = rng.randrange(3)
+    return schema if rng.random() < 0.7 else {"allOf": [schema, {"uniqueItems": True}]}
+
+
+def test_arrays_are_accepted_only_if_they_are_valid(driver):
+    rng = random.Random("arrays")
+    texts = [json.dumps(array, separators=(",", ":")) for array in ARRAYS]
+    compiled = accepted = valid_ones = 0
+    for number in range(150):
+        schema = array_schema(rng)
+        validator = jsonschema.Draft202012Validator(schema)
+        valid = [validator.is_valid(array) for array in ARRAYS]
+        answer = driver.ask(schema=schema, documents=texts)
+        if "error" in answer:
+            known = ("few values", "arrangements", "up to 1", "together", "no value", "ruled out", "cannot be", "alternatives")
+            assert any(words in answer["error"] for words in known), (schema, answer)
+            assert "no value" not in answer["error"] or not any(valid), (schema, answer)
+            continue
+        compiled += 1
+        # Those with several contained items that stand apart need not be taken: nothing wrong ever is.
+        apart = schema.get("minContains", 0) > 1 or schema.get("allOf", [{}])[0].get("minContains", 0) > 1
+        for text, at, right in zip(texts, answer["accepted"], valid):
+            assert at != -1 or right, (schema, text)
+            assert at == -1 or not right or apart, (schema, text)
+            accepted += at == -1
+            valid_ones += right
+        for text in driver.ask(schema=schema, samples=3, seed=number, limit=40, hints="[],012xtrue\"")["texts"]:
+            validator.validate(strict_loads(text))
+    assert compiled > 60 and accepted > 2000 and accepted > 0.9 * valid_ones
+
+
+def test_binary_fractions_are_what_jsonschema_takes(driver):
+    rng = random.Random("fractions")
+    numbers = sorted({round(rng.uniform(-6, 6) * 8) / 8 for _ in range(60)} | {rng.randrange(-40, 40) / 10 for _ in range(60)} | {0, 1.5, 1e15, 123456789012.125})
+    texts = [repr(number) for number in numbers]
+    for step in (0.5, 0.25, 0.125, 1.5, 2.5, 0.75, 3.125, 1000.5):
+        for bounds in ({}, {"minimum": -2.3}, {"exclusiveMaximum": 3}, {"minimum": 0.1, "maximum": 4.4}):
+            schema = {"type": "number", "multipleOf": step, **bounds}
+            answer = driver.ask(schema=schema, documents=texts)
+            if "error" in answer:
+                assert "no value" in answer["error"] and step == 1000.5 and "minimum" in bounds, (schema, answer)
+                continue
+            for text, number, at in zip(texts, numbers, answer["accepted"]):
+                right = jsonschema.Draft202012Validator(schema).is_valid(number)
+                assert at != -1 or right, (schema, text)
+                assert at == -1 or not right or "e" in text or len(text.strip("-0").replace(".", "")) > 15, (schema, text)
+            for text in driver.ask(schema=schema, samples=5, seed=1, limit=20, hints="0123456789.-")["texts"]:
+                jsonschema.Draft202012Validator(schema).validate(strict_loads(text))
