@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What ./quickstart and ./test share: packages, build, models. Sourced, not run.
 
-BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libboost-dev libcurl4-openssl-dev libedit-dev libfmt-dev libhiredis-dev libpcre2-dev libsqlite3-dev libutf8proc-dev libxxhash-dev
+BUILD_PACKAGES=(cmake ninja-build g++ libcli11-dev libboost-dev libcurl4-openssl-dev libedit-dev libfmt-dev libhiredis-dev libpcre2-dev libsqlite3-dev libssl-dev libutf8proc-dev libxxhash-dev
   nlohmann-json3-dev)
 FETCH_PACKAGES=(python3 python3-venv python3-pip ca-certificates)
 # Programs that read PDF; docx, odt, epub and HTML take pandoc, which is large.

@@ -35,8 +35,10 @@ struct ServeOptions {
   double drain_seconds = 30.0;
   double keep_alive_seconds = 10.0;
   bool no_page = false;
+  bool no_autoload = false;
   std::string reasoning = "auto";
   std::string pooling = "auto";
+  std::vector<std::string> rerank_heads;
   bool verbose = false;
 };
 
@@ -117,10 +119,36 @@ std::shared_ptr<Library> library_of(const ServeOptions& given) {
   return nullptr;
 }
 
+/// "LAYER.HEAD", as scores name them. Whether the model has them is seen when it is asked.
+std::vector<AttentionHead> parse_heads(const std::vector<std::string>& texts) {
+  std::vector<AttentionHead> heads;
+  for (const std::string& text : texts) {
+    AttentionHead head;
+    char rest = 0;
+    // NOLINTNEXTLINE(cert-err34-c): that all was read is checked
+    if (std::sscanf(text.c_str(), "%5d.%5d%c", &head.layer, &head.head, &rest) != 2 ||
+        head.layer < 1 || head.head < 1) {
+      throw Error(ErrorCode::usage,
+                  fmt::format("--rerank-heads: a head is LAYER.HEAD, from 1 on, not {}", text));
+    }
+    heads.push_back(head);
+  }
+  return heads;
+}
+
 ServerOptions server_options(const ServeOptions& given) {
   const SessionOptions session = session_options(given.common);
   ServerOptions options = given.server;
   options.api_keys = all_keys(given);
+  if (!options.models_dir.empty()) {
+    if (!given.common.model.empty() || !given.common.hub_model.empty() ||
+        !options.model_name.empty()) {
+      throw Error(ErrorCode::usage,
+                  "--models-dir names all models; leave -m, --hf-repo and --alias out");
+    }
+    options.model_name = options.models_dir.string();
+  }
+  options.models_autoload = !given.no_autoload;
   if (options.model_name.empty()) {
     options.model_name =
         name_of(given.common.model.empty() ? given.common.hub_model : given.common.model);
@@ -139,8 +167,10 @@ ServerOptions server_options(const ServeOptions& given) {
   options.generation = generation_options(given.common);
   options.random_seed = given.common.seed < 0;
   options.scheduler.library = library_of(given);
-  if (given.pooling != "auto")
-    options.pooling = given.pooling == "mean" ? Pooling::mean : Pooling::last;
+  if (given.pooling == "mean") options.pooling = Pooling::mean;
+  if (given.pooling == "last") options.pooling = Pooling::last;
+  options.embeds_tokens = given.pooling == "none";
+  options.rerank_heads = parse_heads(given.rerank_heads);
   options.reasoning = given.reasoning != "off";
   options.verbose = given.verbose;
   return options;
@@ -155,7 +185,11 @@ void reload(Server& server, const ServeOptions& given) {
   try {
     server.open_log();
     server.set_api_keys(all_keys(given));
-    say("lazyllm: the keys are read and the log is opened again");
+    server.reload_certificate();
+    say(given.server.certificate_file.empty()
+            ? "lazyllm: the keys are read and the log is opened again"
+            : "lazyllm: the keys are read and the log is opened again; new connections see the "
+              "certificate as it is now");
   } catch (const Error& error) {
     say(fmt::format("lazyllm: not reloaded: {}", error.what()));
   }
@@ -180,14 +214,26 @@ void serve(const ServeOptions& given) {
                     "ask. Set --api-key-file, or leave --host out",
                     options.host));
   }
-  const std::shared_ptr<const Model> model = load_model(given.common);
-  announce_settings(session_options(given.common), *model);
-  warn_of_template(*model);
-  server.serve(model);
+  if (options.models_dir.empty()) {
+    const std::shared_ptr<const Model> model = load_model(given.common);
+    announce_settings(session_options(given.common), *model);
+    warn_of_template(*model);
+    server.serve(model);
+  } else {
+    server.serve_folder([&given](const std::filesystem::path& path) {
+      ModelFlags flags = given.common;
+      flags.model = path.string();
+      std::shared_ptr<const Model> model = load_model(flags);
+      warn_of_template(*model);
+      return model;
+    });
+  }
   catch_signals();  // only now: loading cannot be broken off, so a signal ends the program then
   const std::string host =
       options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]";
-  say(fmt::format("lazyllm: {} is ready at http://{}:{}", options.model_name, host, server.port()));
+  const char* const scheme = options.certificate_file.empty() ? "http" : "https";
+  say(fmt::format("lazyllm: {} is ready at {}://{}:{}", options.model_name, scheme, host,
+                  server.port()));
 
   while (wait_for_signal() == SIGHUP) reload(server, given);
   say(fmt::format("lazyllm: stopping; answers in work have {:g} s, a second signal ends them now",
@@ -220,8 +266,17 @@ void add_serve_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("-a,--alias", server.model_name,
                       "the model's name in answers (default: its file's)");
+  command->add_option("--models-dir", server.models_dir,
+                      "instead of -m: a folder of models, loaded as requests name them");
+  command
+      ->add_option("--models-max", server.models_max,
+                   "models of --models-dir loaded at a time; 0: as many as memory takes")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command->add_flag("--no-models-autoload", options->no_autoload,
+                    "load models of --models-dir by POST /models/load only");
   command->add_flag("--strict-model", server.strict_model,
-                    "refuse requests that name another model");
+                    "refuse requests that name another model (with --models-dir: that name none)");
   command
       ->add_option("-c,--ctx-size", common.context,
                    "most tokens of an answer with its prompt (default: the model's context)")
@@ -272,6 +327,12 @@ void add_serve_command(CLI::App& app) {
   command->add_option("--api-key-file", options->api_key_file, "file of keys, one a line")
       ->group(access);
   command
+      ->add_option("--ssl-cert-file", server.certificate_file,
+                   "certificate for HTTPS, with the chain behind it (PEM); with --ssl-key-file")
+      ->group(access);
+  command->add_option("--ssl-key-file", server.key_file, "the certificate's private key (PEM)")
+      ->group(access);
+  command
       ->add_option("--cors-origin", server.cors_origins,
                    "origins whose pages may ask too, separated by commas, or *")
       ->delimiter(',')
@@ -318,10 +379,15 @@ void add_serve_command(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--pooling", options->pooling,
-                   "how a text's tokens become its embedding: mean of all, last one; auto: as the "
-                   "model's file says, or mean")
-      ->check(CLI::IsMember({"auto", "mean", "last"}))
+                   "how a text's tokens become its embedding: mean of all, last one; none: one for "
+                   "each token (/embeddings only); auto: as the model's file says, or mean")
+      ->check(CLI::IsMember({"auto", "mean", "last", "none"}))
       ->capture_default_str();
+  command
+      ->add_option("--rerank-heads", options->rerank_heads,
+                   "heads whose attention ranks documents (/v1/rerank), LAYER.HEAD,...; those of "
+                   "bench/rerank_quality.py (default: all)")
+      ->delimiter(',');
   command->add_flag("--verbose", options->verbose,
                     "answers tell the prompt that the model got (__verbose)");
   command->add_flag("--no-warmup", common.no_warmup,

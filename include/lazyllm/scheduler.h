@@ -35,6 +35,29 @@ class TokenConstraint {
   virtual void accept(TokenId token) = 0;
 };
 
+/// A query head; layers and heads count from 1, as in schedules.
+struct AttentionHead {
+  int layer = 0, head = 0;
+};
+
+/// How much the tokens at the end of a prompt look at parts of it.
+struct AttentionQuestion {
+  std::vector<TokenRange> parts;  ///< that are looked at; rising, disjoint
+  /// Groups of tokens that look, all behind the parts; rising, disjoint. From the first of them to
+  /// the prompt's end there are at most 4096 tokens.
+  std::vector<TokenRange> queries;
+  /// Empty: all heads of all layers that attend over the whole prompt. The model's last layer has
+  /// none: there only the rows whose logits are wanted have queries.
+  std::vector<AttentionHead> heads;
+  bool by_head = false;  ///< tell each head's attention instead of the mean over all
+};
+
+struct HeadAttention {
+  AttentionHead head;  ///< {0, 0}: the mean over all
+  /// [queries][parts]: the probability mass on a part, mean over the tokens of a group.
+  std::vector<float> mass;
+};
+
 /// One answer to be generated. With max_tokens 0 and a policy that prunes, the prompt is only read
 /// ahead: up to the first pruning, for a later request that begins alike.
 struct AnswerRequest {
@@ -43,14 +66,25 @@ struct AnswerRequest {
   PruningOptions pruning;
   std::shared_ptr<TokenConstraint> constraint;
   int top_logprobs = -1;  ///< -1: no log-probabilities; 0: the chosen token's; n: and the n best
+  /// These are of the distribution that the token was drawn from, behind all filters; of tokens
+  /// that could not be drawn there are none.
+  bool sampled_logprobs = false;
   /// -1: none; n: the log-probability of each token of the prompt behind those before it, and the n
   /// best instead. The prompt is computed densely and without cache then, whatever `pruning` says.
   int prompt_logprobs = -1;
   /// Not none: the prompt's embedding is wanted, not normalised. It is computed as for
   /// prompt_logprobs, which cannot be asked for at the same time; max_tokens must be 0.
   Pooling pooling = Pooling::none;
+  /// The embedding of each token instead, as they are: the last hidden states.
+  bool embeds_tokens = false;
+  /// The prompt is only looked at: up to the last layer that is asked for, densely and without
+  /// cache, with nothing else asked for; max_tokens must be 0.
+  std::optional<AttentionQuestion> attention;
   bool report_tokens = false;  ///< how deep each token of the prompt was carried
-  bool use_cache = true;       ///< may start from a snapshot and leave one
+  /// Which slot's conversation it is, for save_slot(); -1: that of the slot where it runs. It runs
+  /// in any slot that is free.
+  int slot = -1;
+  bool use_cache = true;  ///< may start from a snapshot and leave one
   Prefill prefill = Prefill::as_asked;
   /// Documents within the prompt, rising, disjoint, that may be taken from where they were read
   /// before, in any order: below the first pruning layer (in all layers of a dense prompt) each is
@@ -117,7 +151,8 @@ struct AnswerEnd {
   std::optional<DocumentReuse> documents;  ///< if free_documents were given
   std::optional<TokenReport> tokens;
   std::vector<AnswerToken> prompt_logprobs;  ///< if asked for; the first token has none: NaN
-  std::vector<float> embedding;              ///< [hidden_size] if asked for
+  std::vector<float> embedding;              ///< [hidden_size], or of each token, if asked for
+  std::vector<HeadAttention> attention;      ///< if asked for; by layer, then head
   std::optional<Error> error;                ///< set if the answer broke off for a reason of ours
 };
 
@@ -198,6 +233,21 @@ class Scheduler {
   /// in work go on. (Where a text begins and ends its tokens depend on what stands beside it: the
   /// outermost few need not be found.)
   void forget(std::vector<TokenId> tokens);
+
+  /// A slot's conversation is that of the last answer that ended there. Its snapshot can be written
+  /// to a file and read back into any slot, also by another process of the same program and model.
+  struct SlotFile {
+    int64_t tokens = 0;
+    uint64_t bytes = 0;
+  };
+  /// Errors of the three: Error(usage) if there is no such slot, Error(overloaded) if the scheduler
+  /// stops. Of saving: Error(invalid_input) if the slot holds nothing, Error(io).
+  SlotFile save_slot(int slot, const std::filesystem::path& path);
+  /// Errors: also those of a file that is missing, damaged, or of another model, program or
+  /// machine.
+  SlotFile restore_slot(int slot, const std::filesystem::path& path);
+  /// Drops what was kept of the slot's conversation, also in the library; returns its tokens.
+  int64_t erase_slot(int slot);
 
   /// Takes no more requests; waits until all answers ended, at most `limit`, then cancels the rest.
   void drain(std::chrono::milliseconds limit);

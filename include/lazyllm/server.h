@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,10 +16,15 @@ namespace lazyllm {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  int port = 8080;                    ///< 0: any that is free
-  std::string model_name;             ///< as answers write it
-  bool strict_model = false;          ///< requests that name another model are refused
-  std::vector<std::string> api_keys;  ///< none: everybody may ask
+  int port = 8080;         ///< 0: any that is free
+  std::string model_name;  ///< as answers write it
+  /// Instead of one model: a folder of them, loaded as requests name them.
+  std::filesystem::path models_dir;
+  int models_max = 4;                      ///< loaded at a time; 0: as many as memory takes
+  bool models_autoload = true;             ///< false: only POST /models/load loads
+  bool strict_model = false;               ///< requests that name another model are refused
+  std::string certificate_file, key_file;  ///< PEM files for HTTPS; none: plain HTTP
+  std::vector<std::string> api_keys;       ///< none: everybody may ask
   /// Whose pages may ask too; "*": all; "http://localhost": those of all its ports.
   std::vector<std::string> cors_origins;
   /// Names under which clients may reach a server that listens to this machine only, beside this
@@ -32,10 +39,12 @@ struct ServerOptions {
   std::chrono::milliseconds head_timeout{10000}, body_timeout{60000};
   std::chrono::milliseconds ping_interval{10000};  ///< of comments in a silent stream
   SchedulerOptions scheduler;
-  PruningOptions pruning;           ///< of requests that say nothing
-  Pooling pooling = Pooling::none;  ///< of embeddings; none: the model's own, or mean
-  GenerationOptions generation;     ///< of requests that say nothing
-  bool random_seed = true;          ///< of requests that give none; false: the one in `generation`
+  PruningOptions pruning;                   ///< of requests that say nothing
+  Pooling pooling = Pooling::none;          ///< of embeddings; none: the model's own, or mean
+  bool embeds_tokens = false;               ///< embeddings are of each token
+  std::vector<AttentionHead> rerank_heads;  ///< whose attention ranks documents; none: all
+  GenerationOptions generation;             ///< of requests that say nothing
+  bool random_seed = true;  ///< of requests that give none; false: the one in `generation`
   /// Whether templates that know the variable enable_thinking make the model think, for requests
   /// that say nothing.
   bool reasoning = true;
@@ -59,9 +68,15 @@ class Server {
 
   /// Starts to answer. Once. Errors: those of Scheduler.
   void serve(std::shared_ptr<const Model> model);
+  /// Instead of serve(): answers with the models of the options' folder, which `load` loads. Once.
+  /// Errors: Error(usage) if there is no such folder.
+  using LoadModel = std::function<std::shared_ptr<const Model>(const std::filesystem::path& path)>;
+  void serve_folder(LoadModel load);
   int port() const;
   /// Instead of those of the options, from the next request on; none: everybody may ask.
   void set_api_keys(const std::vector<std::string>& keys);
+  /// Reads the certificate and its key again. Errors: Error(io | usage); the old ones go on.
+  void reload_certificate();
   /// Opens the log's file anew, after it was moved away. Errors: Error(io); the old one goes on.
   void open_log();
   /// Takes no more requests, lets the running answers end for at most `limit`, cuts the rest.

@@ -73,6 +73,13 @@ AnswerTask::AnswerTask(std::shared_ptr<const Model> model, AnswerRequest request
     documents_ = documents_alone(request_.prompt, request_.free_documents);
     reuse_ = DocumentReuse{.documents = std::ssize(documents_)};
   }
+  if (attends() && (pools() || scores_prompt() || request_.generation.max_tokens != 0)) {
+    fail(ErrorCode::usage, "a prompt that is looked at gives nothing else");
+  }
+  if (attends()) {
+    attention_ = std::make_unique<AttentionReader>(
+        *request_.attention, prompt_tokens(), generation_.transformer().hyperparameters(), part_);
+  }
   if (request_.report_tokens) generation_.record_depths();
   generation_.begin_answer(request_.generation, request_.constraint, submitted_);
 }
@@ -90,7 +97,14 @@ uint64_t AnswerTask::most_bytes() const {
   // Documents in free order are the cache's; none is read while the prompt's own sequence stands.
   return sequence_bytes(generation_.transformer().hyperparameters(), generation_.cache_types(),
                         last_position(), hidden_rows) +
-         scores * static_cast<uint64_t>(prompt_tokens());
+         scores * static_cast<uint64_t>(prompt_tokens()) +
+         (attention_ == nullptr ? 0 : attention_->bytes()) + embedding_bytes();
+}
+
+uint64_t AnswerTask::embedding_bytes() const {
+  if (!request_.embeds_tokens) return 0;
+  const auto size = static_cast<uint64_t>(generation_.transformer().hyperparameters().hidden_size);
+  return static_cast<uint64_t>(prompt_tokens()) * size * (sizeof(double) + sizeof(float));
 }
 
 PrefillQuestion AnswerTask::prefill_question() const {
@@ -163,7 +177,11 @@ void AnswerTask::begin_step(SnapshotCache& snapshots, lazy::TokenMover& mover) {
   if (scores_prompt()) want_prompt_logprobs(step);
   if (pools()) want_embedding(step);
   if (reads_ahead() && snapshot_) step.stop_depth = snapshot_->depth();
-  part_.begin(generation_.sequence(), generation_.policy(), step);
+  if (attends()) {
+    step.stop_depth = attention_->last_layer();
+    step.scores_though_stopped = true;
+  }
+  part_.begin(generation_.sequence(), attends() ? *attention_ : generation_.policy(), step);
 }
 
 /// Each token's probability is told by the logits of the token before it; the first has none.
@@ -184,18 +202,21 @@ void AnswerTask::want_prompt_logprobs(lazy::StepRequest& step) {
 }
 
 void AnswerTask::want_embedding(lazy::StepRequest& step) {
-  embedding_.assign(static_cast<size_t>(generation_.transformer().hyperparameters().hidden_size),
-                    0.0);
+  const bool each = request_.embeds_tokens;
+  const auto size = static_cast<size_t>(generation_.transformer().hyperparameters().hidden_size);
+  embedding_.assign(each ? size * request_.prompt.size() : size, 0.0);
   logit_positions_.clear();  // the last one
-  if (request_.pooling == Pooling::mean) {
+  if (each || request_.pooling == Pooling::mean) {
     logit_positions_.resize(request_.prompt.size());
     std::iota(logit_positions_.begin(), logit_positions_.end(), 0);
   }
   step.logit_positions = logit_positions_;
-  const double share = 1.0 / static_cast<double>(std::max<size_t>(1, logit_positions_.size()));
-  step.hidden = [this, share](int64_t, std::span<const float> hidden) {
+  const double share =
+      each ? 1.0 : 1.0 / static_cast<double>(std::max<size_t>(1, logit_positions_.size()));
+  step.hidden = [this, share, each](int64_t position, std::span<const float> hidden) {
+    const size_t begin = each ? static_cast<size_t>(position) * hidden.size() : 0;
     for (size_t i = 0; i < hidden.size(); ++i)
-      embedding_[i] += share * static_cast<double>(hidden[i]);
+      embedding_[begin + i] += share * static_cast<double>(hidden[i]);
   };
 }
 
@@ -313,7 +334,7 @@ void AnswerTask::write() {
   if (preparation_) std::exchange(preparation_, nullptr)->rethrow_failure();
   AnswerToken event;
   double log_sum = 0.0;
-  const bool wants_logprobs = request_.top_logprobs >= 0;
+  const bool wants_logprobs = request_.top_logprobs >= 0 && !request_.sampled_logprobs;
   std::vector<float> raw;
   if (wants_logprobs) {
     raw.assign(generation_.logits().begin(), generation_.logits().end());  // a constraint changes
@@ -327,7 +348,16 @@ void AnswerTask::write() {
   if (wants_logprobs) {
     event.logprob = static_cast<float>(raw[static_cast<size_t>(written.token)] - log_sum);
   }
+  if (request_.top_logprobs >= 0 && request_.sampled_logprobs) tell_chances(event);
   channel_->push(std::move(event));
+}
+
+void AnswerTask::tell_chances(AnswerToken& event) const {
+  for (const Sampler::Chance& chance : generation_.writer().sampler().last_chances()) {
+    const auto logprob = static_cast<float>(std::log(chance.probability));
+    if (chance.token == event.token) event.logprob = logprob;
+    if (std::ssize(event.top) < request_.top_logprobs) event.top.push_back({chance.token, logprob});
+  }
 }
 
 void AnswerTask::end(FinishReason reason, std::optional<Error> error, SnapshotCache& snapshots) {
@@ -359,9 +389,15 @@ AnswerEnd AnswerTask::last_event(FinishReason reason, std::optional<Error> error
   if (!error) {
     event.prompt_logprobs = std::move(prompt_logprobs_);
     event.embedding.assign(embedding_.begin(), embedding_.end());
+    if (attends()) event.attention = attention_->take();
   }
   event.error = std::move(error);
   return event;
+}
+
+std::vector<TokenId> AnswerTask::conversation() const {
+  const std::span<const TokenId> tokens = generation_.conversation();
+  return {tokens.begin(), tokens.end()};
 }
 
 void AnswerTask::abandon(const Error& error) noexcept {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/answer_channel.h"
+#include "engine/attention_reader.h"
 #include "engine/constraint_worker.h"
 #include "engine/free_order.h"
 #include "engine/generation.h"
@@ -84,6 +85,12 @@ class AnswerTask : private lazy::StepObserver {
   FinishReason finish_reason() const { return *generation_.writer().finish_reason(); }
   bool cancelled() const { return channel_->cancelled(); }
   SlotInfo slot_info() const;
+  /// Whether others may go on where it ended.
+  bool leaves_conversation() const { return request_.use_cache && !reads_exactly(); }
+  /// The slot that the request names, or -1.
+  int named_slot() const { return request_.slot; }
+  /// The prompt and what was written.
+  std::vector<TokenId> conversation() const;
   int64_t prompt_tokens() const { return std::ssize(request_.prompt); }
   int64_t cached_tokens() const { return generation_.cached_tokens(); }
   const Statistics& statistics() const { return generation_.statistics(); }
@@ -98,11 +105,14 @@ class AnswerTask : private lazy::StepObserver {
   void want_prompt_logprobs(lazy::StepRequest& step);
   void want_embedding(lazy::StepRequest& step);
   void note_end_of_prompt();
+  void tell_chances(AnswerToken& event) const;
+  uint64_t embedding_bytes() const;
   AnswerEnd last_event(FinishReason reason, std::optional<Error> error);
   bool scores_prompt() const { return request_.prompt_logprobs >= 0; }
-  bool pools() const { return request_.pooling != Pooling::none; }
+  bool attends() const { return request_.attention.has_value(); }
+  bool pools() const { return request_.pooling != Pooling::none || request_.embeds_tokens; }
   /// Something is said of the prompt's tokens themselves: computed densely and without cache.
-  bool reads_exactly() const { return scores_prompt() || pools(); }
+  bool reads_exactly() const { return scores_prompt() || pools() || attends(); }
   bool reads_ahead() const { return request_.generation.max_tokens == 0 && request_.use_cache; }
   int64_t last_position() const;
 
@@ -120,7 +130,8 @@ class AnswerTask : private lazy::StepObserver {
   std::unique_ptr<lazy::Snapshot> snapshot_;  // being recorded; null: none will be left
   std::vector<int32_t> logit_positions_;      // where logits of the prompt are wanted
   std::vector<AnswerToken> prompt_logprobs_;
-  std::vector<double> embedding_;  // empty: none is wanted
+  std::vector<double> embedding_;               // empty: none is wanted
+  std::unique_ptr<AttentionReader> attention_;  // null: none is wanted
   TokenId next_token_ = 0;
   std::shared_ptr<const ConstraintWorker::Preparation> preparation_;  // null: none is under way
   double queue_ms_ = 0.0;

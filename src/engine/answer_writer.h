@@ -30,6 +30,7 @@ class AnswerWriter {
   /// The next token. `conversation`: all tokens before it. The logits of tokens that the
   /// constraint forbids are changed.
   Written write(std::span<float> logits, std::span<const TokenId> conversation);
+  const Sampler& sampler() const { return sampler_; }
   /// Text that was held back; once, when nothing more will be written.
   std::string finish();
 

@@ -61,11 +61,25 @@ int32_t Sampler::sample(std::span<const float> logits, std::span<const int32_t> 
          "one of both");
   }
   penalise(recent);
-  if (options_.temperature <= 0.0f) return greedy();
+  if (options_.temperature <= 0.0f) return last_ = greedy();
   keep_top_k();
   keep_top_p();
   keep_min_p();
-  return draw();
+  return last_ = draw();
+}
+
+std::vector<Sampler::Chance> Sampler::last_chances() const {
+  if (options_.temperature <= 0.0f) return {{last_, 1.0}};
+  std::vector<Chance> chances;
+  double sum = 0.0;
+  for (const Candidate& c : candidates_) {
+    const double weight =
+        std::exp(static_cast<double>(c.logit - candidates_[0].logit) / options_.temperature);
+    sum += weight;
+    if (weight > 0.0) chances.push_back({c.token, weight});
+  }
+  for (Chance& chance : chances) chance.probability /= sum;
+  return chances;
 }
 
 void Sampler::add_bias() {

@@ -23,6 +23,13 @@ class Sampler {
   /// logit bias leave no token.
   int32_t sample(std::span<const float> logits, std::span<const int32_t> recent);
 
+  struct Chance {
+    int32_t token = 0;
+    double probability = 0.0;
+  };
+  /// What the last token was drawn from, by descending probability; together 1.
+  std::vector<Chance> last_chances() const;
+
  private:
   struct Candidate {
     float logit;
@@ -40,6 +47,7 @@ class Sampler {
   SamplingOptions options_;
   std::mt19937_64 generator_;
   std::vector<Candidate> candidates_;  // after top-k: by descending logit
+  int32_t last_ = 0;
 };
 
 }  // namespace lazyllm::engine

@@ -48,6 +48,7 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
     fail(ErrorCode::usage, "--parallel {}: must lie in 1 to 1024", options.parallel);
   }
   slots.resize(static_cast<size_t>(options.parallel));
+  conversations.resize(slots.size());
   if (options.kv_bytes == 0) {
     AnswerRequest longest;
     const AnswerTask task(model, longest, cache_types, options.context, nullptr);
@@ -78,6 +79,7 @@ Scheduler::Implementation::~Implementation() {
 std::unique_ptr<Answer> Scheduler::Implementation::submit(AnswerRequest request) {
   const int64_t prompt = std::ssize(request.prompt);
   engine::check_prompt(request.prompt, options.context, transformer.hyperparameters());
+  if (request.slot >= 0) check_slot(request.slot);
   auto channel = std::make_shared<AnswerChannel>(bell);
   auto task = std::make_unique<AnswerTask>(model, std::move(request), cache_types, options.context,
                                            channel);
@@ -121,7 +123,7 @@ void Scheduler::Implementation::publish() {
     counters.running += slot.task ? 1 : 0;
   }
   published = counters;
-  published.settled = counters.settled && queue.empty() && to_forget.empty();
+  published.settled = counters.settled && queue.empty() && to_forget.empty() && errands.empty();
   if (counters.running == 0 && queue.empty()) ended.notify_all();
 }
 

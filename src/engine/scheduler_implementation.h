@@ -4,6 +4,9 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <filesystem>
+#include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -77,6 +80,15 @@ struct Scheduler::Implementation {
   bool deepen();
   void drop_deepening();
   void forget_what_is_asked();
+  /// Has something done by the working thread and waits for it. Errors: the errand's own,
+  /// Error(overloaded) if it will not be done.
+  void have_done(std::function<void()> errand);
+  void do_errands();
+  void check_slot(int slot) const;
+  std::shared_ptr<const lazy::Snapshot> snapshot_of(std::span<const TokenId> conversation) const;
+  SlotFile save_slot(size_t slot, const std::filesystem::path& path);
+  SlotFile restore_slot(size_t slot, const std::filesystem::path& path);
+  int64_t erase_slot(size_t slot);
   void publish();
   bool idle() const;
   /// All answers in work wait for the thread of constraints.
@@ -96,6 +108,7 @@ struct Scheduler::Implementation {
   std::optional<engine::SnapshotStore> snapshot_store;
   std::optional<engine::SnapshotLibrary> snapshot_library;
   std::vector<Slot> slots;
+  std::vector<std::vector<TokenId>> conversations;  // by slot: what its last answer left
   lazy::StepRun decode_run;
   std::vector<lazy::StepPart*> decode_parts;
   engine::ConstraintWorker constraints{bell};
@@ -109,6 +122,7 @@ struct Scheduler::Implementation {
   std::condition_variable ended;
   std::deque<Waiting> queue;
   std::vector<std::vector<TokenId>> to_forget;
+  std::deque<std::packaged_task<void()>> errands;
   std::vector<SlotInfo> slot_infos;
   SchedulerMetrics published;
   uint64_t refused = 0;

@@ -41,6 +41,7 @@ void Scheduler::Implementation::work() {
   try {
     cancel_all();
     forget_what_is_asked();
+    do_errands();
     if (snapshot_store) snapshot_store->save(snapshots);
     if (snapshot_library) snapshot_library->save(snapshots);
   } catch (...) {
@@ -51,6 +52,7 @@ void Scheduler::Implementation::work() {
 void Scheduler::Implementation::work_round() {
   drop_cancelled();
   forget_what_is_asked();
+  do_errands();
   admit();
   begin();
   decode();
@@ -228,6 +230,12 @@ void Scheduler::Implementation::finish(Slot& slot, FinishReason reason,
     counters.dense_pairs += dense;
     counters.computed_pairs += static_cast<uint64_t>(
         std::llround(statistics.computed_fraction * static_cast<double>(dense)));
+  }
+  if (slot.task->leaves_conversation()) {
+    const int named = slot.task->named_slot();
+    const size_t kept =
+        named >= 0 ? static_cast<size_t>(named) : static_cast<size_t>(&slot - slots.data());
+    conversations[kept] = slot.task->conversation();
   }
   slot.task->end(reason, std::move(error), snapshots);
   admission.end(slot.bytes);

@@ -21,6 +21,19 @@ bool hold_text(std::span<const int32_t> prompt, std::span<const int32_t> text) {
   return std::search(prompt.begin(), prompt.end(), searcher) != prompt.end();
 }
 
+bool is_of_conversation(std::span<const int32_t> tokens, std::span<const int32_t> conversation) {
+  return common_prefix(tokens, conversation) ==
+         static_cast<int64_t>(std::min(tokens.size(), conversation.size()));
+}
+
+void SnapshotCache::erase(std::span<const int32_t> conversation) {
+  for (auto entry = snapshots_.begin(); entry != snapshots_.end();) {
+    const auto next = std::next(entry);
+    if (is_of_conversation((*entry)->tokens(), conversation)) drop(entry);
+    entry = next;
+  }
+}
+
 void SnapshotCache::forget(std::span<const int32_t> text) {
   for (auto entry = snapshots_.begin(); entry != snapshots_.end();) {
     const auto next = std::next(entry);

@@ -21,6 +21,9 @@ struct SnapshotWish {
 /// what stands beside it. Of a text of a few tokens: never.
 bool hold_text(std::span<const int32_t> prompt, std::span<const int32_t> text);
 
+/// Whether a snapshot's tokens begin this conversation or go on with it.
+bool is_of_conversation(std::span<const int32_t> tokens, std::span<const int32_t> conversation);
+
 /// Snapshots of earlier prompts and answers, within a memory budget; the least recently used goes
 /// first. All of one model and one pair of cache types. Used by one thread.
 class SnapshotCache {
@@ -51,6 +54,8 @@ class SnapshotCache {
   void drop(const lazy::Snapshot& snapshot);
   /// Takes out those that hold_text() of these tokens.
   void forget(std::span<const int32_t> text);
+  /// Takes out those of this conversation.
+  void erase(std::span<const int32_t> conversation);
 
  private:
   using List = std::list<std::shared_ptr<const lazy::Snapshot>>;

@@ -161,6 +161,16 @@ void SnapshotLibrary::forget(std::span<const int32_t> text) {
   });
 }
 
+void SnapshotLibrary::erase(std::span<const int32_t> conversation) {
+  try_to([&] {
+    refresh();
+    for (const LibraryEntry& entry : entries_) {
+      if (is_of_conversation(entry.tokens, conversation))
+        library_->remove(Kind::snapshot, entry.id);
+    }
+  });
+}
+
 bool SnapshotLibrary::save_one(const SnapshotCache& cache) {
   if (Clock::now() < quiet_until_) return false;
   bool written = false;

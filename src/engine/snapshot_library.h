@@ -30,6 +30,8 @@ class SnapshotLibrary {
   void bring(const PrefillQuestion& question, SnapshotCache& cache);
   /// Removes those that hold_text() of these tokens.
   void forget(std::span<const int32_t> text);
+  /// Removes what begins a conversation or goes on with it.
+  void erase(std::span<const int32_t> conversation);
   /// Writes one that is not there yet. False: there is none to be written now.
   bool save_one(const SnapshotCache& cache);
   /// Writes all of them.

@@ -123,10 +123,12 @@ void Stepper::finish_layer(StepRun& run) {
     if (observer == nullptr) continue;
     guarded(*part, [&] { observer->on_computed(run.layer_ + 1); });
   }
-  const bool selects = run.layers_ == h_.layers && run.layer_ + 1 < h_.layers;
-  if (selects) {
+  if (run.layer_ + 1 < h_.layers) {
     const PhaseTimer timer(run.seconds_, Phase::pruning);
-    for (StepPart* part : run.parts_) guarded(*part, [&] { part->leave_layer(run.layer_); });
+    for (StepPart* part : run.parts_) {
+      const bool selects = run.layers_ == h_.layers || part->request().scores_though_stopped;
+      if (selects) guarded(*part, [&] { part->leave_layer(run.layer_); });
+    }
   }
   ++run.layer_;
   enter_layer(run);

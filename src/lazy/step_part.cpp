@@ -191,27 +191,32 @@ std::span<const float> StepPart::score_set(int layer) {
 }
 
 std::vector<float> StepPart::query_attention(int layer, size_t query) const {
-  LAZYLLM_CHECK(query < query_tokens_.size());
   const auto heads = static_cast<size_t>(h_.heads);
   std::vector<float> scores(heads * set_.size()), only(heads, 0.0f);
   for (size_t head = 0; head < heads; ++head) {
     only[head] = 1.0f;
-    backend_.attention_scores({{score_queries_.floats() + static_cast<int64_t>(query) * h_.q_size(),
-                                1, h_.q_size(), h_.q_size()},
-                               h_.heads,
-                               std::span(first_key_).subspan(query, 1),
-                               std::span(end_key_).subspan(query, 1),
-                               sequence_->kv(layer).view(),
-                               key_slots_,
-                               h_.attention_scale,
-                               h_.attention_soft_cap,
-                               only,
-                               transformer_.sinks(layer)},
-                              kernels::ScoreKind::probability,
-                              std::span(scores).subspan(head * set_.size(), set_.size()));
+    weighted_attention(layer, only, query, 1,
+                       std::span(scores).subspan(head * set_.size(), set_.size()));
     only[head] = 0.0f;
   }
   return scores;
+}
+
+void StepPart::weighted_attention(int layer, std::span<const float> weights, size_t first,
+                                  size_t count, std::span<float> scores) const {
+  LAZYLLM_CHECK(count > 0 && first + count <= query_tokens_.size());
+  backend_.attention_scores({{score_queries_.floats() + static_cast<int64_t>(first) * h_.q_size(),
+                              static_cast<int64_t>(count), h_.q_size(), h_.q_size()},
+                             h_.heads,
+                             std::span(first_key_).subspan(first, count),
+                             std::span(end_key_).subspan(first, count),
+                             sequence_->kv(layer).view(),
+                             key_slots_,
+                             h_.attention_scale,
+                             h_.attention_soft_cap,
+                             weights,
+                             transformer_.sinks(layer)},
+                            kernels::ScoreKind::probability, scores);
 }
 
 std::vector<float> StepPart::last_query_products(int layer) const {

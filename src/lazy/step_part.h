@@ -57,6 +57,8 @@ struct StepRequest {
   int64_t first_query = -1;
   /// Carry tokens to this depth only and give no logits; -1: all layers.
   int stop_depth = -1;
+  /// Such a step hands the policy no scores, unless it is for them that it is made.
+  bool scores_though_stopped = false;
   /// Where logits (or hidden states) are wanted; empty: at the last token. Rising; the tokens must
   /// be in flight in the last layer, so everything but the last token asks for policy dense.
   std::span<const int32_t> logit_positions;
@@ -129,6 +131,12 @@ class StepPart {
   /// Probabilities over the set of one scoring query (0: the first of the window), head by head:
   /// [heads][set]. Only from Policy::combine, for the layer (0-based) that it was called for.
   std::vector<float> query_attention(int layer, size_t query) const;
+  /// Which tokens' queries score here, rising. Only from Policy::combine.
+  std::span<const int32_t> scoring_tokens() const { return query_tokens_; }
+  /// Probabilities over the set [set] of heads that weigh as much as `weights` [heads] says, mean
+  /// over the scoring queries [first, first + count). As query_attention.
+  void weighted_attention(int layer, std::span<const float> weights, size_t first, size_t count,
+                          std::span<float> scores) const;
 
  private:
   bool is_protected(int32_t token) const;

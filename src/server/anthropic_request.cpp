@@ -170,7 +170,8 @@ Json chat_of_messages(const Fields& body) {
   for (const char* name :
        {"system", "messages", "tools", "tool_choice", "stop_sequences", "output_format",
         "output_config", "thinking", "metadata", "service_tier", "cache_control", "betas",
-        "anthropic_version", "context_management", "inference_geo"}) {
+        "anthropic_version", "context_management", "inference_geo", "speed", "diagnostics",
+        "user_profile_id", "workspace_id"}) {
     chat.erase(name);
   }
   for (const char* name : {"mcp_servers", "container"}) {

@@ -56,11 +56,12 @@ std::vector<float> in_form(std::vector<float> vector, const Form& form) {
 Embeddings embed(ModelService& service, const Exchange& exchange,
                  const std::vector<Prompt>& prompts, const Form& form) {
   Embeddings result;
-  const Pooling pooling = pooling_of(service);
+  const Pooling pooling = service.embeds_tokens ? Pooling::none : pooling_of(service);
   for (const Prompt& prompt : prompts) {
     result.tokens += std::ssize(prompt.tokens);
-    std::vector<float> vector = prompt_embedding(*service.scheduler, prompt.tokens, pooling,
-                                                 [&] { return exchange.peer.gone(); });
+    std::vector<float> vector =
+        prompt_embedding(*service.scheduler, prompt.tokens, pooling, service.embeds_tokens,
+                         [&] { return exchange.peer.gone(); });
     result.vectors.push_back(in_form(std::move(vector), form));
   }
   return result;
@@ -77,6 +78,24 @@ Form parse_form(const ModelService& service, const Fields& body) {
     form.normalised = *norm == 2;
   }
   return form;
+}
+
+/// One vector a text, which only llama-server's own path does without.
+void require_pooling(const ModelService& service) {
+  if (!service.embeds_tokens) return;
+  throw invalid_request("input",
+                        "the server gives an embedding of each token (--pooling none); POST "
+                        "/embeddings has them");
+}
+
+/// The vectors of a text's tokens, as they are.
+Json by_token(const ModelService& service, const std::vector<float>& vectors) {
+  Json list = Json::array();
+  const auto size = service.info.hidden_size;
+  for (auto begin = vectors.begin(); begin != vectors.end(); begin += size) {
+    list.push_back(std::vector<float>(begin, begin + size));
+  }
+  return list;
 }
 
 /// Floats as base64, lowest byte first.
@@ -102,6 +121,7 @@ Fields checked(const ModelService& service, Exchange& exchange, const Json& json
 void answer_openai(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
   const Fields body = checked(service, exchange, json);
+  require_pooling(service);
   const std::string encoding = body.text("encoding_format").value_or("float");
   if (encoding != "float" && encoding != "base64") {
     throw invalid_request("encoding_format", "encoding_format must be \"float\" or \"base64\"");
@@ -125,11 +145,17 @@ void answer_native(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
   const Fields body = checked(service, exchange, json);
   const char* const name = body.find("content") != nullptr ? "content" : "input";
+  const bool each = service.embeds_tokens;
+  const Form form = parse_form(service, body);
+  if (each && form.dimensions > 0) {
+    throw invalid_request("dimensions", "dimensions is for one vector a text (--pooling)");
+  }
   const Embeddings found = embed(service, exchange, parse_prompts(service, body, name, kMostInputs),
-                                 parse_form(service, body));
+                                 each ? Form{.normalised = false} : form);
   Json list = Json::array();
   for (const std::vector<float>& vector : found.vectors) {
-    list.push_back({{"index", list.size()}, {"embedding", Json::array({vector})}});
+    list.push_back({{"index", list.size()},
+                    {"embedding", each ? by_token(service, vector) : Json::array({vector})}});
   }
   respond(exchange, list);
 }
@@ -180,6 +206,7 @@ void answer_ollama(ModelService& service, Exchange& exchange) {
   check_ollama_names(json);
   const Fields body(json);
   check_model_name(body, service.name, service.strict_model);
+  require_pooling(service);
   const Embeddings found =
       embed(service, exchange, ollama_inputs(service, body),
             {body.integer("dimensions", 1, service.info.hidden_size).value_or(0)});
@@ -196,6 +223,7 @@ void answer_old_ollama(ModelService& service, Exchange& exchange) {
   check_ollama_names(json);
   const Fields body(json);
   check_model_name(body, service.name, service.strict_model);
+  require_pooling(service);
   const Embeddings found =
       embed(service, exchange, parse_prompts(service, body, "prompt", 1), {.normalised = false});
   respond(exchange, {{"embedding", found.vectors.front()}});

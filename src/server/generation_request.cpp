@@ -200,6 +200,7 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
   check_stop(generation.stop);
   assign(generation.ignore_eos, body.boolean("ignore_eos"));
   assign(answer.use_cache, body.boolean("cache_prompt"));
+  answer.slot = static_cast<int>(body.integer("id_slot", -1, INT32_MAX).value_or(-1));
 
   assign(request.choices, body.integer("n_cmpl", 1, kMostChoices));
   assign(request.choices, body.integer("n", 1, kMostChoices));

@@ -48,6 +48,7 @@ struct HttpServer::Implementation {
   explicit Implementation(HttpOptions options)
       : service(std::move(options)), threads(service.options().threads) {}
 
+  void read_certificate();
   void bind();
   void accept();
   void begin(tcp::socket socket);
@@ -66,7 +67,18 @@ struct HttpServer::Implementation {
   bool stopping = false;
   std::thread thread;
   int port = 0;
+  std::shared_ptr<const TlsIdentity> identity;  // by atomic access; null: plain HTTP
 };
+
+void HttpServer::Implementation::read_certificate() {
+  const HttpOptions& options = service.options();
+  if (options.certificate_file.empty() != options.key_file.empty()) {
+    fail(ErrorCode::usage, "--ssl-cert-file and --ssl-key-file belong together; give both");
+  }
+  if (options.certificate_file.empty()) return;
+  std::atomic_store(
+      &identity, std::make_shared<const TlsIdentity>(options.certificate_file, options.key_file));
+}
 
 void HttpServer::Implementation::bind() {
   const HttpOptions& options = service.options();
@@ -117,9 +129,11 @@ void HttpServer::Implementation::accept() {
 void HttpServer::Implementation::begin(tcp::socket socket) {
   if (sessions.size() >= most_connections) return;  // the socket closes
   try {
+    const auto shown = std::atomic_load(&identity);
     auto session = std::make_shared<HttpSession>(
         std::move(socket), service, threads,
-        [this](const std::shared_ptr<HttpSession>& closed) { sessions.erase(closed); });
+        [this](const std::shared_ptr<HttpSession>& closed) { sessions.erase(closed); },
+        shown ? std::make_unique<TlsChannel>(shown) : nullptr);
     session->start();  // before it is known: one that cannot start is gone with its socket
     sessions.insert(session);
   } catch (const std::exception&) {  // no memory for one more
@@ -159,6 +173,7 @@ void HttpServer::route(const std::string& method, const std::string& path, Route
 
 void HttpServer::start() {
   Implementation& self = *implementation_;
+  self.read_certificate();
   self.bind();
   self.most_connections = raise_connection_limit();
   self.spare_descriptor = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -192,6 +207,10 @@ void HttpServer::stop() {
 
 void HttpServer::set_api_keys(const std::vector<std::string>& keys) {
   implementation_->service.set_api_keys(keys);
+}
+
+void HttpServer::reload_certificate() {
+  implementation_->read_certificate();
 }
 
 int HttpServer::port() const {

@@ -17,11 +17,15 @@ class HttpServer {
 
   /// Before start().
   void route(const std::string& method, const std::string& path, Route route);
-  /// Errors: Error(io) when the address cannot be had, Error(overloaded) when there is no thread.
+  /// Errors: TlsIdentity's, Error(io) when the address cannot be had, Error(overloaded) when there
+  /// is no thread.
   void start();
   /// Takes no more connections, lets the requests in work end, then returns.
   void stop();
   void set_api_keys(const std::vector<std::string>& keys);
+  /// Reads the certificate and its key again, for connections from now on.
+  /// Errors: TlsIdentity's; the old ones go on.
+  void reload_certificate();
   int port() const;
 
  private:

@@ -32,6 +32,7 @@ struct HttpOptions {
   int port = 8080;       ///< 0: any that is free
   size_t threads = 128;  ///< requests being answered at a time
   HttpLimits limits;
+  std::string certificate_file, key_file;  ///< PEM; none: plain HTTP
   std::vector<std::string> api_keys;
   std::vector<std::string> allowed_hosts;  ///< beside those of this machine
   std::vector<std::string> cors_origins;   ///< none: pages of other origins are turned away

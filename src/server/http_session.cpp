@@ -86,8 +86,10 @@ class HttpSession::Sink final : public HttpSink {
 };
 
 HttpSession::HttpSession(Socket socket, const HttpService& service, RequestThreads& threads,
-                         std::function<void(const std::shared_ptr<HttpSession>&)> on_closed)
+                         std::function<void(const std::shared_ptr<HttpSession>&)> on_closed,
+                         std::unique_ptr<TlsChannel> tls)
     : socket_(std::move(socket)),
+      tls_(std::move(tls)),
       descriptor_(socket_.native_handle()),
       service_(service),
       threads_(threads),
@@ -108,13 +110,20 @@ void HttpSession::start() {
   socket_.set_option(asio::ip::tcp::no_delay(true), error);
   const auto endpoint = socket_.remote_endpoint(error);
   if (!error) remote_ = endpoint.address().to_string(error);
-  enter(State::idle, service_.options().limits.idle);
+  const HttpLimits& limits = service_.options().limits;
+  if (tls_) {
+    enter(State::handshake, limits.head);
+  } else {
+    enter(State::idle, limits.idle);
+  }
   wait_for_input();
 }
 
 void HttpSession::stop() {
   stopping_ = true;
-  if (state_ == State::idle || state_ == State::head || state_ == State::body) close();
+  if (state_ == State::handshake || state_ == State::idle || state_ == State::head ||
+      state_ == State::body)
+    close();
 }
 
 void HttpSession::enter(State state, milliseconds limit) {
@@ -130,6 +139,7 @@ void HttpSession::on_time_limit() {
   switch (state_) {
     case State::head:
     case State::body:
+      if (answers_tls_) return close();  // it does not read
       return turn_away(408);
     case State::writing:
     case State::answering: {  // a client that does not read; the descriptor stays ours
@@ -138,6 +148,7 @@ void HttpSession::on_time_limit() {
       socket_.cancel(ignored);
       return;
     }
+    case State::handshake:
     case State::idle:
     case State::lingering:
     case State::closed:
@@ -161,22 +172,66 @@ bool HttpSession::receive() {
   const size_t count = socket_.read_some(asio::buffer(bytes), error);
   if (error == asio::error::would_block || error == asio::error::try_again) return true;
   if (error) return false;
+  if (tls_) return tls_->receive({bytes.data(), count}, input_);
   input_.append(bytes.data(), count);
   return true;
 }
 
 void HttpSession::on_input() {
+  if (state_ == State::answering || state_ == State::writing || state_ == State::closed) return;
+  if (state_ == State::lingering) input_.clear();
+  if (state_ == State::handshake && speaks_plainly()) {
+    tls_.reset();
+    return turn_away(invalid_request(
+        "", "this port speaks HTTPS: write https:// before the address", "https_wanted"));
+  }
+  if (!receive()) return close();
+  std::string own = tls_ ? tls_->take_output() : std::string();
+  if (!own.empty()) return answer_tls(std::move(own));
+  on_received();
+}
+
+/// A record of TLS never begins with a letter, a request of HTTP always does.
+bool HttpSession::speaks_plainly() const {
+  if (handshake_begun_) return false;
+  char first = 0;
+  return ::recv(descriptor_, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && first >= 'A' &&
+         first <= 'Z';
+}
+
+void HttpSession::answer_tls(std::string bytes) {
+  answers_tls_ = true;
+  output_ = std::move(bytes);
+  asio::async_write(socket_, asio::buffer(output_),
+                    [self = shared_from_this()](const error_code& error, size_t) {
+                      self->answers_tls_ = false;
+                      if (error) return self->close();
+                      self->on_received();
+                    });
+}
+
+void HttpSession::say_farewell() {
+  if (!tls_ || answers_tls_ || state_ == State::writing) return;  // in the middle of a record
+  tls_->close();
+  const std::string bytes = tls_->take_output();
+  error_code ignored;
+  if (!bytes.empty()) socket_.write_some(asio::buffer(bytes), ignored);
+}
+
+void HttpSession::on_received() {
   switch (state_) {
+    case State::handshake:
+      handshake_begun_ = true;
+      if (!tls_->ready()) return wait_for_input();
+      enter(State::idle, service_.options().limits.idle);
+      return read_head();
     case State::idle:
     case State::head:
-      if (!receive()) return close();
       return read_head();
     case State::body:
-      if (!receive()) return close();
       return read_body();
     case State::lingering:
-      input_.clear();
-      if (!receive() || (drained_ += input_.size()) > kMostDrainedBytes) return close();
+      if ((drained_ += input_.size()) > kMostDrainedBytes) return close();
       return wait_for_input();
     case State::answering:
     case State::writing:
@@ -343,7 +398,8 @@ void HttpSession::send_response() {
 
 /// One piece at a time.
 void HttpSession::send(std::string text, std::function<void(bool sent)> then) {
-  output_ = std::move(text);
+  output_ = tls_ ? tls_->seal(text) : std::move(text);
+  if (output_.empty()) return then(false);
   after_output_ = std::move(then);
   enter(State::writing, service_.options().limits.write);
   asio::async_write(socket_, asio::buffer(output_),
@@ -368,6 +424,10 @@ void HttpSession::finish_request(bool sent) {
 
 /// Says why and closes: where a request ends is not known any more.
 void HttpSession::turn_away(int status) {
+  turn_away(error_of_status(status));
+}
+
+void HttpSession::turn_away(const RequestError& refusal) {
   closes_ = true;
   parser_.reset();
   if (exchange_ == nullptr) {
@@ -376,7 +436,7 @@ void HttpSession::turn_away(int status) {
     request_begin_ = Clock::now();
     decision_ = {};
   }
-  decision_.refusal = error_of_status(status);
+  decision_.refusal = refusal;
   service_.answer(*exchange_, decision_);
   send_response();
 }
@@ -385,6 +445,7 @@ void HttpSession::turn_away(int status) {
 /// closing with unread input would throw away what was sent.
 void HttpSession::linger() {
   error_code error;
+  say_farewell();
   socket_.shutdown(Socket::shutdown_send, error);
   if (error) return close();
   drained_ = 0;
@@ -395,6 +456,7 @@ void HttpSession::linger() {
 
 void HttpSession::close() {
   if (state_ == State::closed) return;
+  if (state_ != State::lingering) say_farewell();  // there it is said
   state_ = State::closed;
   ++timer_number_;
   timer_.cancel();

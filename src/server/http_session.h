@@ -11,6 +11,7 @@
 
 #include "server/http_service.h"
 #include "server/request_threads.h"
+#include "server/tls_channel.h"
 
 namespace lazyllm::server {
 
@@ -18,15 +19,17 @@ namespace lazyllm::server {
 /// runs on the one thread of the io_context and never waits; a handler runs on a thread of its own
 /// for as long as it takes, and its stream comes back here piece by piece.
 ///
-///   idle -> head -> body -> answering -> writing -> idle, or lingering -> closed
+///   [handshake ->] idle -> head -> body -> answering -> writing -> idle, or lingering -> closed
 ///
 /// Each state has its time limit. Between requests a connection costs its socket and this object.
 class HttpSession : public std::enable_shared_from_this<HttpSession>, private Peer {
  public:
   using Socket = boost::asio::ip::tcp::socket;
 
+  /// `tls`: null where the client speaks plain HTTP.
   HttpSession(Socket socket, const HttpService& service, RequestThreads& threads,
-              std::function<void(const std::shared_ptr<HttpSession>&)> on_closed);
+              std::function<void(const std::shared_ptr<HttpSession>&)> on_closed,
+              std::unique_ptr<TlsChannel> tls = nullptr);
   ~HttpSession() override;
 
   void start();
@@ -37,7 +40,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession>, private Pe
   using Clock = std::chrono::steady_clock;
   class Parser;
   class Sink;
-  enum class State { idle, head, body, answering, writing, lingering, closed };
+  enum class State { handshake, idle, head, body, answering, writing, lingering, closed };
 
   bool gone() const override;
 
@@ -45,6 +48,12 @@ class HttpSession : public std::enable_shared_from_this<HttpSession>, private Pe
   void on_time_limit();
   void wait_for_input();
   void on_input();
+  void on_received();
+  bool speaks_plainly() const;
+  /// Sends what TLS itself has to say, then goes on as on_received() does.
+  void answer_tls(std::string bytes);
+  /// The last words of TLS, if the socket takes them at once.
+  void say_farewell();
   /// Appends what is there to input_; false at the end or on an error.
   bool receive();
   void read_head();
@@ -56,12 +65,14 @@ class HttpSession : public std::enable_shared_from_this<HttpSession>, private Pe
   void send(std::string text, std::function<void(bool sent)> then);
   void finish_request(bool sent);
   void turn_away(int status);
+  void turn_away(const RequestError& error);
   void linger();
   void close();
 
   std::string head_of_response(bool chunked) const;
 
   Socket socket_;
+  std::unique_ptr<TlsChannel> tls_;
   int descriptor_;  // stays open as long as this object
   const HttpService& service_;
   RequestThreads& threads_;
@@ -71,6 +82,8 @@ class HttpSession : public std::enable_shared_from_this<HttpSession>, private Pe
   State state_ = State::idle;
   bool stopping_ = false, closes_ = false;
   bool reads_ = false;  // a wait for input is under way
+  bool handshake_begun_ = false;
+  bool answers_tls_ = false;  // bytes of answer_tls() are under way
   std::string remote_;
 
   std::string input_;  // received, not yet used

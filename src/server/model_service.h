@@ -25,12 +25,15 @@ struct ModelService {
   bool strict_model = false;  ///< requests have to write this name, if any
   std::time_t created = 0;
   RequestDefaults defaults;
-  Pooling pooling = Pooling::none;  ///< of embeddings; none: the model's own, or mean
+  Pooling pooling = Pooling::none;          ///< of embeddings; none: the model's own, or mean
+  bool embeds_tokens = false;               ///< embeddings are of each token
+  std::vector<AttentionHead> rerank_heads;  ///< none: all
   std::chrono::milliseconds ping_interval{10000};  ///< of comments in a silent stream
   std::unique_ptr<Scheduler> scheduler;
   std::unique_ptr<CostModel> cost;
   Metrics* metrics = nullptr;
-  std::unique_ptr<ResponsesStore> responses = std::make_unique<ResponsesStore>();
+  /// Of all models of a server.
+  std::shared_ptr<ResponsesStore> responses = std::make_shared<ResponsesStore>();
   std::unique_ptr<StableHead> stable_head;  ///< null: none is wanted
   std::unique_ptr<DocumentShelf> documents;  ///< goes before the scheduler that it waits for
 };

@@ -16,24 +16,33 @@ namespace {
 
 constexpr int64_t kMostProbabilities = 1000;
 
-Json token_json(const Model& model, TokenId token, float logprob) {
+/// `sampled`: with the probability itself.
+Json token_json(const Model& model, TokenId token, float logprob, bool sampled) {
   const std::string piece = model.piece(token, /*special=*/true);
   Json bytes = Json::array();
   for (const char c : piece) bytes.push_back(static_cast<unsigned char>(c));
   constexpr double kLeast = -9999.0;  // JSON has no infinity
-  return {{"id", token},
-          {"token", text::replace_invalid_utf8(piece)},
-          {"bytes", std::move(bytes)},
-          {"logprob", std::max(static_cast<double>(logprob), kLeast)}};
+  Json json = {
+      {"id", token}, {"token", text::replace_invalid_utf8(piece)}, {"bytes", std::move(bytes)}};
+  if (sampled) {
+    json["prob"] = std::exp(static_cast<double>(logprob));
+  } else {
+    json["logprob"] = std::max(static_cast<double>(logprob), kLeast);
+  }
+  return json;
 }
 
-Json probabilities(const Model& model, const std::vector<AnswerToken>& tokens) {
+/// As the model has them, or (post_sampling_probs) as tokens were drawn.
+Json probabilities(const AnswerRecord& record, const std::vector<AnswerToken>& tokens) {
+  const Model& model = *record.service.model;
+  const bool sampled = record.request.answer.sampled_logprobs;
+  const char* const others = sampled ? "top_probs" : "top_logprobs";
   Json list = Json::array();
   for (const AnswerToken& token : tokens) {
-    Json item = token_json(model, token.token, token.logprob);
-    item["top_logprobs"] = Json::array();
+    Json item = token_json(model, token.token, token.logprob, sampled);
+    item[others] = Json::array();
     for (const TokenLogprob& other : token.top)
-      item["top_logprobs"].push_back(token_json(model, other.token, other.logprob));
+      item[others].push_back(token_json(model, other.token, other.logprob, sampled));
     list.push_back(std::move(item));
   }
   return list;
@@ -121,7 +130,7 @@ Json generation_settings(const ModelService& service, const GenerationRequest& r
           {"min_keep", 0},
           {"samplers", {"penalties", "top_k", "top_p", "min_p", "temperature"}},
           {"timings_per_token", request.timings_per_token},
-          {"post_sampling_probs", false},
+          {"post_sampling_probs", request.answer.sampled_logprobs},
           {"lora", Json::array()}};
 }
 
@@ -157,7 +166,7 @@ Json NativeWriter::final(const AnswerRecord& record, const ChoiceRecord& choice,
       {"lazy", lazy_json(end, record.service.info, *record.service.cost)}};
   if (end.tokens) json["lazy"]["tokens"] = tokens_json(model, prompt, *end.tokens);
   if (record.request.answer.top_logprobs >= 0 && !streamed)
-    json["completion_probabilities"] = probabilities(model, written.tokens);
+    json["completion_probabilities"] = probabilities(record, written.tokens);
   return form_.fields.empty() ? json : only(json, form_.fields);
 }
 
@@ -196,7 +205,7 @@ std::string NativeWriter::delta(const AnswerRecord& record, const ChoiceRecord& 
     json["content"] = delta.text;
     json["tokens"] = delta.ids;
     if (!delta.tokens.empty())
-      json["completion_probabilities"] = probabilities(*record.service.model, delta.tokens);
+      json["completion_probabilities"] = probabilities(record, delta.tokens);
     text += event_text(json);
   }
   if (delta.finish_reason) text += event_text(final(record, choice, /*streamed=*/true));
@@ -213,6 +222,7 @@ AnswerJob native_job(ModelService& service, Exchange& exchange, const Fields& bo
   job.request = parse_common(service, exchange, body, kind);
   const int64_t probabilities = body.integer("n_probs", 0, kMostProbabilities).value_or(0);
   job.request.answer.top_logprobs = probabilities > 0 ? static_cast<int>(probabilities) : -1;
+  job.request.answer.sampled_logprobs = body.boolean("post_sampling_probs").value_or(false);
   job.make_constraint = parse_answer_form(body, service.model);
   job.writer = std::make_unique<NativeWriter>(parse_native_form(body));
   return job;

@@ -69,23 +69,6 @@ Json lazy_choices() {
   return json;
 }
 
-Json model_json(const ModelService& service) {
-  const ModelInfo& info = service.info;
-  return {{"id", service.name},
-          {"object", "model"},
-          {"created", static_cast<int64_t>(service.created)},
-          {"owned_by", "lazyllm"},
-          {"meta",
-           {{"architecture", info.architecture},
-            {"n_vocab", info.vocabulary_size},
-            {"n_ctx_train", info.context_length},
-            {"n_ctx", service.scheduler->options().context},
-            {"n_embd", info.hidden_size},
-            {"n_layer", info.layers},
-            {"n_params", info.parameters},
-            {"size", info.file_bytes}}}};
-}
-
 void list_models(ModelService& service, Exchange& exchange) {
   respond(exchange, {{"object", "list"}, {"data", {model_json(service)}}});
 }
@@ -170,27 +153,6 @@ void show_properties(ModelService& service, Exchange& exchange) {
                      {"kv_bytes", options.kv_bytes}});
 }
 
-void show_slots(ModelService& service, Exchange& exchange) {
-  Json slots = Json::array();
-  for (const SlotInfo& slot : service.scheduler->slots()) {
-    slots.push_back({{"id", slot.id},
-                     {"is_processing", slot.busy},
-                     {"n_ctx", service.scheduler->options().context},
-                     {"n_prompt_tokens", slot.prompt_tokens},
-                     {"n_prompt_tokens_cache", slot.cached_tokens},
-                     {"n_decoded", slot.generated_tokens},
-                     {"prefill_share", slot.prefill_share}});
-  }
-  respond(exchange, slots);
-}
-
-/// llama-server's save, restore and erase.
-void refuse_slot_action(ModelService&, Exchange&) {
-  throw RequestError(501, "not_supported_error", "unsupported",
-                     "a slot holds nothing once its answer has ended; snapshots of prompts are "
-                     "shared by all slots, and --slot-save-path keeps them over a restart");
-}
-
 void show_metrics(ModelService& service, Exchange& exchange) {
   exchange.response.set_header("Process-Start-Time-Unix", std::to_string(service.metrics->start()));
   exchange.response.set_content(service.metrics->text(service.scheduler->metrics()),
@@ -198,6 +160,23 @@ void show_metrics(ModelService& service, Exchange& exchange) {
 }
 
 }  // namespace
+
+Json model_json(const ModelService& service) {
+  const ModelInfo& info = service.info;
+  return {{"id", service.name},
+          {"object", "model"},
+          {"created", static_cast<int64_t>(service.created)},
+          {"owned_by", "lazyllm"},
+          {"meta",
+           {{"architecture", info.architecture},
+            {"n_vocab", info.vocabulary_size},
+            {"n_ctx_train", info.context_length},
+            {"n_ctx", service.scheduler->options().context},
+            {"n_embd", info.hidden_size},
+            {"n_layer", info.layers},
+            {"n_params", info.parameters},
+            {"size", info.file_bytes}}}};
+}
 
 std::span<const Endpoint> native_endpoints() {
   static constexpr auto kEndpoints = std::to_array<Endpoint>({
@@ -212,8 +191,6 @@ std::span<const Endpoint> native_endpoints() {
       {"POST", "/detokenize", detokenize},
       {"POST", "/apply-template", apply_template},
       {"GET", "/props", show_properties},
-      {"GET", "/slots", show_slots},
-      {"POST", "/slots/{slot}", refuse_slot_action},
       {"GET", "/metrics", show_metrics},
   });
   return kEndpoints;

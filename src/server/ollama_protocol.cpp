@@ -159,25 +159,12 @@ Json details(const ModelService& service) {
           {"quantization_level", most_used.empty() ? "F32" : most_used}};
 }
 
-Json listed(const ModelService& service) {
-  const auto loaded = std::chrono::system_clock::from_time_t(service.created);
-  return {{"name", service.name},
-          {"model", service.name},
-          {"modified_at", rfc3339(loaded)},
-          {"size", service.info.file_bytes},
-          {"digest", ""},
-          {"details", details(service)}};
-}
-
 void list_models(ModelService& service, Exchange& exchange) {
-  respond(exchange, {{"models", {listed(service)}}});
+  respond(exchange, {{"models", {ollama_listed(service)}}});
 }
 
 void list_loaded(ModelService& service, Exchange& exchange) {
-  Json model = listed(service);
-  model["size_vram"] = 0;
-  model["context_length"] = service.scheduler->options().context;
-  respond(exchange, {{"models", {std::move(model)}}});
+  respond(exchange, {{"models", {ollama_loaded(service)}}});
 }
 
 void show_model(ModelService& service, Exchange& exchange) {
@@ -211,6 +198,23 @@ void show_version(ModelService&, Exchange& exchange) {
 }
 
 }  // namespace
+
+Json ollama_listed(const ModelService& service) {
+  const auto loaded = std::chrono::system_clock::from_time_t(service.created);
+  return {{"name", service.name},
+          {"model", service.name},
+          {"modified_at", rfc3339(loaded)},
+          {"size", service.info.file_bytes},
+          {"digest", ""},
+          {"details", details(service)}};
+}
+
+Json ollama_loaded(const ModelService& service) {
+  Json model = ollama_listed(service);
+  model["size_vram"] = 0;
+  model["context_length"] = service.scheduler->options().context;
+  return model;
+}
 
 std::string ollama_error(const RequestError& error) {
   std::string message = error.what();

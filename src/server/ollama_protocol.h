@@ -18,6 +18,10 @@ Json chat_of_ollama(const Fields& body);
 /// A body of /api/generate as one of /v1/completions: its prompt goes to the model as it is.
 Json text_of_ollama(const Fields& body);
 
+/// A model in the lists of /api/tags and of /api/ps.
+Json ollama_listed(const ModelService& service);
+Json ollama_loaded(const ModelService& service);
+
 /// {"error": "message"}
 std::string ollama_error(const RequestError& error);
 

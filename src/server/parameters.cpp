@@ -11,7 +11,8 @@
 namespace lazyllm::server {
 namespace {
 
-constexpr unsigned kChat = 1, kText = 2, kCompletion = 4, kInfill = 8, kEmbeddings = 16;
+constexpr unsigned kChat = 1, kText = 2, kCompletion = 4, kInfill = 8, kEmbeddings = 16,
+                   kRerank = 32;
 constexpr unsigned kNative = kCompletion | kInfill;
 constexpr unsigned kOpenAi = kChat | kText, kPlain = kText | kNative, kAll = 15;
 
@@ -27,10 +28,10 @@ constexpr std::string_view kHarmless = "*";
 // By protocol and topic; docs/parameters.md explains each.
 constexpr auto kParameters = std::to_array<Parameter>({
     // what is asked
-    {"model", kAll | kEmbeddings},
+    {"model", kAll | kEmbeddings | kRerank},
     {"messages", kChat},
     {"prompt", kPlain},
-    {"documents", kOpenAi, "[[]]"},
+    {"documents", kOpenAi | kRerank, "[[]]"},
     {"order", kOpenAi, R"(["given"])"},
     {"suffix", kText, R"([""])"},
     {"echo", kText, "[false]"},
@@ -50,6 +51,20 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"reasoning_format", kChat, R"(["auto", "none"])"},
     {"reasoning_effort", kChat},
     {"thinking_forced_open", 0, "[false]"},
+    {"reasoning_budget_tokens", 0, "[-1]"},
+    {"thinking_budget_tokens", 0, "[-1]"},
+    {"reasoning_control", 0, "[false]"},
+    {"reasoning_budget_message", 0, kHarmless},  // of a budget, which there is not
+    {"reasoning_budget_start_tag", 0, kHarmless},
+    {"reasoning_budget_end_tag", 0, kHarmless},
+    {"reasoning_budget_end_tags", 0, kHarmless},
+    {"generation_prompt", 0, R"([""])"},
+    {"chat_format", 0, "[0]"},
+    {"chat_parser", 0, R"([""])"},
+    {"grammar_lazy", 0, "[false]"},
+    {"grammar_triggers", 0, "[[]]"},
+    {"preserved_tokens", 0, "[[]]"},
+    {"moderation", 0},
     {"modalities", 0, R"([["text"]])"},
     {"audio", 0},
     {"multimodal_data", 0, "[[]]"},
@@ -60,6 +75,11 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"dimensions", kEmbeddings},
     {"encoding_format", kEmbeddings},
     {"embd_normalize", kEmbeddings},
+    {"query", kRerank},
+    {"texts", kRerank},
+    {"top_n", kRerank},
+    {"return_documents", kRerank},
+    {"return_text", kRerank},
     // the form of the answer
     {"response_format", kOpenAi, R"([{"type": "text"}])"},
     {"grammar", kAll},
@@ -126,7 +146,7 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"top_logprobs", kChat, "[0]"},
     {"prompt_logprobs", 0, "[0]"},
     {"n_probs", kNative, "[0]"},
-    {"post_sampling_probs", 0, "[false]"},
+    {"post_sampling_probs", kNative, "[false]"},
     {"return_tokens", kNative, "[false]"},
     {"return_token_ids", 0, "[false]"},
     {"return_tokens_as_token_ids", 0, "[false]"},
@@ -138,6 +158,7 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"timings_per_token", kAll},
     {"lazy", kAll},
     {"cache_prompt", kAll},
+    {"id_slot", kAll},
     // without effect on any answer: bookkeeping of the service, placing, hints for speed
     {"user", 0, kHarmless},
     {"metadata", 0, kHarmless},
@@ -146,12 +167,16 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"safety_identifier", 0, kHarmless},
     {"prompt_cache_key", 0, kHarmless},
     {"prompt_cache_retention", 0, kHarmless},
+    {"prompt_cache_options", 0, kHarmless},
     {"prediction", 0, kHarmless},
-    {"id_slot", 0, kHarmless},
     {"n_cache_reuse", 0, kHarmless},
     {"n_keep", 0, kHarmless},  // of a shifted context, which there is not
     {"n_discard", 0, kHarmless},
     {"backend_sampling", 0, kHarmless},
+    {"speculative.type", 0, kHarmless},
+    {"speculative.ngram_size_n", 0, kHarmless},
+    {"speculative.ngram_size_m", 0, kHarmless},
+    {"speculative.ngram_min_hits", 0, kHarmless},
     {"speculative.n_max", 0, kHarmless},
     {"speculative.n_min", 0, kHarmless},
     {"speculative.p_min", 0, kHarmless},

@@ -9,7 +9,14 @@
 namespace lazyllm::server {
 
 /// Which kind of request a body is.
-enum class RequestKind : unsigned { chat = 1, text = 2, native = 4, infill = 8, embeddings = 16 };
+enum class RequestKind : unsigned {
+  chat = 1,
+  text = 2,
+  native = 4,
+  infill = 8,
+  embeddings = 16,
+  rerank = 32
+};
 
 /// Holds the names of a body against the list of parameters (docs/parameters.md has it in words):
 /// what would change the answer and is not done here is refused, unless its value asks for nothing;

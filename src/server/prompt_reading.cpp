@@ -45,10 +45,20 @@ std::vector<AnswerToken> prompt_logprobs(Scheduler& scheduler, std::span<const T
 }
 
 std::vector<float> prompt_embedding(Scheduler& scheduler, std::span<const TokenId> tokens,
-                                    Pooling pooling, const std::function<bool()>& peer_gone) {
+                                    Pooling pooling, bool of_tokens,
+                                    const std::function<bool()>& peer_gone) {
   AnswerRequest request = reading(tokens);
   request.pooling = pooling;
+  request.embeds_tokens = of_tokens;
   return end_of(scheduler, std::move(request), peer_gone).embedding;
+}
+
+std::vector<HeadAttention> attention_of(Scheduler& scheduler, std::span<const TokenId> tokens,
+                                        const AttentionQuestion& question,
+                                        const std::function<bool()>& peer_gone) {
+  AnswerRequest request = reading(tokens);
+  request.attention = question;
+  return end_of(scheduler, std::move(request), peer_gone).attention;
 }
 
 }  // namespace lazyllm::server

@@ -17,8 +17,14 @@ namespace lazyllm::server {
 std::vector<AnswerToken> prompt_logprobs(Scheduler& scheduler, std::span<const TokenId> tokens,
                                          int top, const std::function<bool()>& peer_gone);
 
-/// [hidden_size], not normalised.
+/// [hidden_size], not normalised; with `of_tokens` [tokens][hidden_size].
 std::vector<float> prompt_embedding(Scheduler& scheduler, std::span<const TokenId> tokens,
-                                    Pooling pooling, const std::function<bool()>& peer_gone);
+                                    Pooling pooling, bool of_tokens,
+                                    const std::function<bool()>& peer_gone);
+
+/// What is asked of the attention within a prompt.
+std::vector<HeadAttention> attention_of(Scheduler& scheduler, std::span<const TokenId> tokens,
+                                        const AttentionQuestion& question,
+                                        const std::function<bool()>& peer_gone);
 
 }  // namespace lazyllm::server

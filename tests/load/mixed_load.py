@@ -105,7 +105,7 @@ class Plan:
             body.update(prompt=text, logprobs=3)
         request = {"kind": name, "path": path, "body": body}
         if draw.random() < 0.45:
-            request["protocol"] = draw.choice(["native", "embeddings", *(protocols.CHAT if self.chat else [])])
+            request["protocol"] = draw.choice(["native", "embeddings", *(["rerank"] if self.chat else []), *(protocols.CHAT if self.chat else [])])
             request["path"] = protocols.PATHS[request["protocol"]]
             request["body"] = protocols.translate(request["protocol"], body, text)
         leave = draw.random()
@@ -123,7 +123,7 @@ class Client:
     def send(self, request: dict, **changes):
         """What came back in a form that can be compared; None if the client left."""
         body, alone = request["body"], bool(changes)
-        if request.get("protocol") == "embeddings":
+        if request.get("protocol") in {"embeddings", "rerank"}:
             changes = {}  # they use no cache
         data = body if isinstance(body, bytes) else json.dumps({**body, **changes}).encode()
         connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)

@@ -4,7 +4,7 @@
 import json
 
 CHAT = ["anthropic", "responses", "ollama_chat", "ollama_generate"]
-PATHS = {"native": "/completion", "embeddings": "/v1/embeddings", "anthropic": "/v1/messages", "responses": "/v1/responses", "ollama_chat": "/api/chat", "ollama_generate": "/api/generate"}
+PATHS = {"native": "/completion", "embeddings": "/v1/embeddings", "rerank": "/rerank", "anthropic": "/v1/messages", "responses": "/v1/responses", "ollama_chat": "/api/chat", "ollama_generate": "/api/generate"}
 # OpenAI's words for why an answer ended.
 REASONS = {"limit": "length", "eos": "stop", "word": "stop", "max_tokens": "length", "end_turn": "stop", "stop_sequence": "stop", "completed": "stop", "incomplete": "length",
            "stop": "stop", "length": "length"}
@@ -15,6 +15,9 @@ def translate(protocol: str, body: dict, text: str) -> dict:
     fields = {name: value for name, value in body.items() if name not in {"prompt", "messages", "logprobs", "top_logprobs", "max_tokens", "response_format"}}
     if protocol == "embeddings":
         return {"input": text, "encoding_format": "base64"}  # bit for bit
+    if protocol == "rerank":
+        words = text.split(" ")
+        return {"query": " ".join(words[-8:]), "documents": [" ".join(words[i:i + 60]) for i in range(0, len(words), 60)][:20]}
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
     most = body["max_tokens"]
     if protocol == "native":
@@ -95,4 +98,9 @@ def read_embeddings(part: dict, answer: dict):
     note(answer, part, "length")
 
 
-READERS = {"native": read_native, "embeddings": read_embeddings, "anthropic": read_anthropic, "responses": read_responses, "ollama_chat": read_ollama, "ollama_generate": read_ollama}
+def read_rerank(part: dict, answer: dict):
+    answer["text"] = json.dumps(part["results"])  # places and scores, bit for bit
+    note(answer, part, "length")
+
+
+READERS = {"rerank": read_rerank, "native": read_native, "embeddings": read_embeddings, "anthropic": read_anthropic, "responses": read_responses, "ollama_chat": read_ollama, "ollama_generate": read_ollama}

@@ -10,10 +10,13 @@ import pathlib
 import sys
 import tempfile
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What llama.cpp fetches -> a file in LAZYLLM_PEER_MODELS.
 MODELS = {"ggml-org/test-model-stories260K": "stories260K.gguf", "ggml-org/models tinyllamas/stories260K.gguf": "stories260K.gguf",
           # Any model gives embeddings; what is asked of them does not depend on this one.
-          "ggml-org/models bert-bge-small/ggml-model-f16.gguf": "stories260K.gguf"}
+          "ggml-org/models bert-bge-small/ggml-model-f16.gguf": "stories260K.gguf",
+          # A reranker needs no model of its own here, but one that can read.
+          "ggml-org/models jina-reranker-v1-tiny-en/ggml-model-f16.gguf": str(ROOT / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf")}
 LONGEST = 2048  # the context of stories260K; lazyllm refuses more, llama-server warns
 # Ours under another name.
 SAME = {"--port": "--port", "--host": "--host", "--temp": "--temp", "--seed": "--seed", "--alias": "--alias", "--api-key": "--api-key",
@@ -22,7 +25,7 @@ SAME = {"--port": "--port", "--host": "--host", "--temp": "--temp", "--seed": "-
 # How it is computed, or what is always on here.
 DROPPED = {"--batch-size", "--ubatch-size", "-fa", "--n-gpu-layers"}
 DROPPED_FLAGS = {"--offline", "--cont-batching", "--slots", "--no-slots", "--metrics", "--jinja", "--no-jinja", "--kv-unified",
-                 "--swa-full", "--embedding", "--no-cache-idle-slots", "--no-mmproj", "--backend_sampling"}
+                 "--swa-full", "--embedding", "--reranking", "--no-cache-idle-slots", "--no-mmproj", "--backend_sampling"}
 
 
 def fail(message: str):
@@ -43,7 +46,7 @@ def translate(arguments: list[str]) -> list[str]:
             rest.pop(0)
         elif flag in SAME:
             translated += [SAME[flag], rest.pop(0)]
-        elif flag == "--pooling" and rest[0] in {"mean", "last"}:
+        elif flag == "--pooling" and rest[0] in {"mean", "last", "none"}:
             translated += [flag, rest.pop(0)]
         elif flag in {"--hf-repo", "--hf-file", "--model", "--ctx-size", "--parallel", "--chat-template"}:
             given[flag] = rest.pop(0)

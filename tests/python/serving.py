@@ -30,7 +30,7 @@ class ServeProcess:
     def _read(self):
         for line in self.process.stderr:
             self.lines.append(line.rstrip("\n"))
-            found = re.search(r" is ready at http://([^:]+):(\d+)$", line.rstrip())
+            found = re.search(r" is ready at https?://([^:]+):(\d+)$", line.rstrip())
             if found:
                 self.host, self.port = found.group(1), int(found.group(2))
                 self._ready.set()

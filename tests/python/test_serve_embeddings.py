@@ -55,6 +55,22 @@ def test_times_the_output_matrix_it_is_the_logits(tiny, tiny_models):
         assert np.abs(output @ embedding(prompt) - golden.logits.mean(axis=0)).max() < TOLERANCE
 
 
+def test_one_for_each_token(program, tiny_models):
+    arguments = ("-m", tiny_models / NAME, "--cache-type-k", "f32", "--cache-type-v", "f32")
+    tokens = list(range(3, 23))
+    with ServeProcess(program.path, *arguments, "--pooling", "none") as server:
+        status, answer = server.ask("/embeddings", {"input": [tokens, tokens[:5]]})
+        assert status == 200
+        each, short = (np.array(one["embedding"]) for one in answer)
+        assert len(each) == 20 and np.allclose(each[:5], short)
+        for path, field in (("/v1/embeddings", "input"), ("/api/embed", "input"), ("/api/embeddings", "prompt")):
+            assert server.ask(path, {field: tokens})[0] in {400, 501}
+        assert server.ask("/embeddings", {"input": tokens, "dimensions": 4})[0] == 400
+    with ServeProcess(program.path, *arguments, "--pooling", "mean") as server:
+        mean = server.ask("/embeddings", {"input": tokens, "embd_normalize": -1})[1][0]["embedding"][0]
+    assert np.allclose(each.mean(axis=0), mean, atol=1e-5)
+
+
 def test_openais_client(small, chat):
     texts = ["A cat sits on the mat.", "A kitten lies on the rug.", "Interest rates rose again."]
     answer = small.embeddings.create(model="text-embedding-3-small", input=texts)  # asks for base64 by itself

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """llama-server's own endpoints: /completion, /tokenize, /props, /slots, /metrics."""
 
+import math
 import time
 import urllib.request
 
@@ -91,6 +92,25 @@ def test_health_properties_slots_metrics(chat):
     assert families["lazyllm:time_to_first_token_seconds"].type == "histogram"
 
 
+def test_probabilities_behind_the_filters(chat):
+    body = {"prompt": "Once upon a time there was a", "n_predict": 6, "n_probs": 8, "post_sampling_probs": True, "seed": 3}
+    drawn = chat.ask("/completion", {**body, "temperature": 1, "top_k": 5, "top_p": 1, "min_p": 0})[1]
+    assert drawn["generation_settings"]["post_sampling_probs"] and len(drawn["completion_probabilities"]) == 6
+    for token in drawn["completion_probabilities"]:
+        chances = {one["id"]: one["prob"] for one in token["top_probs"]}
+        assert "logprob" not in token and len(chances) == 5 and abs(sum(chances.values()) - 1) < 1e-5 and list(chances.values()) == sorted(chances.values(), reverse=True)
+        assert chances[token["id"]] == token["prob"] > 0
+    # The same tokens are drawn, and these are the model's own probabilities made one again.
+    plain = chat.ask("/completion", {**body, "temperature": 1, "top_k": 5, "top_p": 1, "min_p": 0, "post_sampling_probs": False})[1]
+    assert plain["content"] == drawn["content"]
+    for token, same in zip(plain["completion_probabilities"], drawn["completion_probabilities"]):
+        mass = sum(math.exp(one["logprob"]) for one in token["top_logprobs"][:5])
+        assert abs(math.exp(token["logprob"]) / mass - same["prob"]) < 1e-4
+    greedy = chat.ask("/completion", {**body, "temperature": 0})[1]["completion_probabilities"]
+    assert all(token["prob"] == 1 and [one["prob"] for one in token["top_probs"]] == [1] for token in greedy)
+    assert chat.ask("/v1/completions", {**body, "n_probs": None})[0] == 400
+
+
 # --- between two texts ---
 
 
@@ -101,12 +121,6 @@ def coder(program, root):
         pytest.skip("Qwen2.5-Coder is absent")
     with ServeProcess(program.path, "-m", model, "--temp", 0, "-c", 1024) as server:
         yield server
-
-
-def test_what_slots_do_not_do_is_said(chat):
-    for action in ("save", "restore", "erase"):
-        status, answer = chat.ask(f"/slots/0?action={action}", {"filename": "a"})
-        assert status == 501 and "--slot-save-path" in answer["error"]["message"]
 
 
 def test_infill_writes_what_stands_between(coder):
