@@ -3,7 +3,7 @@
 # them in a file of its own; where there is none (another system) the packager adds them.
 set(LAZYLLM_NOTICES ${CMAKE_BINARY_DIR}/THIRD-PARTY.txt CACHE INTERNAL "")  # the Python package takes it along
 set(notices "The program holds parts of these libraries. Their notices, from Debian's packages:\n")
-foreach(package libboost-dev libbsd-dev libcli11-dev libedit-dev libfmt-dev libhiredis-dev libmd-dev libncurses-dev libpcre2-dev libsqlite3-dev
+foreach(package libboost-dev libbsd-dev libcli11-dev libedit-dev libfmt-dev libhiredis-dev libmd-dev libncurses-dev libpcre2-dev libsqlite3-dev libssl-dev
                 libstdc++-12-dev libutf8proc-dev libxxhash-dev nlohmann-json3-dev)
   if(EXISTS /usr/share/doc/${package}/copyright)
     file(READ /usr/share/doc/${package}/copyright text)

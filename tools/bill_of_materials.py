@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-LICENCES = {"libboost-dev": "BSL-1.0", "libbsd-dev": "BSD-3-Clause", "libcli11-dev": "BSD-3-Clause", "libcurl4": "curl", "libedit-dev": "BSD-3-Clause", "libfmt-dev": "MIT", "libhiredis-dev": "BSD-3-Clause",
+LICENCES = {"libboost-dev": "BSL-1.0", "libbsd-dev": "BSD-3-Clause", "libcli11-dev": "BSD-3-Clause", "libcurl4": "curl", "libedit-dev": "BSD-3-Clause", "libfmt-dev": "MIT", "libhiredis-dev": "BSD-3-Clause", "libssl-dev": "Apache-2.0",
             "libmd-dev": "BSD-3-Clause", "libncurses-dev": "X11-distribute-modifications-variant", "libpcre2-dev": "BSD-3-Clause", "libsqlite3-dev": "blessing",
             "libstdc++-12-dev": "GPL-3.0-or-later WITH GCC-exception-3.1", "libutf8proc-dev": "MIT", "libxxhash-dev": "BSD-2-Clause", "nlohmann-json3-dev": "MIT"}
 LOADED = {"libcurl4"}  # when something is fetched; the others are compiled in

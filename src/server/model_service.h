@@ -34,7 +34,7 @@ struct ModelService {
   Metrics* metrics = nullptr;
   /// Of all models of a server.
   std::shared_ptr<ResponsesStore> responses = std::make_shared<ResponsesStore>();
-  std::unique_ptr<StableHead> stable_head;  ///< null: none is wanted
+  std::shared_ptr<StableHead> stable_head;   ///< of all models of a server; null: none is wanted
   std::unique_ptr<DocumentShelf> documents;  ///< goes before the scheduler that it waits for
 };
 

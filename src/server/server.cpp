@@ -80,8 +80,8 @@ struct Server::Implementation {
 
   ServerOptions options;
   server::Metrics metrics;
-  std::unique_ptr<server::StableHead> stable_head;  // until serve()
-  std::shared_ptr<server::ModelService> current;  // guarded by atomic access
+  std::shared_ptr<server::StableHead> stable_head;  // of all models; null: none is wanted
+  std::shared_ptr<server::ModelService> current;    // guarded by atomic access
   std::shared_ptr<server::ResponsesStore> responses = std::make_shared<server::ResponsesStore>();
   std::unique_ptr<server::ModelShelf> shelf;  // null: one model
   std::atomic<bool> serves_folder{false};
@@ -170,7 +170,7 @@ void Server::Implementation::show_health(Exchange& exchange) {
 Server::Server(const ServerOptions& options)
     : implementation_(std::make_unique<Implementation>(options)) {
   if (!options.stable_head.empty()) {
-    implementation_->stable_head = std::make_unique<server::StableHead>(options.stable_head);
+    implementation_->stable_head = std::make_shared<server::StableHead>(options.stable_head);
   }
   open_log();
 }
@@ -212,7 +212,7 @@ std::shared_ptr<server::ModelService> Server::Implementation::make_service(
   scheduler.on_message = [](const std::string& text) {
     server::write_log(server::LogLine("info", "scheduler").add("message", text));
   };
-  service->stable_head = std::move(self.stable_head);
+  service->stable_head = stable_head;
   service->documents = std::make_unique<server::DocumentShelf>(scheduler.library);
   service->scheduler = std::make_unique<Scheduler>(model, scheduler);
   service->cost = std::make_unique<server::CostModel>(model);
