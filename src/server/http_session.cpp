@@ -399,7 +399,7 @@ void HttpSession::send_response() {
 /// One piece at a time.
 void HttpSession::send(std::string text, std::function<void(bool sent)> then) {
   output_ = tls_ ? tls_->seal(text) : std::move(text);
-  if (output_.empty()) return then(false);
+  if (tls_ && output_.empty()) return then(false);
   after_output_ = std::move(then);
   enter(State::writing, service_.options().limits.write);
   asio::async_write(socket_, asio::buffer(output_),
