@@ -183,10 +183,10 @@ class Backend {
   /// Writes k[r], v[r] ([rows][kv_heads * head_dim]) to slots[r] of a layer's cache.
   virtual void append_kv(const KvLayerView& cache, std::span<const int32_t> slots, ConstFloatRows k,
                          ConstFloatRows v) const = 0;
-  /// Copies keys and values from from_slots[r] of one layer's cache to to_slots[r] of another of the
-  /// same layout. Keys that `table` rotated at from_positions[r] are turned on to to_positions[r]:
-  /// read as float32, turned by the difference, stored again. Where both positions are one, or
-  /// `table` is null (positions are not rotated), the bytes stay.
+  /// Copies keys and values from from_slots[r] of one layer's cache to to_slots[r] of another of
+  /// the same layout. Keys that `table` rotated at from_positions[r] are turned on to
+  /// to_positions[r]: read as float32, turned by the difference, stored again. Where both positions
+  /// are one, or `table` is null (positions are not rotated), the bytes stay.
   virtual void move_kv(const KvLayerView& from, std::span<const int32_t> from_slots,
                        std::span<const int32_t> from_positions, const KvLayerView& to,
                        std::span<const int32_t> to_slots, std::span<const int32_t> to_positions,

@@ -19,8 +19,8 @@ struct Prompt {
   std::vector<TokenRange> protected_ranges = {};
   std::vector<TokenRange> free_documents = {};
   std::vector<StableHead::Kept> kept_head = {};  ///< what the model got in place of what was sent
-  std::string echo = {};                        ///< put before the answer
-  std::vector<AnswerToken> echo_logprobs = {};  ///< of the prompt's tokens
+  std::string echo = {};                         ///< put before the answer
+  std::vector<AnswerToken> echo_logprobs = {};   ///< of the prompt's tokens
 };
 
 /// A choice as far as it is written, with how it ended.
