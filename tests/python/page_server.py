@@ -120,7 +120,10 @@ class PageServer:
         return self.send(handler, file.read_bytes(), kind=TYPES[file.suffix])
 
     def post(self, handler):
-        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        content = handler.rfile.read(int(handler.headers["Content-Length"]))
+        if handler.path == "/v1/documents":  # as the server says it of a file that is cut
+            return self.send(handler, {"error": {"message": "the PDF is damaged", "type": "invalid_request_error"}}, 400)
+        body = json.loads(content)
         if handler.path == "/tokenize":
             return self.send(handler, {"tokens": body["content"].split()})
         if body.get("max_tokens") == 0:

@@ -367,9 +367,10 @@ def test_names_of_files_stay_as_they_are(page, tmp_path):
         transformed = page.script("return [getComputedStyle(document.getElementById('notice')).textTransform,"
                                   "getComputedStyle(document.getElementById('notice'), '::first-letter').textTransform]")
         assert transformed == ["none", "none"]
-    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.7 \xff\xfe")
-    page.id("files").send_keys(str(tmp_path / "report.pdf"))
-    page.until(lambda: "pdftotext" in page.id("notice").text)
+    (tmp_path / "Other.pdf").write_bytes(b"%PDF-1.7 \xff\xfe")  # what the server says of it is told with its name
+    page.id("files").send_keys(str(tmp_path / "Other.pdf"))
+    page.until(lambda: "Other.pdf" in page.id("notice").text)
+    assert page.id("notice").text == "Other.pdf: The PDF is damaged."
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (360, True)])
