@@ -56,6 +56,7 @@ class Library {
   static std::string document_id(std::string_view text);
   /// Its text, and its entry. Counts as a use.
   std::optional<std::string> document(const std::string& id);
+  /// A document's entry may be one of the shared store.
   std::optional<LibraryEntry> entry(LibraryEntry::Kind kind, const std::string& id);
 
   /// `write` gets the path of a file to make, which is then moved into its place. `bytes` and times

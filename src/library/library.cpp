@@ -275,13 +275,8 @@ std::string Library::put_document(const std::string& name, std::string_view text
 }
 
 std::optional<std::string> Library::document(const std::string& id) {
-  std::optional<LibraryEntry> found = entry(Kind::document, id);
-  if (!found) {
-    LibraryEntry wanted;
-    wanted.id = id;
-    if (bring(wanted)) found = entry(Kind::document, id);
-  }
-  if (!found) return std::nullopt;
+  const std::optional<LibraryEntry> found = entry(Kind::document, id);
+  if (!found || !bring(*found)) return std::nullopt;
   const fs::path path = path_of(*found);
   std::string text;
   try {
@@ -299,8 +294,15 @@ std::optional<std::string> Library::document(const std::string& id) {
 }
 
 std::optional<LibraryEntry> Library::entry(Kind kind, const std::string& id) {
-  const std::lock_guard lock(implementation_->mutex);
-  return implementation_->find(kind, id);
+  Implementation& self = *implementation_;
+  {
+    const std::lock_guard lock(self.mutex);
+    if (auto found = self.find(kind, id)) return found;
+  }
+  // A snapshot of another machine is found by its origin: entries().
+  if (!self.mirror || kind != Kind::document) return std::nullopt;
+  const auto item = self.mirror->find(kind, {}, id);
+  return item ? std::optional(item->entry) : std::nullopt;
 }
 
 library::SharedItem Library::Implementation::store_file(
@@ -343,10 +345,6 @@ library::SharedItem Library::Implementation::store_file(
 }
 
 bool Library::Implementation::bring(const library::SharedItem& item) {
-  {
-    const std::lock_guard lock(mutex);
-    if (find(item.entry.kind, item.entry.id)) return true;
-  }
   bool whole = false;
   store_file(item.entry, [&](const fs::path& path) {
     whole = mirror->fetch(item, path) && library::checksum_of(path) == item.checksum;
@@ -363,15 +361,17 @@ void Library::put_file(LibraryEntry entry, const std::function<void(const fs::pa
 
 bool Library::bring(const LibraryEntry& entry) {
   Implementation& self = *implementation_;
-  if (self.mirror) {
-    const auto item = self.mirror->find(entry.kind, entry.origin, entry.id);
-    try {
-      return item && self.bring(*item);
-    } catch (const Error&) {
-      return false;
-    }
+  {
+    const std::lock_guard lock(self.mutex);
+    if (self.find(entry.kind, entry.id)) return true;
   }
-  return false;
+  if (!self.mirror) return false;
+  try {
+    const auto item = self.mirror->find(entry.kind, entry.origin, entry.id);
+    return item && self.bring(*item);
+  } catch (const Error&) {
+    return false;  // gone meanwhile, or no room for it here
+  }
 }
 
 fs::path Library::path_of(const LibraryEntry& entry) const {
@@ -425,25 +425,18 @@ void Library::note_use(Kind kind, const std::string& id) {
 
 bool Library::remove(Kind kind, const std::string& id) {
   Implementation& self = *implementation_;
-  std::optional<LibraryEntry> found;
+  const std::optional<LibraryEntry> found = entry(kind, id);
+  if (!found) return false;
   {
     const std::lock_guard lock(self.mutex);
     library::Transaction transaction(*self.database);
-    found = self.find(kind, id);
-    if (found) {
-      self.remove_row(kind, id);
-      std::error_code error;
-      fs::remove(self.path_of(kind, id), error);
-    }
+    self.remove_row(kind, id);
+    std::error_code error;
+    fs::remove(self.path_of(kind, id), error);
     transaction.commit();
   }
-  if (self.mirror) {
-    if (!found && kind == Kind::document) {
-      if (const auto item = self.mirror->find(kind, "", id)) found = item->entry;
-    }
-    if (found) self.mirror->remove(*found);
-  }
-  return found.has_value();
+  if (self.mirror) self.mirror->remove(*found);
+  return true;
 }
 
 Library::Check Library::verify() {

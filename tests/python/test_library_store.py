@@ -102,6 +102,8 @@ def test_what_one_has_read_is_warm_on_the_other(program, data, tmp_path, redis):
     with serve(program, data, tmp_path / "b", redis.address) as second:
         answer = ask(second)
         assert cached(answer) > 64 and words(answer) == words(alone)
+        status, shown = second.ask(f"/v1/documents/{document['id']}")
+        assert status == 200 and shown["name"] == "cat.txt"
         named = second.ask("/v1/completions", {"documents": [document["id"]], "prompt": "And then", "max_tokens": 4})
         assert named[0] == 200, named
         # Removed here, it is gone there.
