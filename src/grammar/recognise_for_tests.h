@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "grammar/recogniser.h"
 #include "grammar/schema_compiler.h"
+#include "lazyllm/error.h"
 
 namespace lazyllm::grammar {
 
@@ -31,6 +33,16 @@ inline Verdict recognise(std::string_view schema, std::string_view text) {
 
 inline bool accepts(std::string_view schema, std::string_view text) {
   return recognise(schema, text) == Verdict::complete;
+}
+
+/// Why the compiler refuses a schema; empty if it does not.
+inline std::string refusal(std::string_view schema) {
+  try {
+    compile_schema(schema);
+  } catch (const Error& error) {
+    return error.code() == ErrorCode::invalid_input ? error.what() : "another kind of error";
+  }
+  return {};
 }
 
 }  // namespace lazyllm::grammar

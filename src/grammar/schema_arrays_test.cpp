@@ -5,23 +5,12 @@
 #include <string>
 
 #include "grammar/recognise_for_tests.h"
-#include "lazyllm/error.h"
 
 namespace lazyllm::grammar {
 namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-
-std::string refusal(std::string_view schema) {
-  try {
-    compile_schema(schema);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::invalid_input);
-    return error.what();
-  }
-  return "accepted";
-}
 
 void expect(const char* schema, std::initializer_list<const char*> good,
             std::initializer_list<const char*> bad) {

@@ -7,23 +7,12 @@
 #include <string>
 
 #include "grammar/recognise_for_tests.h"
-#include "lazyllm/error.h"
 
 namespace lazyllm::grammar {
 namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
-
-std::string refusal(std::string_view schema) {
-  try {
-    compile_schema(schema);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::invalid_input);
-    return error.what();
-  }
-  return "";
-}
 
 TEST(SchemaCompiler, NamesThePlaceOfWhatItRefuses) {
   EXPECT_THAT(refusal(R"({"properties": {"a/b": {"items": {"unevaluatedItems": {}}}}})"),
