@@ -67,6 +67,10 @@ function(lazyllm_layer NAME)
   add_library(${target} OBJECT ${ARG_SOURCES})
   target_link_libraries(${target} PRIVATE lazyllm_options ${ARG_LIBRARIES})
   target_precompile_headers(${target} PRIVATE ${LAZYLLM_PRECOMPILED})
+  if(LAZYLLM_UNITY AND NOT NAME MATCHES "^(evaluation|tuning)$")  # their files each mean another JSON by Json
+    # Files with flags of their own (the kernels of an instruction set) stay alone.
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  endif()
   set_property(GLOBAL APPEND PROPERTY LAZYLLM_LAYERS ${target})
 
   if(LAZYLLM_BUILD_TESTS AND ARG_TESTS)

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/lower_ascii.h"
 #include "documents/private_folder.h"
 #include "documents/run_program.h"
 #include "lazyllm/document.h"
@@ -127,13 +128,6 @@ std::string run(std::string_view bytes, const Converter& converter, const std::s
   return text;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
 }  // namespace
 
 bool is_converted(FileFormat format) {
@@ -146,9 +140,9 @@ std::string convert(std::string_view bytes, FileFormat format, const std::string
 }
 
 bool is_html(std::string_view bytes, std::string_view name) {
-  const std::string ending = lower(std::filesystem::path(name).extension().string());
+  const std::string ending = lower_ascii(std::filesystem::path(name).extension().string());
   if (ending == ".html" || ending == ".htm" || ending == ".xhtml") return true;
-  const std::string head = lower(bytes.substr(0, 256));
+  const std::string head = lower_ascii(bytes.substr(0, 256));
   const size_t first = head.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) return false;
   return head.compare(first, 14, "<!doctype html") == 0 || head.compare(first, 5, "<html") == 0;

@@ -5,13 +5,10 @@
 #include <functional>
 
 namespace lazyllm::engine {
-namespace {
 
 int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
   return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
 }
-
-}  // namespace
 
 bool hold_text(std::span<const int32_t> prompt, std::span<const int32_t> text) {
   constexpr size_t kEdge = 8;

@@ -17,6 +17,9 @@ struct SnapshotWish {
   int64_t most_tokens = 0;  ///< of the prompt, from its beginning
 };
 
+/// How many tokens both begin with.
+int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b);
+
 /// Whether the tokens of a prompt hold those of a text, but for the outermost few, which depend on
 /// what stands beside it. Of a text of a few tokens: never.
 bool hold_text(std::span<const int32_t> prompt, std::span<const int32_t> text);

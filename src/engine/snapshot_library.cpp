@@ -18,10 +18,6 @@ constexpr int64_t kLeastTokens = 64;
 constexpr auto kNoteUseEvery = std::chrono::minutes(1);
 constexpr auto kQuietAfterFailure = std::chrono::minutes(2);
 
-int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b) {
-  return std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin();
-}
-
 std::string text_of(const SnapshotOrigin& origin) {
   return fmt::format("{:016x} {} {} k{} v{}", origin.model, origin.version, origin.isa,
                      static_cast<int>(origin.cache_types.k),

@@ -20,7 +20,6 @@ constexpr int64_t kMostLayers = 10'000;
 constexpr int64_t kMostExperts = 65'536;
 constexpr int64_t kMostHeads = 65'536;
 constexpr int64_t kWidest = int64_t{1} << 30;
-constexpr int64_t kLongestContext = int64_t{1} << 30;
 constexpr int64_t kLargestToken = std::numeric_limits<int32_t>::max();
 
 const ModelType& find_model_type(const JsonObject& config) {

@@ -10,7 +10,6 @@
 namespace lazyllm::formats {
 namespace {
 
-constexpr int64_t kLongestContext = int64_t{1} << 30;
 constexpr double kGemmaLocalTheta = 10000.0;
 
 double require_positive(const JsonObject& object, std::string_view key, std::string_view type) {

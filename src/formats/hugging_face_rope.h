@@ -8,6 +8,9 @@
 
 namespace lazyllm::formats {
 
+/// A config that names more tokens is damaged.
+constexpr int64_t kLongestContext = int64_t{1} << 30;
+
 /// Writes the rope.* keys of `architecture` from either spelling of a config:
 /// rope_theta + rope_scaling, or rope_parameters (flat, or one object per layer type).
 /// Errors: Error(invalid_file), Error(unsupported) for unknown scaling types.

@@ -9,7 +9,7 @@
 namespace lazyllm::grammar {
 namespace {
 
-constexpr int kDeepestGroup = 50;
+constexpr int kDeepestPatternGroup = 50;
 constexpr uint32_t kMostRepeats = 10000;
 constexpr size_t kLongestPattern = 10000;
 
@@ -55,7 +55,7 @@ class PatternParser {
   }
 
   Pattern alternatives() {
-    if (++depth_ > kDeepestGroup) refuse("its groups are nested too deep");
+    if (++depth_ > kDeepestPatternGroup) refuse("its groups are nested too deep");
     Pattern result;
     result.kind = Pattern::Kind::alternatives;
     do {

@@ -9,7 +9,7 @@
 namespace lazyllm::grammar {
 namespace {
 
-constexpr int kMostReferences = 50;
+constexpr int kMostNegatedReferences = 50;
 constexpr size_t kMostLiterals = 200, kMostPairs = 8;
 
 constexpr std::array kTypes = {"null", "boolean", "number", "string", "array", "object"};
@@ -86,7 +86,7 @@ const Json& SchemaNegation::of(const Json& schema) {
 Json SchemaNegation::alternatives(const Json& schema, int references) {
   if (schema.is_boolean()) return schema.get<bool>() ? Json::array() : Json::array({true});
   if (!schema.is_object()) document_.refuse(schema, "a schema must be an object, true or false");
-  if (references > kMostReferences) {
+  if (references > kMostNegatedReferences) {
     document_.refuse(schema, "it refers back to itself without a property or an item in between");
   }
   Json list = Json::array();

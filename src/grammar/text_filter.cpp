@@ -14,7 +14,7 @@ using Kind = TextGrammar::Item::Kind;
 /// What is remembered before all but the present state is forgotten.
 constexpr size_t kMostStates = 10'000, kMostStacks = 100'000, kMostMasks = 64;
 /// Steps of one mask; where they end, further tokens are left out.
-constexpr size_t kMostWork = 2'000'000;
+constexpr size_t kMostFilterWork = 2'000'000;
 
 bool meets(const CharacterSet& set, char32_t first, char32_t last) {
   const auto& ranges = set.ranges();
@@ -63,7 +63,7 @@ void TextFilter::expand(Stack first, State& state) {
   while (!work.empty()) {
     const Stack stack = work.back();
     work.pop_back();
-    if (!seen.insert(key_of(stack.item, stack.above)).second || ++work_ > kMostWork) continue;
+    if (!seen.insert(key_of(stack.item, stack.above)).second || ++work_ > kMostFilterWork) continue;
     const TextGrammar::Item& item = grammar_->items[stack.item];
     if (item.kind == Kind::characters) {
       state.stacks.push_back(number_of(stack));
@@ -130,9 +130,10 @@ int32_t TextFilter::next(int32_t state, uint8_t byte) {
   const uint64_t key = key_of(static_cast<uint32_t>(state), byte);
   if (const auto found = next_.find(key); found != next_.end()) return found->second;
   const int32_t result =
-      work_ > kMostWork ? kDead
-                        : number_of(compute_next(State(states_[static_cast<size_t>(state)]), byte));
-  if (work_ <= kMostWork) next_.emplace(key, result);
+      work_ > kMostFilterWork
+          ? kDead
+          : number_of(compute_next(State(states_[static_cast<size_t>(state)]), byte));
+  if (work_ <= kMostFilterWork) next_.emplace(key, result);
   return result;
 }
 

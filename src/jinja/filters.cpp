@@ -18,10 +18,6 @@ Text as_text(Runtime& runtime, const std::optional<Value>& value, std::string_vi
   return value ? runtime.print(*value) : Text(std::string(otherwise), true);
 }
 
-bool flag(const std::optional<Value>& value) {
-  return value && is_true(*value);
-}
-
 int64_t integer(const std::optional<Value>& value, int64_t otherwise, std::string_view what) {
   if (!value) return otherwise;
   if (!value->is_integral()) refuse("{} needs an int, not a {}", what, type_name(*value));

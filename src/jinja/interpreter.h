@@ -28,6 +28,11 @@ struct CallArguments {
                                          std::initializer_list<std::string_view> names) const;
 };
 
+/// An argument that says yes or no; one that is not given says no.
+inline bool flag(const std::optional<Value>& value) {
+  return value && is_true(*value);
+}
+
 /// Variables of one block. Parents are alive as long as this one.
 struct Scope {
   Scope* parent = nullptr;

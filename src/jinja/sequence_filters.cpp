@@ -47,10 +47,6 @@ Value sort_key(Runtime& runtime, const Value& item, const Values& path, bool cas
   return key;
 }
 
-bool flag(const std::optional<Value>& value) {
-  return value && is_true(*value);
-}
-
 /// sorted(items, key) with the keys given, as Python compares lists of keys.
 Values sorted(Runtime& runtime, const Values& items, const std::vector<Values>& keys,
               bool reverse) {
@@ -300,7 +296,7 @@ Value choose(Runtime& runtime, const Value& subject, CallArguments& arguments) {
       subject);
 }
 
-constexpr std::pair<std::string_view, Filter> kFilters[] = {
+constexpr std::pair<std::string_view, Filter> kSequenceFilters[] = {
     {"length", length},
     {"count", length},
     {"first", first},
@@ -325,9 +321,9 @@ constexpr std::pair<std::string_view, Filter> kFilters[] = {
 }  // namespace
 
 Filter find_sequence_filter(std::string_view name) {
-  const auto* found = std::find_if(std::begin(kFilters), std::end(kFilters),
+  const auto* found = std::find_if(std::begin(kSequenceFilters), std::end(kSequenceFilters),
                                    [&](const auto& entry) { return entry.first == name; });
-  return found == std::end(kFilters) ? nullptr : found->second;
+  return found == std::end(kSequenceFilters) ? nullptr : found->second;
 }
 
 }  // namespace lazyllm::jinja

@@ -12,8 +12,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kSlice(50);      // how soon a client that went away is noticed
-constexpr milliseconds kShortSlice(5);  // the same where several answers are watched by turns
+constexpr milliseconds kShortSlice(
+    5);  // in place of kNoticeGone where several answers are watched by turns
 
 const char* name_of(FinishReason reason) {
   return reason == FinishReason::length ? "length" : "stop";
@@ -86,7 +86,7 @@ Answering::Pumped Answering::pump(const OnEvent& on_event,
     for (size_t i = 0; i < running_.size(); ++i) {
       while (!record_.choices[i].end) {
         std::optional<AnswerEvent> event =
-            running_[i].answer->wait(waits ? kSlice : milliseconds(0));
+            running_[i].answer->wait(waits ? kNoticeGone : milliseconds(0));
         waits = false;
         if (!event) break;
         silent = false;

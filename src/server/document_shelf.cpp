@@ -9,7 +9,6 @@
 namespace lazyllm::server {
 namespace {
 
-using Kind = LibraryEntry::Kind;
 using State = DocumentShelf::Reading::State;
 
 constexpr size_t kMostEnded = 1000;  // readings whose end is remembered
@@ -33,7 +32,8 @@ DocumentShelf::Document DocumentShelf::put(const std::string& name, const std::s
   if (library_ != nullptr) {
     try {
       const std::string id = library_->put_document(name, text);
-      if (const auto entry = library_->entry(Kind::document, id)) return {*entry, true};
+      if (const auto entry = library_->entry(LibraryEntry::Kind::document, id))
+        return {*entry, true};
     } catch (const Error& error) {
       problem = error.what();
     }
@@ -66,7 +66,7 @@ std::list<DocumentShelf::InMemory>::iterator DocumentShelf::position_of(const st
 std::optional<LibraryEntry> DocumentShelf::in_library(const std::string& id) {
   if (library_ == nullptr) return std::nullopt;
   try {
-    return library_->entry(Kind::document, id);
+    return library_->entry(LibraryEntry::Kind::document, id);
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -97,7 +97,7 @@ std::vector<DocumentShelf::Document> DocumentShelf::all() {
   std::vector<Document> all;
   if (library_ != nullptr) {
     try {
-      for (LibraryEntry& entry : library_->entries(Kind::document)) {
+      for (LibraryEntry& entry : library_->entries(LibraryEntry::Kind::document)) {
         all.push_back({std::move(entry), true});
       }
     } catch (const Error&) {  // those in memory are there
@@ -112,7 +112,7 @@ void DocumentShelf::remove(const std::string& id) {
   bool found = false;
   if (library_ != nullptr) {
     try {
-      found = library_->remove(Kind::document, id);
+      found = library_->remove(LibraryEntry::Kind::document, id);
     } catch (const Error& error) {
       throw RequestError(error);
     }

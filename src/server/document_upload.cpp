@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 
+#include "base/lower_ascii.h"
 #include "lazyllm/document.h"
 
 namespace lazyllm::server {
@@ -12,20 +13,13 @@ namespace {
 
 constexpr size_t kMostParts = 32, kMostName = 255;
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
 RequestError bad_form(const std::string& why) {
   return invalid_request("", "the body is no multipart/form-data: " + why, "invalid_form");
 }
 
 /// The value of `name` in "form-data; name="file"; filename="a.pdf""; empty: it is not there.
 std::string parameter(std::string_view header, const std::string& name) {
-  const std::string lowered = lower(header);
+  const std::string lowered = lower_ascii(header);
   for (size_t at = lowered.find(name + "="); at != lowered.npos;
        at = lowered.find(name + "=", at + 1)) {
     if (at > 0 && std::isalnum(static_cast<unsigned char>(lowered[at - 1])) != 0) continue;
@@ -52,7 +46,7 @@ FormPart parse_part(std::string_view part, std::string& name) {
     const size_t end = head.find("\r\n");
     const std::string_view line = head.substr(0, end);
     head.remove_prefix(end == head.npos ? head.size() : end + 2);
-    if (!lower(line).starts_with("content-disposition:")) continue;
+    if (!lower_ascii(line).starts_with("content-disposition:")) continue;
     name = parameter(line, "name");
     result.file_name = parameter(line, "filename");
   }
@@ -149,7 +143,7 @@ std::map<std::string, FormPart> parse_form(std::string_view body, std::string_vi
 
 DocumentUpload parse_document_upload(const Exchange& exchange) {
   const std::string type = exchange.request.fields.get("Content-Type");
-  const std::string kind = lower(type).substr(0, type.find(';'));
+  const std::string kind = lower_ascii(type).substr(0, type.find(';'));
   if (kind == "multipart/form-data") return of_form(exchange, type);
   if (kind == "application/json" || kind.empty()) return of_json(exchange.body);
   DocumentUpload upload;

@@ -27,7 +27,7 @@ struct Embeddings {
 };
 
 /// What is done to a vector once it is computed.
-struct Form {
+struct VectorForm {
   int64_t dimensions = 0;  ///< 0: all
   bool normalised = true;  ///< to length 1
 };
@@ -43,7 +43,7 @@ Pooling pooling_of(const ModelService& service) {
                                  own));
 }
 
-std::vector<float> in_form(std::vector<float> vector, const Form& form) {
+std::vector<float> in_form(std::vector<float> vector, const VectorForm& form) {
   if (form.dimensions > 0) vector.resize(static_cast<size_t>(form.dimensions));
   if (!form.normalised) return vector;
   double squares = 0.0;
@@ -54,7 +54,7 @@ std::vector<float> in_form(std::vector<float> vector, const Form& form) {
 }
 
 Embeddings embed(ModelService& service, const Exchange& exchange,
-                 const std::vector<Prompt>& prompts, const Form& form) {
+                 const std::vector<Prompt>& prompts, const VectorForm& form) {
   Embeddings result;
   const Pooling pooling = service.embeds_tokens ? Pooling::none : pooling_of(service);
   for (const Prompt& prompt : prompts) {
@@ -67,8 +67,8 @@ Embeddings embed(ModelService& service, const Exchange& exchange,
   return result;
 }
 
-Form parse_form(const ModelService& service, const Fields& body) {
-  Form form;
+VectorForm parse_form(const ModelService& service, const Fields& body) {
+  VectorForm form;
   form.dimensions = body.integer("dimensions", 1, service.info.hidden_size).value_or(0);
   // llama-server's number: -1 none, 2 by Euclid.
   if (const auto norm = body.integer("embd_normalize", -1, 1000)) {
@@ -146,12 +146,12 @@ void answer_native(ModelService& service, Exchange& exchange) {
   const Fields body = checked(service, exchange, json);
   const char* const name = body.find("content") != nullptr ? "content" : "input";
   const bool each = service.embeds_tokens;
-  const Form form = parse_form(service, body);
+  const VectorForm form = parse_form(service, body);
   if (each && form.dimensions > 0) {
     throw invalid_request("dimensions", "dimensions is for one vector a text (--pooling)");
   }
   const Embeddings found = embed(service, exchange, parse_prompts(service, body, name, kMostInputs),
-                                 each ? Form{.normalised = false} : form);
+                                 each ? VectorForm{.normalised = false} : form);
   Json list = Json::array();
   for (const std::vector<float>& vector : found.vectors) {
     list.push_back({{"index", list.size()},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,9 @@
 #include "server/request_log.h"
 
 namespace lazyllm::server {
+
+/// How soon work in slices notices that its client went away.
+constexpr std::chrono::milliseconds kNoticeGone{50};
 
 /// Header fields in the order they came; names without regard to case.
 class HttpFields {

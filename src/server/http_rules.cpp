@@ -2,21 +2,16 @@
 #include "server/http_rules.h"
 
 #include <algorithm>
-#include <cctype>
+
+#include "base/lower_ascii.h"
 
 namespace lazyllm::server {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
 /// "name:80" -> "name", "[::1]:80" -> "::1"
 std::string without_port(std::string_view host) {
-  if (host.starts_with('[')) return lower(host.substr(1, host.find(']') - 1));
-  std::string name = lower(host.substr(0, host.find(':')));
+  if (host.starts_with('[')) return lower_ascii(host.substr(1, host.find(']') - 1));
+  std::string name = lower_ascii(host.substr(0, host.find(':')));
   while (name.ends_with('.')) name.pop_back();  // "localhost." is localhost
   return name;
 }
@@ -37,7 +32,7 @@ std::string_view authority(std::string_view origin) {
 
 HttpRules::HttpRules(std::string bound_host, std::vector<std::string> allowed_hosts,
                      std::vector<std::string> origins)
-    : bound_host_(lower(bound_host)),
+    : bound_host_(lower_ascii(bound_host)),
       origins_(std::move(origins)),
       checks_hosts_(is_loopback(bound_host_) || !allowed_hosts.empty()) {
   for (const std::string& host : allowed_hosts) allowed_hosts_.push_back(without_port(host));

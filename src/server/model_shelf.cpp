@@ -14,8 +14,6 @@
 namespace lazyllm::server {
 namespace {
 
-constexpr std::chrono::milliseconds kSlice(50);  // how soon a client that went away is noticed
-
 RequestError unknown_model(const std::string& name, const std::string& there) {
   return {404, "invalid_request_error", "model_not_found",
           fmt::format("there is no model \"{}\" here; {}", name.substr(0, 200), there), "model"};
@@ -166,7 +164,7 @@ void ModelShelf::wait_for(Lock& lock, Place& place, const Gone& gone) {
         }
         make_room_for(lock, place);
       }
-      changed_.wait_for(lock, kSlice);
+      changed_.wait_for(lock, kNoticeGone);
     }
   } catch (...) {
     leave_queue();
@@ -285,7 +283,7 @@ void ModelShelf::unload(const std::string& name, const Gone& gone) {
       throw;
     }
     place.leaves = true;  // who waited for it may have given up
-    changed_.wait_for(lock, kSlice);
+    changed_.wait_for(lock, kNoticeGone);
   }
   if (place.status == Status::loaded) unload_now(lock, place);
 }

@@ -41,13 +41,13 @@ Json listed(const ModelShelf::Listed& one) {
   return json;
 }
 
-void list_models(ModelShelf& shelf, Exchange& exchange) {
+void list_shelf(ModelShelf& shelf, Exchange& exchange) {
   Json data = Json::array();
   for (const ModelShelf::Listed& one : shelf.list()) data.push_back(listed(one));
   respond(exchange, {{"object", "list"}, {"data", std::move(data)}});
 }
 
-void show_model(ModelShelf& shelf, Exchange& exchange) {
+void show_of_shelf(ModelShelf& shelf, Exchange& exchange) {
   const std::vector<ModelShelf::Listed> all = shelf.list();
   const auto found = std::find_if(all.begin(), all.end(), [&](const ModelShelf::Listed& one) {
     return one.name == exchange.path_rest;
@@ -124,8 +124,9 @@ void add_shelf_routes(HttpServer& http, ModelShelf& shelf) {
     route.error_text = error_text;
     http.route(method, path, route);
   };
-  for (const char* path : {"/v1/models", "/models"}) add("GET", path, list_models);
-  for (const char* path : {"/v1/models/{model}", "/models/{model}"}) add("GET", path, show_model);
+  for (const char* path : {"/v1/models", "/models"}) add("GET", path, list_shelf);
+  for (const char* path : {"/v1/models/{model}", "/models/{model}"})
+    add("GET", path, show_of_shelf);
   add("POST", "/models/load", load_model);
   add("POST", "/models/unload", unload_model);
   add(

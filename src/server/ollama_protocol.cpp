@@ -121,7 +121,7 @@ void answer_with(ModelService& service, Exchange& exchange, AnswerJob job, bool 
   answer(service, exchange, std::move(job));
 }
 
-void answer_chat(ModelService& service, Exchange& exchange) {
+void answer_ollama_chat(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
   const Fields body(json);
   const Json* messages = body.array("messages");
@@ -159,7 +159,7 @@ Json details(const ModelService& service) {
           {"quantization_level", most_used.empty() ? "F32" : most_used}};
 }
 
-void list_models(ModelService& service, Exchange& exchange) {
+void list_tags(ModelService& service, Exchange& exchange) {
   respond(exchange, {{"models", {ollama_listed(service)}}});
 }
 
@@ -167,7 +167,7 @@ void list_loaded(ModelService& service, Exchange& exchange) {
   respond(exchange, {{"models", {ollama_loaded(service)}}});
 }
 
-void show_model(ModelService& service, Exchange& exchange) {
+void show_tag(ModelService& service, Exchange& exchange) {
   const Json json = parse_body(exchange.body);
   check_model_name(Fields(json), service.name, service.strict_model);
   const ModelInfo& info = service.info;
@@ -225,11 +225,11 @@ std::string ollama_error(const RequestError& error) {
 
 std::span<const Endpoint> ollama_endpoints() {
   static constexpr auto kEndpoints = std::to_array<Endpoint>({
-      {"POST", "/api/chat", answer_chat, ollama_error},
+      {"POST", "/api/chat", answer_ollama_chat, ollama_error},
       {"POST", "/api/generate", answer_generate, ollama_error},
-      {"GET", "/api/tags", list_models, ollama_error},
+      {"GET", "/api/tags", list_tags, ollama_error},
       {"GET", "/api/ps", list_loaded, ollama_error},
-      {"POST", "/api/show", show_model, ollama_error},
+      {"POST", "/api/show", show_tag, ollama_error},
       {"GET", "/api/version", show_version, ollama_error},
   });
   return kEndpoints;

@@ -6,8 +6,6 @@
 namespace lazyllm::server {
 namespace {
 
-constexpr std::chrono::milliseconds kSlice(50);  // how soon a client that went away is noticed
-
 AnswerRequest reading(std::span<const TokenId> tokens) {
   AnswerRequest request;
   request.prompt.assign(tokens.begin(), tokens.end());
@@ -21,7 +19,7 @@ AnswerEnd end_of(Scheduler& scheduler, AnswerRequest request,
                  const std::function<bool()>& peer_gone) {
   const std::unique_ptr<Answer> answer = scheduler.submit(std::move(request));
   while (true) {
-    std::optional<AnswerEvent> event = answer->wait(kSlice);
+    std::optional<AnswerEvent> event = answer->wait(kNoticeGone);
     if (peer_gone()) throw RequestError(499, "client_error", "client_gone", "the client went away");
     if (!event) continue;
     auto* end = std::get_if<AnswerEnd>(&*event);

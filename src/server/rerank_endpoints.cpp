@@ -15,16 +15,16 @@
 namespace lazyllm::server {
 namespace {
 
-constexpr size_t kMostDocuments = 2048;
+constexpr size_t kMostRanked = 2048;
 constexpr int64_t kMostQueryTokens = 2048;
 
 /// Texts, or objects with one.
 std::vector<std::string> parse_documents(const Fields& body, const char* name) {
   body.require(name);
   const Json& list = *body.array(name);
-  if (list.empty() || list.size() > kMostDocuments) {
+  if (list.empty() || list.size() > kMostRanked) {
     throw invalid_request(name, fmt::format("{} must hold 1 to {} texts, there are {}", name,
-                                            kMostDocuments, list.size()));
+                                            kMostRanked, list.size()));
   }
   std::vector<std::string> documents;
   for (const Json& one : list) {

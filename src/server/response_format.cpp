@@ -18,7 +18,7 @@ struct Form {
 };
 
 constexpr const char* kAnyObject = R"({"type": "object"})";
-constexpr size_t kMostChoices = 1000;
+constexpr size_t kMostListed = 1000;
 
 /// A schema as JSON, or as a text that holds it.
 Form schema_form(const Json& schema, const std::string& field) {
@@ -42,9 +42,9 @@ std::string quoted(const std::string& text) {
 }
 
 Form choice_form(const Json& choices, const std::string& field) {
-  if (!choices.is_array() || choices.empty() || choices.size() > kMostChoices) {
+  if (!choices.is_array() || choices.empty() || choices.size() > kMostListed) {
     throw invalid_request(field,
-                          fmt::format("{} must be a list of 1 to {} texts", field, kMostChoices),
+                          fmt::format("{} must be a list of 1 to {} texts", field, kMostListed),
                           "invalid_type");
   }
   std::string grammar = "root ::= ";

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/lower_ascii.h"
 #include "base/sha256.h"
 #include "store/curl_library.h"
 
@@ -117,10 +118,7 @@ class Transfer {
     std::string line(data, size);
     while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.pop_back();
     if (line.starts_with("HTTP/")) transfer.tag_.clear();  // of a redirect before
-    std::string name = line.substr(0, line.find(':'));
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (name == "etag" && line.size() > 6) {
+    if (lower_ascii(line.substr(0, line.find(':'))) == "etag" && line.size() > 6) {
       transfer.tag_ = line.substr(line.find_first_not_of(' ', 5));
     }
     return size;

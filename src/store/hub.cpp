@@ -7,16 +7,10 @@
 #include <regex>
 
 #include "base/error.h"
+#include "base/lower_ascii.h"
 
 namespace lazyllm::store {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
 
 /// A name that is one step of a path and of a URL.
 bool is_plain(const std::string& name) {
@@ -43,7 +37,7 @@ std::string names_of(const std::vector<HubFile>& files) {
 const HubFile* find(const std::vector<HubFile>& files, const std::string& quantisation) {
   const HubFile* best = nullptr;
   for (const HubFile& file : files) {
-    if (lower(file.path).find(lower(quantisation)) == std::string::npos) continue;
+    if (lower_ascii(file.path).find(lower_ascii(quantisation)) == std::string::npos) continue;
     if (best == nullptr || file.path.size() < best->path.size()) best = &file;
   }
   return best;
@@ -81,7 +75,7 @@ std::vector<HubFile> parse_hub_files(const std::string& json, const std::string&
     if (!entry.is_object()) continue;
     HubFile file{text(entry, "path"), ""};
     if (const auto lfs = entry.find("lfs"); lfs != entry.end() && lfs->is_object()) {
-      file.sha256 = lower(text(*lfs, "oid"));
+      file.sha256 = lower_ascii(text(*lfs, "oid"));
     }
     if (file.path.ends_with(".gguf") && is_plain_path(file.path)) files.push_back(std::move(file));
   }

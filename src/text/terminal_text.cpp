@@ -47,7 +47,7 @@ size_t length_from_lead(unsigned char lead) {
   return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
-uint32_t decode(std::string_view character) {
+uint32_t code_point(std::string_view character) {
   const auto lead = static_cast<unsigned char>(character[0]);
   if (character.size() == 1) return lead;
   uint32_t code = lead & (0xffu >> (character.size() + 1));
@@ -76,7 +76,7 @@ TerminalCharacter next_terminal_character(std::string_view text, size_t begin) {
   if (find_invalid_utf8(character) != std::string_view::npos) {
     return {std::string(kReplacement), 1, 1};
   }
-  const uint32_t code = decode(character);
+  const uint32_t code = code_point(character);
   if (in_any(kSteering, code)) return {std::string(kReplacement), character.size(), 1};
   const int columns = in_any(kCombining, code) ? 0 : in_any(kWide, code) ? 2 : 1;
   return {std::string(character), character.size(), columns};

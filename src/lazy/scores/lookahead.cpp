@@ -13,7 +13,7 @@ using kernels::FloatRows;
 namespace {
 
 /// Rows projected at a time: the stepper's figure for quantised weights.
-constexpr size_t kTileRows = 512;
+constexpr size_t kLookaheadRows = 512;
 
 }  // namespace
 
@@ -36,7 +36,7 @@ void Lookahead::score(const Sequence& sequence, std::span<const int32_t> set, in
   for (int64_t place = 0; place < std::ssize(set); ++place)
     slots_.push_back(cache_->acquire(place));
   workspace_.rope().reserve(sequence.size());
-  workspace_.reserve(static_cast<int64_t>(std::min(kTileRows, set.size())));
+  workspace_.reserve(static_cast<int64_t>(std::min(kLookaheadRows, set.size())));
   const auto row_bytes = static_cast<size_t>(h_.hidden_size) * sizeof(float);
   if (!last_row_) last_row_ = backend_.allocate(row_bytes);
   const float* const source[] = {sequence.hidden().row(set.back())};
@@ -65,8 +65,8 @@ size_t Lookahead::first_seen(std::span<const int32_t> set, int layer) const {
 void Lookahead::store_keys_and_values(const Sequence& sequence, std::span<const int32_t> set,
                                       int layer) {
   const size_t others = set.size() - 1;
-  for (size_t begin = first_seen(set, layer); begin < others; begin += kTileRows) {
-    const size_t count = std::min(kTileRows, others - begin);
+  for (size_t begin = first_seen(set, layer); begin < others; begin += kLookaheadRows) {
+    const size_t count = std::min(kLookaheadRows, others - begin);
     const std::span<const int32_t> tile = set.subspan(begin, count);
     const auto rows = static_cast<int64_t>(count);
     rows_.clear();
