@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "server/http_message.h"
 #include "server/model_service.h"
 #include "server/request_error.h"
 #include "server/request_log.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/prompt_reading.h"
 
+#include "server/http_message.h"
 #include "server/request_error.h"
 
 namespace lazyllm::server {
