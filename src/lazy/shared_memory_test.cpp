@@ -80,6 +80,8 @@ TEST_F(SharedMemoryTest, TruncatedCacheTakesACopyBeforeItWritesAgain) {
 TEST_F(SharedMemoryTest, RowsShareUntilOneIsWritten) {
   const HiddenRows first = filled_rows();
   HiddenRows second(*backend_, kHiddenSize);
+  second.acquire(5);
+  second.release(5);  // empty again, as a sequence that was cut to nothing
   second.share_prefix(first, 140);
   EXPECT_TRUE(second.has(139));
   EXPECT_FALSE(second.has(140));

@@ -14,6 +14,8 @@
 namespace lazyllm::server {
 namespace {
 
+using namespace std::string_literals;
+
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using testing::AllOf;
@@ -289,7 +291,7 @@ TEST_F(HttpServerTest, AmbiguousRequestsAreRefusedAndTheConnectionClosed) {
       "Host: localhost\r\nX: a\r\n Content-Length: 5\r\n\r\nhello",
       "Host: localhost\r\nX: a\nContent-Length: 5\r\n\r\nhello",
       "Host: localhost\r\nX: a\rContent-Length: 5\r\n\r\nhello",
-      std::string("Host: localhost\r\nX: a\0b\r\nContent-Length: 5\r\n\r\nhello", 54),
+      "Host: localhost\r\nX: a\0b\r\nContent-Length: 5\r\n\r\nhello"s,
       "Host: localhost\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello",
       "Host: localhost, evil\r\nContent-Length: 5\r\n\r\nhello",
       "Content-Length: 5\r\n\r\nhello",
