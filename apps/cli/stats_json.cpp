@@ -49,6 +49,8 @@ void StatsFile::write(const Model& model, const Statistics& s, double load_ms,
       {"computed_by_step", s.computed_by_step},
       {"kept_per_layer", s.kept_per_layer},
       {"revived_tokens", s.revived_tokens},
+      {"draft_n", s.draft_n},
+      {"draft_n_accepted", s.draft_n_accepted},
       {"kv_bytes", s.kv_bytes},
       {"aux_bytes", s.aux_bytes},
       {"peak_rss_bytes", peak_rss_bytes()},
@@ -88,15 +90,23 @@ std::string summary(const Statistics& s, const std::string& wanted) {
 
 std::string details(const Statistics& s, double load_ms) {
   const std::string schedule = s.schedule.empty() ? "" : " " + s.schedule;
+  std::string drafts;
+  if (s.draft_n > 0) {
+    drafts = fmt::format("[prompt lookup] {} tokens guessed, {} of them right\n", s.draft_n,
+                         s.draft_n_accepted);
+  }
   return fmt::format(
-      "[{}{}] {} prompt tokens, {:.1f} % of the (token, layer) pairs computed, {:.1f} % at the "
-      "end\n"
-      "[time] load {:.0f} ms, first token {:.0f} ms, then {:.1f} ms per token ({} generated), "
-      "total {:.0f} ms; K,V {:.1f} MiB, Aux Cache {:.1f} MiB\n",
-      s.policy, schedule, s.prompt_tokens, s.computed_fraction * 100.0,
-      s.computed_fraction_end * 100.0, load_ms, s.ttft_ms, s.tpot_ms, s.generated_tokens,
-      s.total_ms, static_cast<double>(s.kv_bytes) / (1 << 20),
-      static_cast<double>(s.aux_bytes) / (1 << 20));
+             "[{}{}] {} prompt tokens, {:.1f} % of the (token, layer) pairs computed, {:.1f} % at "
+             "the "
+             "end\n"
+             "[time] load {:.0f} ms, first token {:.0f} ms, then {:.1f} ms per token ({} "
+             "generated), "
+             "total {:.0f} ms; K,V {:.1f} MiB, Aux Cache {:.1f} MiB\n",
+             s.policy, schedule, s.prompt_tokens, s.computed_fraction * 100.0,
+             s.computed_fraction_end * 100.0, load_ms, s.ttft_ms, s.tpot_ms, s.generated_tokens,
+             s.total_ms, static_cast<double>(s.kv_bytes) / (1 << 20),
+             static_cast<double>(s.aux_bytes) / (1 << 20)) +
+         drafts;
 }
 
 }  // namespace lazyllm::cli

@@ -51,6 +51,13 @@ void add_sampling_flags(CLI::App& command, SamplingFlags& flags) {
       .add_option("--stop,-r,--reverse-prompt", flags.stop,
                   "text that ends the answer; may be repeated")
       ->group(group);
+  command
+      .add_option("--prompt-lookup,--prompt-lookup-num-tokens", flags.prompt_lookup_num_tokens,
+                  "guess up to N next tokens from what stands in the text and check them in one "
+                  "go: the same answer, sooner where it quotes; 0: off")
+      ->check(CLI::Range(0, kMostDraftedTokens))
+      ->capture_default_str()
+      ->group(group);
   command.add_flag("--ignore-eos", flags.ignore_eos, "go on after the model ends its answer")
       ->group(expert);
 }
@@ -73,6 +80,7 @@ GenerationOptions generation_options(const SamplingFlags& flags) {
   generation.max_tokens = flags.max_tokens;
   generation.stop = flags.stop;
   generation.ignore_eos = flags.ignore_eos;
+  generation.prompt_lookup_num_tokens = flags.prompt_lookup_num_tokens;
   return generation;
 }
 

@@ -16,6 +16,7 @@ struct SamplingFlags {
   int64_t max_tokens = -1;
   std::vector<std::string> stop;
   bool ignore_eos = false;
+  int prompt_lookup_num_tokens = 0;
   bool allow_loops = false;
 };
 

@@ -112,11 +112,19 @@ struct SamplingOptions {
   uint64_t seed = 0;
 };
 
+/// Of one draft.
+inline constexpr int kMostDraftedTokens = 64;
+
 struct GenerationOptions {
   SamplingOptions sampling;
   int64_t max_tokens = -1;        ///< -1: until the model ends its answer or the context is full
   std::vector<std::string> stop;  ///< strings that end the answer; not part of it
   bool ignore_eos = false;
+  /// Prompt lookup decoding: most tokens that are taken from what stands in the conversation behind
+  /// the words that the answer ends with, and computed along with the next step; 0: none. Only
+  /// those stay that the model chooses itself: the answer is the same, to the bit, and sooner where
+  /// it quotes. Fewer are taken, or none, where they are seldom right.
+  int prompt_lookup_num_tokens = 0;
   /// Tokens of the prompt that are never pruned, beside protect_first and protect_last, such as
   /// ChatPrompt::protected_ranges; rising, disjoint.
   std::vector<TokenRange> protected_ranges;

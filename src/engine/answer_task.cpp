@@ -316,14 +316,24 @@ void AnswerTask::note_end_of_prompt() {
   generation_.set_times(now, now);
 }
 
-void AnswerTask::begin_decode() {
-  lazy::StepRequest step = generation_.decode_step(next_token_);
-  step.observer = this;
-  part_.begin(generation_.sequence(), generation_.policy(), step);
+bool AnswerTask::take_drafted() {
+  if (generation_.take_drafted(next_token_)) return true;
+  drop_drafted();
+  return false;
+}
+
+/// What a snapshot recorded of the tokens that go must go, too.
+void AnswerTask::drop_drafted() {
+  generation_.drop_drafted();
+  if (snapshot_) snapshot_->truncate(generation_.sequence().size());
+}
+
+std::span<lazy::StepPart* const> AnswerTask::begin_decode(StepCost& cost, int64_t rows_beside) {
+  return generation_.begin_decode(next_token_, {&cost, rows_beside, context_}, nullptr, this);
 }
 
 void AnswerTask::finish_decode() {
-  generation_.end_decode(part_.report());
+  generation_.end_decode();
 }
 
 void AnswerTask::prepare_constraint(ConstraintWorker& worker) {
@@ -362,6 +372,7 @@ void AnswerTask::tell_chances(AnswerToken& event) const {
 
 void AnswerTask::end(FinishReason reason, std::optional<Error> error, SnapshotCache& snapshots) {
   try {
+    drop_drafted();
     AnswerEnd event = last_event(reason, std::move(error));
     if (snapshot_ && !event.error && snapshot_->size() > 0) {
       snapshot_->take(std::move(generation_.sequence()));

@@ -74,7 +74,11 @@ class AnswerTask : private lazy::StepObserver {
   void write();
   /// What the prefill showed of the machine's speed.
   void note_speed(PrefillRates& rates) const;
-  void begin_decode();
+  /// Whether the token was computed along with the one before: then no step is needed for it.
+  bool take_drafted();
+  /// The parts of the next step. `rows_beside`: of other answers in it.
+  std::span<lazy::StepPart* const> begin_decode(StepCost& cost, int64_t rows_beside);
+  /// After it. Errors: what went wrong in this answer's parts.
   void finish_decode();
   /// Tells the reader, and gives the exact layers to the cache. Never throws.
   void end(FinishReason reason, std::optional<Error> error, SnapshotCache& snapshots);
@@ -101,6 +105,7 @@ class AnswerTask : private lazy::StepObserver {
   void on_computed(int depth) override;
   void begin_step(SnapshotCache& snapshots, lazy::TokenMover& mover);
   void compose(lazy::TokenMover& mover);
+  void drop_drafted();
   double prefill_share() const;
   void want_prompt_logprobs(lazy::StepRequest& step);
   void want_embedding(lazy::StepRequest& step);

@@ -37,6 +37,10 @@ class AnswerWriter {
   /// Set when the answer is over.
   std::optional<FinishReason> finish_reason() const { return finish_reason_; }
   int64_t tokens_written() const { return tokens_written_; }
+  /// That may still be written; -1: no limit.
+  int64_t tokens_left() const {
+    return options_.max_tokens < 0 ? -1 : options_.max_tokens - tokens_written_;
+  }
 
  private:
   const text::Tokenizer* tokenizer_;

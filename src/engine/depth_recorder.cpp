@@ -15,12 +15,12 @@ void DepthRecorder::start(const lazy::Sequence& sequence, std::vector<int64_t> s
   report_.depths = depths_;
 }
 
-void DepthRecorder::note_step(const lazy::Sequence& sequence, bool revived) {
+void DepthRecorder::note_step(const std::function<int(int64_t)>& depth_of, bool revived) {
   ++steps_;
   if (!revived) return;
   for (size_t token = 0; token < depths_.size(); ++token) {
     if (sequence_indices_[token] < 0) continue;
-    const int depth = sequence.depth(sequence_indices_[token]);
+    const int depth = depth_of(sequence_indices_[token]);
     if (depth == depths_[token]) continue;
     depths_[token] = depth;
     report_.revivals.push_back({steps_, static_cast<int64_t>(token), depth});

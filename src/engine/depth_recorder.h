@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "lazy/sequence.h"
@@ -16,7 +17,8 @@ class DepthRecorder {
   /// After the prefill. `sequence_indices[i]`: token i of the prompt in `sequence`; -1: left out.
   void start(const lazy::Sequence& sequence, std::vector<int64_t> sequence_indices);
   /// After a step of the answer; looks for what it carried on only if it `revived` something.
-  void note_step(const lazy::Sequence& sequence, bool revived);
+  /// `depth`: how deep a token of the sequence stands.
+  void note_step(const std::function<int(int64_t)>& depth, bool revived);
   void clear();
 
   const TokenReport& report() const { return report_; }

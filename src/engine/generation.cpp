@@ -17,7 +17,8 @@ Generation::Generation(std::shared_ptr<const Model> model, lazy::PruningPlan pla
       plan_(std::move(plan)),
       cache_types_(cache_types),
       policy_(lazy::create_policy(plan_)),
-      sequence_(transformer_, cache_types) {}
+      sequence_(transformer_, cache_types),
+      verifying_(transformer_) {}
 
 Generation::Generation(const Generation& other)
     : model_(other.model_),
@@ -38,11 +39,13 @@ Generation::Generation(const Generation& other)
       editing_pairs_(other.editing_pairs_),
       cached_tokens_(other.cached_tokens_),
       cached_pairs_(other.cached_pairs_),
+      verifying_(transformer_),
       logits_(other.logits_),
       statistics_(other.statistics_),
       depths_(other.depths_) {}
 
 void Generation::truncate(int64_t size) {
+  drop_drafted();
   if (size >= this->size()) return;
   sequence_.truncate(size == 0 ? 0 : sequence_end_[static_cast<size_t>(size) - 1]);
   conversation_.resize(static_cast<size_t>(size));
@@ -100,11 +103,13 @@ void Generation::protect(std::span<const TokenRange> ranges) {
 void Generation::choose_policy(int64_t tokens, bool dense) {
   dense = dense || tokens < plan_.min_prompt || plan_.policy_name == "dense";
   policy_ = dense ? lazy::make_dense_policy() : lazy::create_policy(plan_);
+  verifying_.forget_policies();
   statistics_.policy = policy_->name();
   statistics_.schedule = dense ? "" : lazy::to_string(plan_.schedule);
 }
 
 void Generation::begin_prompt(const PromptPart& prompt, lazy::Stepper& editor) {
+  drop_drafted();
   statistics_ = {};
   depths_.clear();
   cached_tokens_ = 0;
@@ -203,6 +208,8 @@ void Generation::begin_answer(const GenerationOptions& options,
                               Clock::time_point start) {
   writer_.emplace(model_->implementation().tokenizer.get(), options, std::move(constraint));
   start_ = start;
+  lookup_.reset();
+  if (options.prompt_lookup_num_tokens != 0) lookup_.emplace(options.prompt_lookup_num_tokens);
 }
 
 AnswerWriter::Written Generation::write() {
@@ -220,30 +227,96 @@ void Generation::count_token() {
   }
 }
 
-lazy::StepRequest Generation::decode_step(TokenId token) {
-  lazy::StepRequest step = step_request();
-  step_begin_ = sequence_.size();
-  step_token_ = token;
-  step.new_tokens = std::span(&step_token_, 1);
-  step.kind = lazy::StepKind::decode;
-  return step;
+std::unique_ptr<lazy::Policy> Generation::make_policy() const {
+  return statistics_.policy == "dense" ? lazy::make_dense_policy() : lazy::create_policy(plan_);
 }
 
-void Generation::end_decode(const lazy::StepReport& report) {
-  statistics_.revived_tokens += report.revived;
-  if (records_depths_) depths_.note_step(sequence_, report.revived > 0);
+/// Most tokens behind the next one that can be of use.
+int64_t Generation::draft_room(int64_t context) const {
+  if (!VerifyingStep::can_draft(*policy_, transformer_.hyperparameters().layers)) return 0;
+  const int64_t room = context - size() - 1;
+  const int64_t left = writer_->tokens_left();
+  return std::max<int64_t>(0, left < 0 ? room : std::min(room, left - 1));
+}
+
+bool Generation::take_drafted(TokenId token) {
+  if (verifying_.next_is(token)) {
+    ++statistics_.draft_n_accepted;
+    take_row(token);
+    return true;
+  }
+  drop_drafted();
+  return false;
+}
+
+std::span<lazy::StepPart* const> Generation::begin_decode(TokenId token, const DraftRoom& room,
+                                                          const std::atomic<bool>* cancel,
+                                                          lazy::StepObserver* observer) {
+  std::span<const TokenId> drafted;
+  if (lookup_ && room.cost != nullptr) {
+    lookup_->follow(conversation_, token);
+    drafted = lookup_->propose(draft_room(room.context), *room.cost, room.rows_beside);
+    statistics_.draft_n += std::ssize(drafted);
+  }
+  lazy::StepRequest step = step_request();
+  step.kind = lazy::StepKind::decode;
+  step.cancel = cancel;
+  step.observer = observer;
+  step_begin_ = sequence_.size();
+  step_token_ = token;
+  verifying_.begin(
+      sequence_, *policy_, [this] { return make_policy(); }, step, token, drafted);
+  return verifying_.parts();
+}
+
+void Generation::end_decode() {
+  verifying_.end();
+  take_row(step_token_);
+}
+
+void Generation::take_row(TokenId token) {
+  const VerifyingStep::Row row = verifying_.take();
+  logits_.assign(row.logits.begin(), row.logits.end());
+  statistics_.revived_tokens += row.revived;
+  const auto depth = [this](int64_t index) { return verifying_.depth(sequence_, index); };
+  if (records_depths_) depths_.note_step(depth, row.revived > 0);
   const int32_t kept[] = {0};
-  remember(std::span(&step_token_, 1), kept);
+  remember(std::span(&token, 1), kept);
+}
+
+void Generation::decode(TokenId token, lazy::Stepper& stepper, const DraftRoom& room,
+                        const std::atomic<bool>* cancel) {
+  if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
+    fail(ErrorCode::cancelled, "cancelled");  // drafted tokens would need no step to notice
+  }
+  if (take_drafted(token)) return;
+  try {
+    const Clock::time_point begin = Clock::now();
+    stepper.begin(run_, begin_decode(token, room, cancel));
+    while (stepper.advance(run_)) {
+    }
+    const std::chrono::duration<double> spent = Clock::now() - begin;
+    if (room.cost != nullptr) room.cost->note(verifying_.ahead(), spent.count());
+    end_decode();
+  } catch (...) {
+    abandon_step();
+    throw;
+  }
+}
+
+void Generation::drop_drafted() {
+  verifying_.take_back();
 }
 
 void Generation::abandon_step() {
+  drop_drafted();
   sequence_.truncate(step_begin_);
 }
 
 double Generation::computed_fraction() const {
   uint64_t pairs = editing_pairs_ + beside_pairs_;
   for (int64_t token = prompt_begin_; token < prompt_end_; ++token) {
-    pairs += static_cast<uint64_t>(sequence_.depth(token));
+    pairs += static_cast<uint64_t>(verifying_.depth(sequence_, token));
   }
   return static_cast<double>(pairs - cached_pairs_) /
          (static_cast<double>(prompt_.size()) * transformer_.hyperparameters().layers);
@@ -255,6 +328,7 @@ void Generation::set_times(double ttft_ms, double total_ms) {
 }
 
 void Generation::finish_statistics() {
+  drop_drafted();
   if (statistics_.generated_tokens > 1) {
     statistics_.tpot_ms = (statistics_.total_ms - statistics_.ttft_ms) /
                           static_cast<double>(statistics_.generated_tokens - 1);

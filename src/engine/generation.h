@@ -13,6 +13,9 @@
 #include "engine/answer_writer.h"
 #include "engine/depth_recorder.h"
 #include "engine/model_implementation.h"
+#include "engine/prompt_lookup.h"
+#include "engine/step_cost.h"
+#include "engine/verifying_step.h"
 #include "lazy/policy.h"
 #include "lazy/sequence.h"
 #include "lazy/step.h"
@@ -31,6 +34,13 @@ struct PromptPart {
   lazy::StepProgress progress;  ///< while the policy looks at the prompt
 };
 
+/// What may be computed along with a step.
+struct DraftRoom {
+  StepCost* cost = nullptr;  ///< null: nothing
+  int64_t rows_beside = 0;   ///< of other answers in the same step
+  int64_t context = 0;       ///< most tokens of the conversation
+};
+
 /// The generation core: one conversation with everything computed for it, and what its next step
 /// is to be. It chooses the policy, says what is protected, keeps the logits, the statistics and
 /// how deep tokens were carried, and writes the answer. It makes no step itself: whoever drives it
@@ -38,7 +48,8 @@ struct PromptPart {
 /// hands the report back.
 ///
 ///   begin_prompt() -> [restored()] -> prompt_step() -> step -> end_prompt()
-///     -> { write() or the driver's own token -> decode_step() -> step -> end_decode() }
+///     -> { write() or the driver's own token -> take_drafted() or
+///          (begin_decode() -> step -> end_decode()) } -> drop_drafted()
 ///
 /// A step that throws is taken back by abandon_step(). One thread at a time.
 class Generation {
@@ -117,8 +128,23 @@ class Generation {
   /// Also note how deep each token is carried (token_report()).
   void record_depths() { records_depths_ = true; }
 
-  lazy::StepRequest decode_step(TokenId token);
-  void end_decode(const lazy::StepReport& report);
+  /// Whether the token was computed along with the one before, as a draft; then its step is done,
+  /// and logits() are those behind it. Otherwise what was drafted is taken back.
+  bool take_drafted(TokenId token);
+  /// The parts of the next step: of this token, and of those that are drafted behind it.
+  std::span<lazy::StepPart* const> begin_decode(TokenId token, const DraftRoom& room,
+                                                const std::atomic<bool>* cancel = nullptr,
+                                                lazy::StepObserver* observer = nullptr);
+  /// Errors: what a part failed with.
+  void end_decode();
+  /// A whole step for a token, if it is not computed yet. A step that throws is taken back.
+  /// Errors: Error(cancelled).
+  void decode(TokenId token, lazy::Stepper& stepper, const DraftRoom& room = {},
+              const std::atomic<bool>* cancel = nullptr);
+  /// Takes back what was computed of drafts and not confirmed.
+  void drop_drafted();
+  /// Tokens of sequence() that the conversation has, too.
+  int64_t confirmed_size() const { return sequence_.size() - verifying_.ahead(); }
 
   /// After a step that threw or that will not be made: the sequence as before it.
   void abandon_step();
@@ -130,6 +156,9 @@ class Generation {
  private:
   lazy::StepRequest step_request();
   void choose_policy(int64_t tokens, bool dense);
+  std::unique_ptr<lazy::Policy> make_policy() const;
+  int64_t draft_room(int64_t context) const;
+  void take_row(TokenId token);
   void remember(std::span<const TokenId> tokens, std::span<const int32_t> kept);
   void protect(std::span<const TokenRange> ranges);
   std::vector<int64_t> sequence_indices() const;
@@ -158,6 +187,9 @@ class Generation {
 
   int64_t step_begin_ = 0;  // tokens of sequence_ before the step under way
   TokenId step_token_ = 0;
+  VerifyingStep verifying_;
+  std::optional<PromptLookup> lookup_;  // none: nothing is drafted
+  lazy::StepRun run_;                   // of decode()
   std::vector<float> logits_;
   std::optional<AnswerWriter> writer_;
   Clock::time_point start_ = Clock::now();

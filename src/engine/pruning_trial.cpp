@@ -92,8 +92,7 @@ struct PruningTrial::Implementation final : lazy::StepObserver {
     };
     std::vector<std::vector<float>> logits = {last()};
     for (TokenId token = next(logits); token >= 0; token = next(logits)) {
-      const lazy::StepRequest request = generation.decode_step(token);
-      generation.end_decode(stepper.step(generation.sequence(), generation.policy(), request));
+      generation.decode(token, stepper);
       logits.push_back(last());
     }
     return logits;

@@ -67,6 +67,7 @@ struct Scheduler::Implementation {
   bool must_stop() const;
   void decode();
   void write();
+  void write_drafted();
   void prefill();
   void advance_prefill(Slot& slot);
   void share_prefill(Slot& from);
@@ -114,6 +115,7 @@ struct Scheduler::Implementation {
   engine::ConstraintWorker constraints{bell};
   size_t next_prefill = 0;  // whose turn it is
   engine::SliceBudget slice;
+  engine::StepCost step_cost;  // of the answers' steps
   PrefillRates rates;
   engine::Admission admission{0, 0};
   SchedulerMetrics counters;

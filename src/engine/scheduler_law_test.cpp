@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The law of the cache: whatever came before, at whatever schedule, cancelled or not, over a
-// restart or not: an answer is the one without cache, token by token and bit by bit in its logits.
+// restart or not, drafted or not: an answer is the one without cache and without drafts, token by
+// token and bit by bit in its logits.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -45,7 +46,8 @@ class RandomRequests {
     const std::vector<TokenId> question =
         random_tokens(1 + number(30), static_cast<int>(number(99)));
     r.prompt.insert(r.prompt.end(), question.begin(), question.end());
-    r.generation.max_tokens = 1 + number(8);
+    r.generation.max_tokens = 1 + number(12);
+    if (number(2) == 0) r.generation.prompt_lookup_num_tokens = static_cast<int>(1 + number(6));
     r.generation.sampling.temperature = number(2) == 0 ? 0.0f : 0.8f;
     r.generation.sampling.seed = static_cast<uint64_t>(number(100));
     r.top_logprobs = 64;  // all of the vocabulary
@@ -106,7 +108,7 @@ std::string describe(const AnswerRequest& r) {
 
 TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
   Scheduler plain(law_model(), {.parallel = 1});
-  int64_t hits = 0, instead = 0;
+  int64_t hits = 0, instead = 0, drafted = 0, accepted = 0;
   for (uint64_t seed = 0; seed < 12; ++seed) {
     const auto folder = lazy::temporary_model_path().replace_extension(".law");
     SchedulerOptions options{.parallel = 3, .cache_bytes = (seed % 3 + 1) << 20};
@@ -139,6 +141,7 @@ TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
           const Outcome outcome = read(*answers[i]);
           AnswerRequest again = wanted[i];
           again.use_cache = false;
+          again.generation.prompt_lookup_num_tokens = 0;
           if (outcome.end.plan.dense_instead) {
             again.pruning = PruningOptions();
             again.pruning.policy = "dense";
@@ -147,6 +150,8 @@ TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
           if (again.generation.max_tokens == 0) continue;
           expect_same_bits(outcome, read(*plain.submit(again)));
           hits += outcome.end.cached_tokens > 0 ? 1 : 0;
+          drafted += outcome.end.statistics.draft_n;
+          accepted += outcome.end.statistics.draft_n_accepted;
           if (testing::Test::HasFatalFailure()) return;
         }
       }
@@ -155,6 +160,8 @@ TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
   }
   EXPECT_GT(hits, 100);  // the cache was used at all
   EXPECT_GT(instead, 5);
+  EXPECT_GT(accepted, 5);
+  EXPECT_GT(drafted, accepted + 50);
 }
 
 TEST(CacheLaw, ADeeperSnapshotDoesNotInheritRowsOfAShallowerOne) {

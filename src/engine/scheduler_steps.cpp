@@ -35,15 +35,36 @@ void Scheduler::Implementation::write() {
   }
 }
 
+/// Answers whose next token was computed as a draft write on without a step.
+void Scheduler::Implementation::write_drafted() {
+  for (bool any = true; any;) {
+    any = false;
+    for (Slot& slot : slots) {
+      if (!slot.is_in(Stage::decodes)) continue;
+      try {
+        if (!slot.task->take_drafted()) continue;
+        slot.stage = Stage::writes;
+        any = true;
+      } catch (...) {
+        finish_failed(slot, std::current_exception());
+      }
+    }
+    if (any) write();
+  }
+}
+
 void Scheduler::Implementation::decode() {
   write();
+  write_drafted();
   decode_parts.clear();
   const Clock::time_point begin = Clock::now();
+  const auto answers = std::count_if(slots.begin(), slots.end(),
+                                     [](const Slot& slot) { return slot.is_in(Stage::decodes); });
   for (Slot& slot : slots) {
     if (!slot.is_in(Stage::decodes)) continue;
     try {
-      slot.task->begin_decode();
-      decode_parts.push_back(&slot.task->part());
+      const auto parts = slot.task->begin_decode(step_cost, answers - 1);
+      decode_parts.insert(decode_parts.end(), parts.begin(), parts.end());
     } catch (...) {
       finish_failed(slot, std::current_exception());
     }
@@ -59,12 +80,14 @@ void Scheduler::Implementation::decode() {
     }
     return;
   }
+  int64_t rows = 0;
+  for (const lazy::StepPart* part : decode_parts) rows += std::ssize(part->request().new_tokens);
   ++counters.decode_steps;
-  counters.decode_rows += decode_parts.size();
+  counters.decode_rows += static_cast<uint64_t>(answers);
+  step_cost.note(rows, seconds_since(begin));
   for (Slot& slot : slots) {
     if (!slot.is_in(Stage::decodes)) continue;
     try {
-      if (slot.task->part().failed()) std::rethrow_exception(slot.task->part().failure());
       slot.task->finish_decode();
       slot.stage = Stage::writes;
     } catch (...) {
@@ -72,6 +95,7 @@ void Scheduler::Implementation::decode() {
     }
   }
   write();
+  write_drafted();
   slice.note_step(seconds_since(begin));
   counters.decode_seconds += seconds_since(begin);
 }

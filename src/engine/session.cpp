@@ -47,7 +47,6 @@ struct Session::Implementation {
                const GenerationCallbacks& callbacks, To to = To::the_logits);
   engine::PrefillQuestion question(std::span<const TokenId> tokens,
                                    std::span<const TokenRange> protected_ranges) const;
-  void decode(TokenId token);
   const lazy::StepReport& run_step(lazy::StepRequest request);
   void check(std::span<const TokenId> tokens) const {
     engine::check_prompt(tokens, context, transformer.hyperparameters());
@@ -57,6 +56,7 @@ struct Session::Implementation {
   lazy::Stepper stepper;
   engine::Generation generation;
   int64_t context = 0;
+  engine::StepCost step_cost;
   Prefill wanted = Prefill::as_asked;
   /// With a library, or once something was read ahead. The generation outlives it.
   std::optional<engine::SessionSnapshots> snapshots;
@@ -156,10 +156,6 @@ bool Session::Implementation::read_ahead(std::span<const TokenId> tokens,
   return done;
 }
 
-void Session::Implementation::decode(TokenId token) {
-  generation.end_decode(run_step(generation.decode_step(token)));
-}
-
 GenerationResult Session::Implementation::generate(std::span<const TokenId> tokens,
                                                    const GenerationOptions& options,
                                                    const GenerationCallbacks& callbacks) {
@@ -181,7 +177,7 @@ GenerationResult Session::Implementation::generate(std::span<const TokenId> toke
       result.tokens.push_back(written.token);
       show(written.text);
       if (writer.finish_reason() || generation.size() >= context) break;
-      decode(written.token);
+      generation.decode(written.token, stepper, {&step_cost, 0, context}, &cancelled);
     }
     result.finish_reason = writer.finish_reason().value_or(FinishReason::length);
   } catch (const Error& error) {
@@ -212,7 +208,7 @@ void Session::Implementation::forced_logits(std::span<const TokenId> prompt,
   for (size_t i = 0; i < continuation.size(); ++i) {
     if (i > 0) {
       start = Clock::now();
-      decode(continuation[i - 1]);
+      generation.decode(continuation[i - 1], stepper, {}, &cancelled);
       total_ms += milliseconds_since(start);
     }
     generation.count_token();

@@ -2,6 +2,7 @@
 #include "lazy/kv_cache.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 
@@ -61,8 +62,39 @@ void KvCache::share_prefix(const KvCache& other, int64_t tokens) {
   pointers_.assign(other.pointers_.begin(), other.pointers_.begin() + blocks);
 }
 
+void KvCache::free_slot(int32_t slot) {
+  if (slot == slots_ - 1) {
+    --slots_;
+  } else {
+    free_slots_.push_back(slot);
+  }
+}
+
+void KvCache::release(int64_t token) {
+  if (slot(token) == kNoSlot) return;
+  free_slot(std::exchange(slot_of_[static_cast<size_t>(token)], kNoSlot));
+  drop_empty_blocks();
+}
+
+void KvCache::drop_empty_blocks() {
+  const auto blocks =
+      static_cast<size_t>((slots_ + kernels::kKvBlockSlots - 1) / kernels::kKvBlockSlots);
+  blocks_.resize(blocks);
+  pointers_.resize(blocks);
+}
+
 void KvCache::truncate(int64_t first) {
-  if (first >= static_cast<int64_t>(slot_of_.size())) return;
+  constexpr int64_t kFew = 32;  // drafted tokens: not worth a look at all slots
+  const int64_t size = std::ssize(slot_of_);
+  if (first >= size) return;
+  if (size - first <= kFew) {
+    for (int64_t token = size; token-- > first;) {
+      if (slot(token) != kNoSlot) free_slot(slot(token));
+    }
+    slot_of_.resize(static_cast<size_t>(first));
+    drop_empty_blocks();
+    return;
+  }
   slot_of_.resize(static_cast<size_t>(first));
   std::vector<bool> used(static_cast<size_t>(slots_));
   for (const int32_t slot : slot_of_) {
@@ -73,10 +105,7 @@ void KvCache::truncate(int64_t first) {
   for (int32_t slot = slots_ - 1; slot >= 0; --slot) {
     if (!used[static_cast<size_t>(slot)]) free_slots_.push_back(slot);
   }
-  const auto blocks =
-      static_cast<size_t>((slots_ + kernels::kKvBlockSlots - 1) / kernels::kKvBlockSlots);
-  blocks_.resize(blocks);
-  pointers_.resize(blocks);
+  drop_empty_blocks();
 }
 
 }  // namespace lazyllm::lazy

@@ -31,6 +31,8 @@ class KvCache {
   /// Takes over the first `tokens` tokens of a cache that holds them in slots of their own number,
   /// as every cache does below the first pruning layer. This one must be empty.
   void share_prefix(const KvCache& other, int64_t tokens);
+  /// Gives the token's slot back, if it has one.
+  void release(int64_t token);
   /// Forgets the tokens from `first` on and gives back blocks that became empty at the end.
   void truncate(int64_t first);
 
@@ -43,6 +45,8 @@ class KvCache {
  private:
   void add_block();
   void own_block(size_t block);
+  void free_slot(int32_t slot);
+  void drop_empty_blocks();
 
   const kernels::Backend* backend_;
   kernels::KvLayout layout_;

@@ -52,7 +52,8 @@ struct EditedPrompt {
 
 /// What is pruned and when: one of the paper's method, its baselines and its peers.
 /// Two places to act: on the prompt before the first step, or on the set after a layer.
-/// One object per session; called by one thread.
+/// One object per session, and further ones for drafted tokens (engine/verifying_step): what it
+/// keeps of a decode step must not matter to the next one. Called by one thread.
 class Policy {
  public:
   virtual ~Policy() = default;

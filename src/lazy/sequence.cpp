@@ -47,6 +47,15 @@ void Sequence::advance(int64_t token) {
   if (depth == layers()) hidden_.release(token);
 }
 
+float* Sequence::set_back(int64_t token, int depth) {
+  LAZYLLM_CHECK(depth <= this->depth(token) && depth < layers());
+  for (int layer = depth; layer < layers(); ++layer) kv(layer).release(token);
+  depth_[static_cast<size_t>(token)] = depth;
+  if (depth > 0) return hidden_.acquire(token);
+  hidden_.release(token);
+  return nullptr;
+}
+
 void Sequence::freeze(int64_t token) {
   frozen_[static_cast<size_t>(token)] = 1;
   any_frozen_ = true;

@@ -45,6 +45,10 @@ class Sequence {
   /// Puts a token at a depth that another sequence carried it to; its K,V and hidden row came from
   /// there (Snapshot::restore).
   void place(int64_t token, int depth) { depth_[static_cast<size_t>(token)] = depth; }
+  /// Takes back what a step of tokens that are not to stay computed of this one: back to the depth
+  /// where it stood, its K,V behind that given back. Returns its hidden row, to be filled with what
+  /// it was there; null at depth 0, where there is none.
+  float* set_back(int64_t token, int depth);
   /// (token, layer) pairs computed in the life of the sequence.
   uint64_t computed_pairs() const { return computed_pairs_; }
 

@@ -36,6 +36,11 @@ void Snapshot::record(const Sequence& sequence) {
   }
 }
 
+void Snapshot::truncate(int64_t size) {
+  for (int64_t token = size; has_hidden() && token < this->size(); ++token) hidden_.release(token);
+  if (size < this->size()) tokens_.resize(static_cast<size_t>(size));
+}
+
 void Snapshot::take(Sequence&& sequence) {
   sequence.truncate(size());
   kv_.clear();

@@ -34,6 +34,8 @@ class Snapshot {
   void inherit(const Snapshot& other, int64_t count);
   /// Copies the rows of the tokens that are new since the last call; they must stand at `depth`.
   void record(const Sequence& sequence);
+  /// Forgets the tokens from `size` on, before take(): the sequence took them back.
+  void truncate(int64_t size);
   /// Takes the exact layers of a sequence that is not needed any more. Tokens that were not
   /// recorded are left out.
   void take(Sequence&& sequence);

@@ -25,22 +25,73 @@ void StepPart::begin(Sequence& sequence, Policy& policy, const StepRequest& requ
   first_query_ =
       static_cast<int32_t>(request.first_query < 0 ? sequence.size() : request.first_query);
   revivals_left_ = request.kind == StepKind::decode ? request.revive_budget.tokens : -1;
+  revived_.clear();
+  revived_rows_.clear();
+  pending_.clear();
+  new_begin_ = sequence.size();
   sequence.append(request.new_tokens);
+  last_token_ = static_cast<int32_t>(sequence.size() - 1);
 
   set_.clear();  // pushed one by one: from a pruned set, resize() would take new memory every time
   for (int64_t i = 0; i < sequence.size(); ++i) set_.push_back(static_cast<int32_t>(i));
 }
 
+/// By a part before this one in the chain.
+bool StepPart::is_computed_before(int32_t token) const {
+  for (const StepPart* part = request_.after; part != nullptr; part = part->request_.after) {
+    if (std::binary_search(part->pending_.begin(), part->pending_.end(), token)) return true;
+  }
+  return false;
+}
+
+/// After the layer's selection: a part before this one computes it in the next layer, if its K,V
+/// do not stand there yet.
+bool StepPart::is_carried_before(int32_t token) const {
+  for (const StepPart* part = request_.after; part != nullptr; part = part->request_.after) {
+    if (std::binary_search(part->set_.begin(), part->set_.end(), token)) return true;
+  }
+  return false;
+}
+
+void StepPart::note_revived(int32_t token, int layer) {
+  if (request_.after == nullptr || token >= new_begin_) return;
+  if (std::binary_search(pending_before_.begin(), pending_before_.end(), token)) return;
+  revived_.push_back({token, layer});
+  const size_t begin = revived_rows_.size();
+  revived_rows_.resize(begin + static_cast<size_t>(h_.hidden_size));
+  if (layer == 0) return;  // its row is the embedding
+  backend_.download(sequence_->hidden().row(token), revived_rows_.data() + begin,
+                    static_cast<size_t>(h_.hidden_size));
+}
+
+void StepPart::take_back() {
+  for (size_t i = revived_.size(); i-- > 0;) {
+    const Revived& revived = revived_[i];
+    float* const row = sequence_->set_back(revived.token, revived.depth);
+    if (row == nullptr) continue;
+    backend_.upload(revived_rows_.data() + i * static_cast<size_t>(h_.hidden_size), row,
+                    static_cast<size_t>(h_.hidden_size));
+  }
+  revived_.clear();
+  sequence_->truncate(new_begin_);
+}
+
 void StepPart::enter_layer(int layer) {
+  if (request_.after != nullptr && request_.after->failed()) {
+    std::rethrow_exception(request_.after->failure());
+  }
   if (sequence_->any_frozen()) {
     std::erase_if(set_,
                   [&](int32_t t) { return sequence_->frozen(t) && sequence_->depth(t) <= layer; });
   }
   report_.set_sizes.push_back(static_cast<int64_t>(set_.size()));
+  pending_before_.swap(pending_);
   pending_.clear();
   for (const int32_t token : set_) {
     LAZYLLM_CHECK(sequence_->depth(token) >= layer || request_.stop_depth >= 0);
-    if (sequence_->depth(token) == layer) pending_.push_back(token);
+    if (sequence_->depth(token) != layer || is_computed_before(token)) continue;
+    pending_.push_back(token);
+    note_revived(token, layer);
   }
   if (request_.observer != nullptr) request_.observer->on_layer(layer, set_, pending_);
 
@@ -107,7 +158,7 @@ void StepPart::keep_queries(size_t first, ConstFloatRows q) {
 bool StepPart::wants_result_of(int32_t token) const {
   const std::span<const int32_t> positions = request_.logit_positions;
   if (!request_.logits && !request_.hidden) return false;
-  return positions.empty() ? token == sequence_->size() - 1
+  return positions.empty() ? token == last_token_
                            : std::binary_search(positions.begin(), positions.end(), token);
 }
 
@@ -115,6 +166,12 @@ bool StepPart::is_protected(int32_t token) const {
   if (token < request_.protect_first) return true;
   if (token >= request_.tail_begin && token < request_.tail_end) return true;
   return contains(request_.protected_ranges, token);
+}
+
+Standing StepPart::standing_of(int32_t token, int done) const {
+  if (sequence_->depth(token) > done) return Standing::stored;
+  if (std::binary_search(pending_.begin(), pending_.end(), token)) return Standing::in_flight;
+  return is_carried_before(token) ? Standing::stored : Standing::waiting;
 }
 
 void StepPart::leave_layer(int layer) {
@@ -128,11 +185,7 @@ void StepPart::leave_layer(int layer) {
   if (!keep) return;
 
   const auto guarded = [&](int32_t token) { return is_protected(token); };
-  const auto standing = [&](int32_t token) {
-    if (sequence_->depth(token) > done) return Standing::stored;
-    const bool computed_now = std::binary_search(pending_.begin(), pending_.end(), token);
-    return computed_now ? Standing::in_flight : Standing::waiting;
-  };
+  const auto standing = [&](int32_t token) { return standing_of(token, done); };
   int64_t k = kept_count(*keep, std::ssize(set_));
   if (policy_->keep_mass() > 0.0) {
     k = std::min(k, count_for_mass(set_, scores, policy_->keep_mass(), guarded, masses_));

@@ -42,6 +42,8 @@ using HiddenSink = std::function<void(int64_t position, std::span<const float> h
 /// Called with the layer in work, layers in all, and the share of its tokens that is done.
 using StepProgress = std::function<void(int layer, int layers, double share)>;
 
+class StepPart;
+
 /// What one sequence wants of a step. What it points to stays until the step is over.
 struct StepRequest {
   std::span<const int32_t> new_tokens;
@@ -59,6 +61,9 @@ struct StepRequest {
   int stop_depth = -1;
   /// Such a step hands the policy no scores, unless it is for them that it is made.
   bool scores_though_stopped = false;
+  /// A chain: the step of the token before, made in the same run. Each part has the bits that it
+  /// would have if the one before were over; take_back() undoes those at the end of the chain.
+  const StepPart* after = nullptr;
   /// Where logits (or hidden states) are wanted; empty: at the last token. Rising; the tokens must
   /// be in flight in the last layer, so everything but the last token asks for policy dense.
   std::span<const int32_t> logit_positions;
@@ -109,6 +114,17 @@ class StepPart {
   /// At a pruning layer: scores S and keeps what the policy says.
   void leave_layer(int layer);
 
+  /// Of a part in a chain, from the last one on: the sequence as if the part had not been made. Its
+  /// new tokens go, and those that it revived stand where they stood.
+  void take_back();
+  /// A token that was revived and where it stood before.
+  struct Revived {
+    int32_t token;
+    int depth;
+  };
+  /// Of a part that stands behind another one in a chain.
+  std::span<const Revived> revived() const { return revived_; }
+
   /// Something of this part alone went wrong: it takes no more part in the step, whose other parts
   /// go on. Its sequence is to be cut back to what it was before the step.
   void fail(std::exception_ptr failure) { failure_ = std::move(failure); }
@@ -140,6 +156,10 @@ class StepPart {
 
  private:
   bool is_protected(int32_t token) const;
+  bool is_computed_before(int32_t token) const;
+  bool is_carried_before(int32_t token) const;
+  void note_revived(int32_t token, int layer);
+  Standing standing_of(int32_t token, int done) const;
   bool can_look_ahead(int layer) const;
   std::span<const float> score_set(int layer);
 
@@ -152,9 +172,13 @@ class StepPart {
   StepReport report_;
   std::exception_ptr failure_;
   int32_t first_query_ = 0;  // tokens from here on may score with their queries
+  int32_t last_token_ = 0;   // of the sequence as this part sees it
+  int64_t new_begin_ = 0;    // tokens of the sequence before the new ones
   int64_t revivals_left_ = -1;
 
-  std::vector<int32_t> set_, pending_, key_slots_, first_key_, end_key_;
+  std::vector<Revived> revived_;
+  std::vector<float> revived_rows_;  // [revived][hidden_size], where they stood
+  std::vector<int32_t> set_, pending_, pending_before_, key_slots_, first_key_, end_key_;
   std::vector<float> scores_, masses_;
   PoolScratch pool_scratch_;
   Selector selector_;

@@ -199,6 +199,8 @@ GenerationRequest parse_generation(const Fields& body, const RequestDefaults& de
   if (const Json* stop = body.find("stop")) generation.stop = parse_stop(*stop);
   check_stop(generation.stop);
   assign(generation.ignore_eos, body.boolean("ignore_eos"));
+  assign(generation.prompt_lookup_num_tokens,
+         body.integer("prompt_lookup_num_tokens", 0, kMostDraftedTokens));
   assign(answer.use_cache, body.boolean("cache_prompt"));
   answer.slot = static_cast<int>(body.integer("id_slot", -1, INT32_MAX).value_or(-1));
 

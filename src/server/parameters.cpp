@@ -157,6 +157,7 @@ constexpr auto kParameters = std::to_array<Parameter>({
     {"verbose", kOpenAi, "[false]"},
     {"timings_per_token", kAll},
     {"lazy", kAll},
+    {"prompt_lookup_num_tokens", kAll},
     {"cache_prompt", kAll},
     {"id_slot", kAll},
     // without effect on any answer: bookkeeping of the service, placing, hints for speed

@@ -67,16 +67,21 @@ Json timings_json(const AnswerEnd& end) {
   const auto each = [](double milliseconds, int64_t tokens) {
     return tokens > 0 ? milliseconds / static_cast<double>(tokens) : 0.0;
   };
-  return {{"cache_n", end.cached_tokens},
-          {"prompt_n", computed},
-          {"prompt_ms", work_ttft_ms(end)},
-          {"prompt_per_token_ms", each(work_ttft_ms(end), computed)},
-          {"prompt_per_second", per_second(computed, work_ttft_ms(end))},
-          {"predicted_n", s.generated_tokens},
-          {"predicted_ms", predicted_ms},
-          {"predicted_per_token_ms", each(predicted_ms, intervals)},
-          {"predicted_per_second", per_second(intervals, predicted_ms)},
-          {"queue_ms", end.queue_ms}};
+  Json json = {{"cache_n", end.cached_tokens},
+               {"prompt_n", computed},
+               {"prompt_ms", work_ttft_ms(end)},
+               {"prompt_per_token_ms", each(work_ttft_ms(end), computed)},
+               {"prompt_per_second", per_second(computed, work_ttft_ms(end))},
+               {"predicted_n", s.generated_tokens},
+               {"predicted_ms", predicted_ms},
+               {"predicted_per_token_ms", each(predicted_ms, intervals)},
+               {"predicted_per_second", per_second(intervals, predicted_ms)},
+               {"queue_ms", end.queue_ms}};
+  if (s.draft_n > 0) {  // llama-server's, which tells them where something was drafted
+    json["draft_n"] = s.draft_n;
+    json["draft_n_accepted"] = s.draft_n_accepted;
+  }
+  return json;
 }
 
 Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Mixed requests for a server, and the law of its cache: every answer is the one that the same request gets alone and without cache,
+"""Mixed requests for a server, and the law of its cache: every answer is the one that the same request gets alone, without cache and drafts,
 token by token and bit by bit in its logprobs. Standard library only.
 
     tests/load/mixed_load.py --program build/asan/lazyllm --requests 10000     a server of its own on tiny random models
@@ -8,7 +8,7 @@ token by token and bit by bit in its logprobs. Standard library only.
     tests/load/mixed_load.py --url http://127.0.0.1:8080 --layers 30           a server that runs
 
 All requests follow from --seed. Several clients send chat and completions in the protocols of OpenAI, Anthropic, ollama and llama-server, whole and
-streamed, on documents that share beginnings and differ in edits, under differing schedules, scores and policies, with and without cache; among them are schemas that cannot be met,
+streamed, on documents that share beginnings and differ in edits, under differing schedules, scores and policies, with and without cache and prompt lookup; among them are schemas that cannot be met,
 prompts that give NaN (the model of tiny_chat_model.py), bad requests, and clients that leave during the prefill or a stream. Exit code 1:
 something was wrong; what, is printed with the request that shows it.
 """
@@ -108,6 +108,8 @@ class Plan:
             request["protocol"] = draw.choice(["native", "embeddings", *(["rerank"] if self.chat else []), *(protocols.CHAT if self.chat else [])])
             request["path"] = protocols.PATHS[request["protocol"]]
             request["body"] = protocols.translate(request["protocol"], body, text)
+        if request.get("protocol", "native") == "native" and draw.random() < 0.5:
+            request["body"]["prompt_lookup_num_tokens"] = draw.choice([1, 4, 16])
         leave = draw.random()
         if leave < 0.06:
             request["leave"] = 0  # during the prefill
@@ -251,6 +253,8 @@ class Load:
             unlike = None
             try:
                 for way in self.ways(request, answer):
+                    if "prompt_lookup_num_tokens" in request["body"]:
+                        way = {**way, "prompt_lookup_num_tokens": 0}
                     alone = self.client.send(request, cache_prompt=False, **way)
                     unlike = difference(answer, alone, request["body"].get("stream", False))
                     if not unlike:
