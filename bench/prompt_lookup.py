@@ -4,9 +4,9 @@
 
     bench/prompt_lookup.py --program build/release/lazyllm -m model.gguf --text report.txt
 
-Each task is run by turns without and with --prompt-lookup, at --temp 0; the time of a further token (tpot_ms) is compared pair by pair, and the two answers must be
-the same text. Tasks: `quote` (copy out of a text), `summary` (of the text, in its words), `code` (a program with one name changed), `prose` (a story about nothing that stands in the
-prompt). Printed: medians, and the least and the greatest ratio. Exit code 1: two answers differ.
+Each task is run by turns without and with --prompt-lookup; the time of a further token (tpot_ms) is compared pair by pair, and the two answers must be
+the same text. Tasks: `quote` (copy out of a text), `summary` (of the text, in its words), `code` (a program with one name changed), `prose` and `essay` (drawn, about
+nothing that stands in the prompt, which is short or long: what there is to find misleads). Printed: medians, and the least and the greatest ratio. Exit code 1: two answers differ.
 """
 
 import argparse
@@ -17,22 +17,24 @@ import subprocess
 import sys
 import tempfile
 
-CODE = pathlib.Path(__file__).parent.parent / "tools" / "cli_documents.py"
+CODE = pathlib.Path(__file__).parent.parent / "src" / "engine" / "stop_strings.cpp"
+GREEDY, DRAWN = ["--temp", "0", "--allow-loops"], ["--temp", "1.3", "--seed", "1", "--repeat-penalty", "1.1"]
 
 
-def tasks(text: str, code: str) -> dict[str, tuple[str, str]]:
+def tasks(text: str, code: str) -> dict[str, tuple[str, str, list[str]]]:
     return {
-        "quote": (text, "Copy the first paragraphs of the text above word by word."),
-        "summary": (text, "List the most important sentences of the text above, in its own words."),
-        "code": (code, "Write the program above again, with the name main changed to run. Change nothing else."),
-        "prose": (text[:200], "Write a long story about a lighthouse keeper who finds a map on another planet."),
+        "quote": (text, "Copy the first paragraphs of the text above word by word.", GREEDY),
+        "summary": (text, "List the most important sentences of the text above, in its own words.", GREEDY),
+        "code": (code, "Rewrite this C++ file with the variable waiting renamed to pending. Answer with the whole file and nothing else.", GREEDY),
+        "prose": (text[:200], "Write a long story about a lighthouse keeper who finds a map on another planet.", DRAWN),
+        "essay": (text, "Now write a poem about the sea that has nothing to do with this text.", DRAWN),
     }
 
 
-def answer(options: argparse.Namespace, document: pathlib.Path, question: str, lookup: int) -> tuple[str, dict]:
+def answer(options: argparse.Namespace, document: pathlib.Path, question: str, sampling: list[str], lookup: int) -> tuple[str, dict]:
     with tempfile.TemporaryDirectory() as folder:
         stats = pathlib.Path(folder, "stats.json")
-        command = [options.program, "run", "-m", options.model, "-f", str(document), "-p", question, "-n", str(options.answer), "--temp", "0", "--allow-loops",
+        command = [options.program, "run", "-m", options.model, "-f", str(document), "-p", question, "-n", str(options.answer), *sampling,
                    "--library", "none", "--prompt-lookup", str(lookup), "--stats-json", str(stats), *options.flags.split()]
         text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return text, json.loads(stats.read_text())
@@ -47,7 +49,7 @@ def main() -> int:
     parser.add_argument("--lookup", type=int, default=8)
     parser.add_argument("-n", "--answer", type=int, default=256, help="most tokens of an answer")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tasks", default="quote,summary,code,prose")
+    parser.add_argument("--tasks", default="quote,summary,code,prose,essay")
     parser.add_argument("--flags", default="--prune off", help="of lazyllm run, such as '--prune careful'")
     options = parser.parse_args()
 
@@ -55,14 +57,14 @@ def main() -> int:
     same = True
     print(f"{'task':8} {'tokens':>6} {'without':>9} {'with':>9}  tokens/s  {'ratio':>5} (least to most)  guessed, right", flush=True)
     for name in options.tasks.split(","):
-        document, question = known[name]
+        document, question, sampling = known[name]
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder, "document.txt")
             file.write_text(document)
             pairs = []
             for _ in range(options.rounds):
-                plain, before = answer(options, file, question, 0)
-                drafted, after = answer(options, file, question, options.lookup)
+                plain, before = answer(options, file, question, sampling, 0)
+                drafted, after = answer(options, file, question, sampling, options.lookup)
                 if plain != drafted:
                     same = False
                     print(f"{name}: the answers differ:\n--- without\n{plain}\n--- with\n{drafted}", file=sys.stderr)
