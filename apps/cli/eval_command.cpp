@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cinttypes>
+#include <cstdio>
 #include <memory>
 
 #include "commands.h"
@@ -16,6 +18,24 @@
 namespace lazyllm::cli {
 namespace {
 
+/// "2/5" is the second of five. Errors: Error(usage).
+evaluation::Part parse_part(const std::string& text) {
+  if (text.empty()) return {};
+  evaluation::Part part;
+  int end = 0;
+  const bool whole = std::sscanf(text.c_str(), "%7" SCNd64 "/%7" SCNd64 "%n", &part.index,
+                                 &part.count, &end) == 2 &&
+                     static_cast<size_t>(end) == text.size();
+  if (!whole || part.index < 1 || part.index > part.count) {
+    throw Error(ErrorCode::usage,
+                fmt::format("--part {}: write NUMBER/COUNT, such as 1/4 for the first of four "
+                            "parts",
+                            text));
+  }
+  --part.index;
+  return part;
+}
+
 /// Runs an evaluation under a line of progress, then prints its tables.
 void print_results(const std::function<std::string(const evaluation::OnProgress&)>& evaluate) {
   EvalProgress progress;
@@ -25,6 +45,7 @@ void print_results(const std::function<std::string(const evaluation::OnProgress&
 }
 
 void evaluate_text_suite(const EvalOptions& options) {
+  const evaluation::Part part = parse_part(options.part);
   std::vector<evaluation::Arm> arms = parse_arms(options);
   std::vector<evaluation::NamedText> texts = evaluation::read_texts("--data", options.data);
   if (!options.tasks.empty()) {
@@ -45,12 +66,13 @@ void evaluate_text_suite(const EvalOptions& options) {
   prepare_arms(arms, model);
   const evaluation::TextOptions text{options.limit, options.max_length, options.continuation};
   print_results([&](const evaluation::OnProgress& progress) {
-    return evaluation::evaluate_texts(text, model, texts, arms, *samples, progress);
+    return evaluation::evaluate_texts(text, model, texts, arms, *samples, progress, part);
   });
 }
 
 /// Questions that need no model are read before it is loaded.
 void evaluate_question_suite(const EvalOptions& options) {
+  const evaluation::Part part = parse_part(options.part);
   std::vector<evaluation::Arm> arms = parse_arms(options);
   const std::shared_ptr<evaluation::Samples> samples = evaluation::open_samples(options.out);
   std::vector<evaluation::Task> tasks;
@@ -62,7 +84,7 @@ void evaluate_question_suite(const EvalOptions& options) {
   if (options.suite == "needle") tasks = needle_tasks(options, prompts);
   print_results([&](const evaluation::OnProgress& progress) {
     return evaluation::evaluate_questions(options.suite, model, prompts, tasks, arms, *samples,
-                                          progress);
+                                          progress, part);
   });
 }
 
@@ -117,6 +139,10 @@ void add_suite_flags(CLI::App& command, EvalOptions& options) {
                   "text: tokens behind each prompt that are scored")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command.add_option(
+      "--part", options.part,
+      "NUMBER/COUNT: one of several parts of the questions, in order, and no tables; "
+      "for several machines");
   command
       .add_option("--seed", options.common.seed,
                   "of generated questions (default: needle 0, ruler 42) and of policy random")

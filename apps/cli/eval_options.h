@@ -11,7 +11,7 @@ namespace lazyllm::cli {
 /// Flags of `lazyllm eval` as the user wrote them.
 struct EvalOptions {
   CommonOptions common;
-  std::string suite = "longbench", data, out, haystack;
+  std::string suite = "longbench", data, out, haystack, part;
   std::vector<std::string> tasks, policies;
   std::vector<int64_t> lengths;
   std::vector<double> depths;

@@ -45,7 +45,7 @@ struct LibraryEntry {
 class Library {
  public:
   /// Makes the folder if needed. Errors: Error(io), also for a folder that cannot be written;
-  /// Error(unsupported) for one of a newer version.
+  /// Error(unsupported) for one of a newer version, or on a file system of another machine.
   explicit Library(const LibraryOptions& options);
   ~Library();
   Library(const Library&) = delete;

@@ -21,7 +21,8 @@ class QuestionEvaluation {
  public:
   QuestionEvaluation(const std::string& suite, std::shared_ptr<const Model> model,
                      const PromptBuilder& prompts, const std::vector<Task>& tasks,
-                     const std::vector<Arm>& arms, Samples& samples, const OnProgress& on_progress)
+                     const std::vector<Arm>& arms, Samples& samples, const OnProgress& on_progress,
+                     const Part& part)
       : suite_(suite),
         model_(std::move(model)),
         info_(model_->info()),
@@ -29,23 +30,27 @@ class QuestionEvaluation {
         tasks_(tasks),
         arms_(arms),
         samples_(samples),
-        on_progress_(on_progress) {}
+        on_progress_(on_progress),
+        part_(part) {}
 
   /// [task][arm][record]
   std::vector<TaskSamples> run() {
-    int64_t planned = 0;
+    int64_t records = 0, number = 0;
     for (const Task& task : tasks_) {
-      planned += static_cast<int64_t>(task.records.size() * arms_.size());
+      records += std::ssize(task.records);
       // What cannot be asked is found now, not in an hour. A cut prompt always fits, if any does.
       const size_t checked =
           task.cut_middle ? std::min<size_t>(1, task.records.size()) : task.records.size();
       for (size_t i = 0; i < checked; ++i) prompts_.prompt(task, task.records[i]);
     }
-    Progress progress{"", 0, planned, 0};
+    int64_t mine = 0;
+    for (int64_t i = 0; i < records; ++i) mine += part_.has(i, records) ? 1 : 0;
+    Progress progress{"", 0, mine * std::ssize(arms_), 0};
     std::vector<TaskSamples> all;
     for (const Task& task : tasks_) {
       TaskSamples of_task{task.name, task.metric, std::vector<std::vector<Json>>(arms_.size())};
       for (const Record& record : task.records) {
+        if (!part_.has(number++, records)) continue;
         const ChatPrompt prompt = prompts_.prompt(task, record);
         Json dense;  // the first arm
         for (size_t arm = 0; arm < arms_.size(); ++arm) {
@@ -166,6 +171,7 @@ class QuestionEvaluation {
   const std::vector<Arm>& arms_;
   Samples& samples_;
   const OnProgress& on_progress_;
+  const Part part_;
 };
 
 }  // namespace
@@ -173,10 +179,11 @@ class QuestionEvaluation {
 std::string evaluate_questions(const std::string& suite, std::shared_ptr<const Model> model,
                                const PromptBuilder& prompts, const std::vector<Task>& tasks,
                                const std::vector<Arm>& arms, Samples& samples,
-                               const OnProgress& on_progress) {
-  QuestionEvaluation evaluation(suite, std::move(model), prompts, tasks, arms, samples,
-                                on_progress);
+                               const OnProgress& on_progress, const Part& part) {
+  QuestionEvaluation evaluation(suite, std::move(model), prompts, tasks, arms, samples, on_progress,
+                                part);
   const std::vector<TaskSamples> results = evaluation.run();
+  if (!part.is_whole()) return {};
   std::string out = score_table(results, arms);
   if (suite == "needle") out.append("\n").append(needle_grids(results, arms));
   return out;

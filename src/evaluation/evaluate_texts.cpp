@@ -27,12 +27,14 @@ struct Window {
 class TextEvaluation {
  public:
   TextEvaluation(const TextOptions& options, std::shared_ptr<const Model> model,
-                 const std::vector<Arm>& arms, Samples& samples, const OnProgress& on_progress)
+                 const std::vector<Arm>& arms, Samples& samples, const OnProgress& on_progress,
+                 const Part& part)
       : model_(std::move(model)),
         info_(model_->info()),
         arms_(arms),
         samples_(samples),
         on_progress_(on_progress),
+        part_(part),
         start_tokens_(model_->tokenize("")),
         windows_wanted_(options.windows > 0 ? options.windows : kWindows),
         continuation_(options.continuation),
@@ -53,15 +55,15 @@ class TextEvaluation {
   }
 
   std::vector<TaskSamples> run() {
-    int64_t planned = 0;
-    for (const auto& [name, windows] : texts_) {
-      planned += static_cast<int64_t>(windows.size() * arms_.size());
-    }
-    Progress progress{"", 0, planned, 0};
+    int64_t all_windows = 0, mine = 0, number = 0;
+    for (const auto& [name, windows] : texts_) all_windows += std::ssize(windows);
+    for (int64_t i = 0; i < all_windows; ++i) mine += part_.has(i, all_windows) ? 1 : 0;
+    Progress progress{"", 0, mine * std::ssize(arms_), 0};
     std::vector<TaskSamples> all;
     for (const auto& [name, windows] : texts_) {
       TaskSamples of_text{name, "same_top", std::vector<std::vector<Json>>(arms_.size())};
       for (const Window& window : windows) {
+        if (!part_.has(number++, all_windows)) continue;
         dense_logits_.clear();
         for (size_t arm = 0; arm < arms_.size(); ++arm) {
           progress.task = name;
@@ -192,6 +194,7 @@ class TextEvaluation {
   const std::vector<Arm>& arms_;
   Samples& samples_;
   const OnProgress& on_progress_;
+  const Part part_;
   std::vector<TokenId> start_tokens_;  // such as BOS
   int64_t windows_wanted_, continuation_, prompt_;
   std::vector<std::pair<std::string, std::vector<Window>>> texts_;
@@ -203,10 +206,11 @@ class TextEvaluation {
 
 std::string evaluate_texts(const TextOptions& options, std::shared_ptr<const Model> model,
                            const std::vector<NamedText>& texts, const std::vector<Arm>& arms,
-                           Samples& samples, const OnProgress& on_progress) {
-  TextEvaluation evaluation(options, std::move(model), arms, samples, on_progress);
+                           Samples& samples, const OnProgress& on_progress, const Part& part) {
+  TextEvaluation evaluation(options, std::move(model), arms, samples, on_progress, part);
   evaluation.plan(texts);
-  return text_table(evaluation.run(), arms);
+  const std::vector<TaskSamples> results = evaluation.run();
+  return part.is_whole() ? text_table(results, arms) : std::string();
 }
 
 }  // namespace lazyllm::evaluation

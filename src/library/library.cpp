@@ -22,6 +22,7 @@
 #include "library/database.h"
 #include "library/files.h"
 #include "library/mirror.h"
+#include "library/network_file_system.h"
 
 namespace lazyllm {
 namespace {
@@ -109,6 +110,13 @@ Library::Implementation::Implementation(const LibraryOptions& wanted) : options(
   }
   std::error_code error;
   const bool made = fs::create_directories(options.folder, error);
+  if (const char* const kind = library::network_file_system(options.folder)) {
+    fail(ErrorCode::unsupported,
+         "{}: it lies on another machine ({}), where several machines could spoil its index; name "
+         "a folder on a disk of this machine: --library DIR. Machines share what they have read "
+         "through --library-store",
+         options.folder.string(), kind);
+  }
   if (made) fs::permissions(options.folder, fs::perms::owner_all, error);  // texts are private
   for (const char* name : {"documents", "snapshots", "tmp"}) {
     fs::create_directories(options.folder / name, error);

@@ -69,6 +69,14 @@ def tiny_models(tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_chat(tmp_path_factory) -> pathlib.Path:
+    """A random model of 6 layers that can chat (tests/load/tiny_chat_model.py)."""
+    path = tmp_path_factory.mktemp("tiny-chat") / "model.gguf"
+    subprocess.run([sys.executable, ROOT / "tests" / "load" / "tiny_chat_model.py", "--out", path], check=True)
+    return path
+
+
+@pytest.fixture(scope="session")
 def data() -> pathlib.Path:
     """Real test data beside the project; tests that need it are skipped without it."""
     folder = ROOT.parent / "shared" / "data"

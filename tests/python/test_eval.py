@@ -57,6 +57,29 @@ def test_samples_table_and_going_on(evaluate, tmp_path):
     assert more[:4] == rows and len(more) == 8, "what is there is not computed again"
 
 
+TIMES = {"ttft_ms", "tpot_ms", "total_ms"}
+
+
+def without_times(rows):
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
+
+
+def test_parts_make_the_whole(evaluate, tmp_path):
+    assert evaluate().returncode == 0
+    whole = without_times(samples(tmp_path))
+    (tmp_path / "out" / "samples.jsonl").unlink()
+    counts = []
+    for number in range(1, 5):
+        part = evaluate("--part", f"{number}/4")
+        assert part.returncode == 0 and part.stdout == b"", part.stderr
+        counts.append(len(samples(tmp_path)))
+    assert counts == [2, 6, 8, 12], "six questions in two arms"
+    assert without_times(samples(tmp_path)) == whole
+    assert b"| hotpotqa |" in evaluate().stdout, "nothing is left to compute"
+    assert without_times(samples(tmp_path)) == whole
+    assert evaluate("--part", "9/8").returncode == 2
+
+
 def test_dense_likelihood_does_not_depend_on_the_policy_beside_it(evaluate, tmp_path):
     evaluate("--limit", 1, "--tasks", "hotpotqa", "--policy", "lazy@2:1.0")
     dense, half, whole = samples(tmp_path)

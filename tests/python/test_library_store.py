@@ -189,6 +189,40 @@ def test_a_full_store_is_told(program, data, tmp_path):
         wait_for(lambda: any("goes on without the shared store" in line for line in server.lines))
 
 
+OTHER_MACHINE = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <sys/vfs.h>
+static int as_nfs(int result, struct statfs* told) { told->f_type = 0x6969; return result; }
+int statfs(const char* path, struct statfs* told) {
+  return as_nfs(((int (*)(const char*, struct statfs*))dlsym(RTLD_NEXT, "statfs"))(path, told), told);
+}
+int statfs64(const char* path, struct statfs64* told) { return statfs(path, (struct statfs*)told); }
+"""
+
+
+@pytest.fixture
+def on_nfs(build, tmp_path, monkeypatch):
+    """Every folder says that it lies on NFS."""
+    compiler = shutil.which("cc")
+    if compiler is None or build.name in ("asan", "tsan"):
+        pytest.skip("needs a C compiler, and a program without sanitizers")
+    (tmp_path / "nfs.c").write_text(OTHER_MACHINE)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", tmp_path / "nfs.so", tmp_path / "nfs.c", "-ldl"], check=True)
+    monkeypatch.setenv("LD_PRELOAD", str(tmp_path / "nfs.so"))
+
+
+def test_a_folder_on_another_machine_is_refused(program, tiny_chat, tmp_path, on_nfs):
+    listed = program.run("library", "list", "--library", tmp_path / "shared")
+    assert listed.returncode == 1 and b"(NFS)" in listed.stderr and b"--library-store" in listed.stderr
+    with_store = program.run("serve", "-m", tiny_chat, "--library", tmp_path / "shared", "--library-store", "redis://127.0.0.1:1", timeout=60)
+    assert with_store.returncode == 1 and b"(NFS)" in with_store.stderr
+    assert not (tmp_path / "shared" / "index.sqlite").exists()
+    with ServeProcess(program.path, "-m", tiny_chat, "--library", tmp_path / "shared") as server:
+        assert any("(NFS)" in line and "it goes on in memory" in line for line in server.lines)
+        assert server.ask("/v1/completions", {"prompt": "the owl", "max_tokens": 2})[0] == 200
+
+
 @pytest.mark.parametrize("arguments", [("--library-store", "http://host"), ("--library-store", "redis://host:0"), ("--library", "none", "--library-store", "redis://host")])
 def test_bad_addresses_are_refused(program, data, arguments):
     result = program.run("serve", "-m", data / "models" / "stories260K.gguf", *arguments, timeout=60)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""packaging/kubernetes: held against the published schemas, against one another, and against the program that they start."""
+
+import json
+import re
+import subprocess
+import urllib.error
+import urllib.request
+
+import proxies
+import pytest
+from serving import ServeProcess
+
+yaml = pytest.importorskip("yaml")
+
+
+@pytest.fixture(scope="module")
+def objects(root) -> list[dict]:
+    found = [item for file in sorted((root / "packaging" / "kubernetes").glob("*.yaml")) for item in yaml.safe_load_all(file.read_text())]
+    assert len(found) >= 8
+    return found
+
+
+def one(objects, kind: str, name: str) -> dict:
+    (found,) = [item for item in objects if item["kind"] == kind and item["metadata"]["name"] == name]
+    return found
+
+
+def pods(objects) -> list[dict]:
+    return [item["spec"]["template"] for item in objects if item["kind"] == "Deployment"]
+
+
+@pytest.fixture(scope="module")
+def replica(objects) -> dict:
+    """The pod of `lazyllm serve`."""
+    return one(objects, "Deployment", "lazyllm")["spec"]["template"]["spec"]
+
+
+@pytest.fixture(scope="module")
+def flags(replica) -> dict[str, str]:
+    (container,) = replica["containers"]
+    command, *rest = container["args"]
+    assert command == "serve" and all(flag.startswith("--") and "=" in flag for flag in rest)
+    return dict(flag.split("=", 1) for flag in rest)
+
+
+def test_the_published_schemas_hold(objects):
+    validate = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    newest = validate.latest_version()
+    for item in objects:
+        for version in ("1.29", newest):
+            validate.validate(item, version, strict=True)
+    broken = json.loads(json.dumps(one(objects, "Deployment", "lazyllm")))
+    broken["spec"]["template"]["spec"]["containers"][0]["readinesProbe"] = {}
+    with pytest.raises(validate.ValidationError):
+        validate.validate(broken, newest, strict=True)
+
+
+def test_every_flag_is_one_of_the_program(flags, program):
+    described = json.loads(program.ok("help", "--json"))
+    (serve,) = [command for command in described["commands"] if command["name"] == "serve"]
+    known = {name for flag in serve["flags"] for name in flag["names"]}
+    assert set(flags) <= known, set(flags) - known
+
+
+@pytest.fixture(scope="module")
+def server(flags, program, tiny_chat, tmp_path_factory):
+    """Started with the manifest's flags, but for what is of the cluster: addresses, folders, and the threads of its machine."""
+    own = {"--model": tiny_chat, "--host": "127.0.0.1", "--threads": "1", "--library": tmp_path_factory.mktemp("library"),
+           "--library-store": f"redis://127.0.0.1:{proxies.free_port()}"}
+    assert own.keys() <= flags.keys()
+    with ServeProcess(program.path, *(f"{name}={value}" for name, value in (flags | own).items() if name != "--port")) as process:
+        yield process
+
+
+def test_the_scaler_counts_what_the_server_tells(objects, server):
+    (metric,) = one(objects, "HorizontalPodAutoscaler", "lazyllm")["spec"]["metrics"]
+    (rule,) = yaml.safe_load(one(objects, "ConfigMap", "lazyllm-adapter-rule")["data"]["config.yaml"])["rules"]
+    series = re.search(r'__name__="([^"]+)"', rule["seriesQuery"]).group(1)
+    assert re.sub(rule["name"]["matches"], rule["name"]["as"].replace("$1", r"\1"), series) == metric["pods"]["metric"]["name"]
+    with urllib.request.urlopen(server.url + "/metrics", timeout=30) as response:
+        assert re.search(rf"^# TYPE {re.escape(series)} gauge$", response.read().decode(), re.MULTILINE)
+
+
+def test_probes_are_answered(replica, server):
+    (container,) = replica["containers"]
+    for probe in ("startupProbe", "readinessProbe"):
+        assert server.get(container[probe]["httpGet"]["path"])[0] == 200
+    assert "httpGet" not in container["livenessProbe"], "/health says 503 while answers end, which must not kill them"
+
+
+def test_ports_and_names_agree(objects, replica, flags):
+    (container,) = replica["containers"]
+    (port,) = container["ports"]
+    assert str(port["containerPort"]) == flags["--port"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        (how,) = [container[probe][key] for key in ("httpGet", "tcpSocket") if key in container[probe]]
+        assert how["port"] == port["name"]
+    annotations = one(objects, "Deployment", "lazyllm")["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == flags["--port"]
+    for service in (item for item in objects if item["kind"] == "Service"):
+        selector = service["spec"]["selector"]
+        (chosen,) = [pod for pod in pods(objects) if selector.items() <= pod["metadata"]["labels"].items()]
+        names = {one_port["name"] for box in chosen["spec"]["containers"] for one_port in box["ports"]}
+        assert {one_port["targetPort"] for one_port in service["spec"]["ports"]} <= names
+    for deployment in (item for item in objects if item["kind"] == "Deployment"):
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    for volume in replica["volumes"]:
+        if "persistentVolumeClaim" in volume:
+            one(objects, "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in replica["volumes"]}
+    target = one(objects, "HorizontalPodAutoscaler", "lazyllm")["spec"]["scaleTargetRef"]
+    one(objects, target["kind"], target["name"])
+    store = one(objects, "Service", "lazyllm-store")
+    assert flags["--library-store"].endswith(f"@{store['metadata']['name']}:{store['spec']['ports'][0]['port']}")
+
+
+def test_there_is_time_to_drain(replica, flags):
+    (container,) = replica["containers"]
+    (sleep, seconds) = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert sleep == "sleep"
+    assert replica["terminationGracePeriodSeconds"] > float(seconds) + float(flags["--drain-seconds"])
+
+
+def test_the_proxy_is_sound(objects, root, tmp_path):
+    text = one(objects, "ConfigMap", "lazyllm-proxy")["data"]["haproxy.cfg"]
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(text)
+    checked = subprocess.run([proxies.program("haproxy"), "-c", "-f", file], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    backend = text.split("backend replicas\n")[1]
+    shipped = (root / "packaging" / "proxy" / "haproxy.cfg").read_text().split("backend replicas\n")[1]
+    for line in shipped.splitlines():
+        if line.strip().startswith(("balance", "hash-type", "stick", "option")):
+            assert line.strip() in backend, f"as in packaging/proxy: {line}"
+    places = int(re.search(r"server-template replica 1-(\d+) (\S+)", text).group(1))
+    name, port = re.search(r"server-template replica 1-\d+ ([^:]+):(\d+)", text).groups()
+    assert str(one(objects, "Service", name)["spec"]["ports"][0]["port"]) == port
+    assert one(objects, "HorizontalPodAutoscaler", "lazyllm")["spec"]["maxReplicas"] <= places
+    (bind,) = re.findall(r"bind :(\d+)", text)
+    (box,) = one(objects, "Deployment", "lazyllm-proxy")["spec"]["template"]["spec"]["containers"]
+    assert str(box["ports"][0]["containerPort"]) == bind
+    with proxies.running([proxies.program("haproxy"), "-q", "-f", moved(text, tmp_path, own := proxies.free_port())], own):
+        with urllib.request.urlopen(f"http://127.0.0.1:{own}{box['readinessProbe']['httpGet']['path']}", timeout=20) as response:
+            assert response.status == 200
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{own}/metrics", timeout=20)
+        assert refused.value.code == 403
+
+
+def moved(text: str, folder, port: int):
+    file = folder / "moved.cfg"
+    file.write_text(text.replace("bind :8080", f"bind 127.0.0.1:{port}"))
+    return file
