@@ -41,12 +41,13 @@ std::string trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(' ') - begin + 1);
 }
 
-struct ChatOptions : CommonOptions, LibraryFlags {};
+struct ChatOptions : CommonOptions, LibraryFlags, DraftFlags {};
 
 SessionOptions chat_session_options(const ChatOptions& options) {
   SessionOptions session = session_options(options);
   session.library = open_library(options);
   session.prefill = default_prefill(options);
+  take_draft_model(options, options, session);
   return session;
 }
 
@@ -315,6 +316,7 @@ void add_chat_command(CLI::App& app) {
   add_profile_flag(*command, *options);
   add_sampling_flags(*command, *options);
   add_loop_flag(*command, *options);
+  add_draft_flags(*command, *options);
   command->footer(
       "Examples:\n"
       "  lazyllm chat -m model.gguf -f report.txt\n"

@@ -81,4 +81,13 @@ std::shared_ptr<const Model> load_model(const ModelFlags& flags, double* load_ms
   return model;
 }
 
+void take_draft_model(const DraftFlags& flags, ModelFlags large, SessionOptions& session) {
+  if (flags.draft_model.empty()) return;
+  large.model = flags.draft_model;
+  large.hub_model.clear();
+  large.chat_template_file.clear();
+  session.draft_model = load_model(large);
+  session.draft_max = flags.draft_max;
+}
+
 }  // namespace lazyllm::cli

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "draft_flags.h"
 #include "lazyllm/lazyllm.h"
 
 namespace lazyllm::cli {
@@ -32,5 +33,8 @@ std::filesystem::path model_path(const ModelFlags& flags);
 /// Loads with progress on stderr; `load_ms` takes the time. Runs one token through
 /// the model unless --no-warmup.
 std::shared_ptr<const Model> load_model(const ModelFlags& flags, double* load_ms = nullptr);
+
+/// Puts the small model into `session`, loaded as the large one is, if one is named.
+void take_draft_model(const DraftFlags& flags, ModelFlags large, SessionOptions& session);
 
 }  // namespace lazyllm::cli

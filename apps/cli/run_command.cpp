@@ -20,7 +20,7 @@ void interrupt(int) {
   if (running_session != nullptr) running_session->cancel();
 }
 
-struct RunOptions : CommonOptions, LibraryFlags {
+struct RunOptions : CommonOptions, LibraryFlags, DraftFlags {
   bool show_kept = false;
 };
 
@@ -40,6 +40,7 @@ void run(const RunOptions& options) {
   announce_settings(checked, *model);
   checked.library = open_library(options);
   checked.prefill = default_prefill(options);
+  take_draft_model(options, options, checked);
   Session session(model, checked);
   const ChatPrompt chat = prepare_prompt(options, prompt, *model);
   const std::vector<TokenId>& tokens = chat.tokens;
@@ -110,6 +111,7 @@ void add_run_command(CLI::App& app) {
   add_profile_flag(*command, *options);
   add_sampling_flags(*command, *options);
   add_loop_flag(*command, *options);
+  add_draft_flags(*command, *options);
   command->add_flag("--show-kept", options->show_kept,
                     "after the answer, print the document with the parts the model really read in "
                     "colour");

@@ -92,7 +92,7 @@ std::string details(const Statistics& s, double load_ms) {
   const std::string schedule = s.schedule.empty() ? "" : " " + s.schedule;
   std::string drafts;
   if (s.draft_n > 0) {
-    drafts = fmt::format("[prompt lookup] {} tokens guessed, {} of them right\n", s.draft_n,
+    drafts = fmt::format("[drafts] {} tokens guessed, {} of them right\n", s.draft_n,
                          s.draft_n_accepted);
   }
   return fmt::format(

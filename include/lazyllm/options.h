@@ -11,6 +11,7 @@
 namespace lazyllm {
 
 class Library;
+class Model;
 
 /// How many tokens may leave the Aux Cache in a one-token step (the paper sets no limit).
 struct RevivalBudget {
@@ -49,6 +50,9 @@ struct PruningOptions {
   /// before it: then there is no profile.
   std::string profile;
 };
+
+/// Most tokens that are computed ahead of an answer.
+inline constexpr int kMostDraftedTokens = 64;
 
 /// Tokens begin .. end-1 of a prompt.
 struct TokenRange {
@@ -89,6 +93,11 @@ struct SessionOptions {
   /// processes; null: none.
   std::shared_ptr<Library> library = {};
   Prefill prefill = Prefill::as_asked;  ///< of prompts that begin a conversation
+  /// A small model with the same vocabulary that writes ahead; this one checks several tokens in
+  /// one step and keeps those that it chooses itself: the answer is the same, to the bit. Null:
+  /// none. Errors of a Session: Error(usage) if the vocabulary is another one.
+  std::shared_ptr<const Model> draft_model = {};
+  int draft_max = 8;  ///< most tokens that it writes ahead, 1 to kMostDraftedTokens
 };
 
 /// Added to the logit of a token; minus infinity forbids it.
@@ -111,9 +120,6 @@ struct SamplingOptions {
   std::vector<LogitBias> logit_bias;
   uint64_t seed = 0;
 };
-
-/// Of one draft.
-inline constexpr int kMostDraftedTokens = 64;
 
 struct GenerationOptions {
   SamplingOptions sampling;

@@ -36,9 +36,10 @@ struct PromptPart {
 
 /// What may be computed along with a step.
 struct DraftRoom {
-  StepCost* cost = nullptr;  ///< null: nothing
-  int64_t rows_beside = 0;   ///< of other answers in the same step
-  int64_t context = 0;       ///< most tokens of the conversation
+  StepCost* cost = nullptr;             ///< null: nothing
+  int64_t rows_beside = 0;              ///< of other answers in the same step
+  int64_t context = 0;                  ///< most tokens of the conversation
+  std::span<const TokenId> known = {};  ///< what follows in any case, instead of guesses
 };
 
 /// The generation core: one conversation with everything computed for it, and what its next step
@@ -141,6 +142,8 @@ class Generation {
   /// Errors: Error(cancelled).
   void decode(TokenId token, lazy::Stepper& stepper, const DraftRoom& room = {},
               const std::atomic<bool>* cancel = nullptr);
+  /// Guesses where prompt lookup has nothing; stays with the caller. Null: nobody does.
+  void set_drafter(Drafter* drafter) { drafter_ = drafter; }
   /// Takes back what was computed of drafts and not confirmed.
   void drop_drafted();
   /// Tokens of sequence() that the conversation has, too.
@@ -158,6 +161,7 @@ class Generation {
   void choose_policy(int64_t tokens, bool dense);
   std::unique_ptr<lazy::Policy> make_policy() const;
   int64_t draft_room(int64_t context) const;
+  std::span<const TokenId> draft(TokenId token, const DraftRoom& room);
   void take_row(TokenId token);
   void remember(std::span<const TokenId> tokens, std::span<const int32_t> kept);
   void protect(std::span<const TokenRange> ranges);
@@ -188,8 +192,9 @@ class Generation {
   int64_t step_begin_ = 0;  // tokens of sequence_ before the step under way
   TokenId step_token_ = 0;
   VerifyingStep verifying_;
-  std::optional<PromptLookup> lookup_;  // none: nothing is drafted
-  lazy::StepRun run_;                   // of decode()
+  std::optional<PromptLookup> lookup_;  // none: nothing is looked up
+  Drafter* drafter_ = nullptr;
+  lazy::StepRun run_;  // of decode()
   std::vector<float> logits_;
   std::optional<AnswerWriter> writer_;
   Clock::time_point start_ = Clock::now();

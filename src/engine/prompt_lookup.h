@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/step_cost.h"
+#include "engine/drafter.h"
 #include "lazyllm/model.h"
 #include "lazyllm/options.h"
 
@@ -17,16 +17,14 @@ namespace lazyllm::engine {
 /// with is proposed to come next. It follows the longest match (of two tokens at least, the latest
 /// of equals) as long as that is right, and learns from every token, proposed to the model or not,
 /// how often matches of a length are right. A plain value; not thread-safe.
-class PromptLookup {
+class PromptLookup : public Drafter {
  public:
   /// Most tokens of a draft, from 1. Errors: Error(usage).
   explicit PromptLookup(int64_t most);
 
-  /// Reads what was added to the conversation since the last call, and the token behind it.
-  void follow(std::span<const TokenId> conversation, TokenId token);
-  /// Tokens to be computed along with the next step, in which `rows_beside` rows are computed
-  /// anyway: as many as are expected to pay, at most `room`. Stands until the next call.
-  std::span<const TokenId> propose(int64_t room, const StepCost& cost, int64_t rows_beside);
+  void follow(std::span<const TokenId> conversation, TokenId token) override;
+  std::span<const TokenId> propose(int64_t room, const StepCost& cost,
+                                   int64_t rows_beside) override;
 
  private:
   /// How often the token behind a match of such a length was right, of late.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log_softmax.h"
 #include "engine/generation.h"
+#include "engine/model_drafter.h"
 #include "engine/profiles.h"
 #include "engine/prompt_check.h"
 #include "engine/session_snapshots.h"
@@ -57,6 +58,7 @@ struct Session::Implementation {
   engine::Generation generation;
   int64_t context = 0;
   engine::StepCost step_cost;
+  std::optional<engine::ModelDrafter> drafter;
   Prefill wanted = Prefill::as_asked;
   /// With a library, or once something was read ahead. The generation outlives it.
   std::optional<engine::SessionSnapshots> snapshots;
@@ -82,6 +84,10 @@ Session::Implementation::Implementation(std::shared_ptr<const Model> owner,
   }
   generation.record_depths();
   generation.record_computed_share();
+  if (options.draft_model != nullptr) {
+    drafter.emplace(options.draft_model, *model, options.draft_max, &cancelled);
+    generation.set_drafter(&*drafter);
+  }
   if (options.library != nullptr) {
     snapshots.emplace(model, generation.cache_types(), options.library);
   }

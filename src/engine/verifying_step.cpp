@@ -6,20 +6,17 @@
 #include "base/error.h"
 
 namespace lazyllm::engine {
-namespace {
 
-bool selects(const lazy::Policy& policy, int layers) {
+bool VerifyingStep::is_chain(const lazy::Policy& policy, int layers) {
   for (int layer = 1; layer < layers; ++layer) {
     if (policy.keep_after(layer, lazy::StepKind::decode)) return true;
   }
   return false;
 }
 
-}  // namespace
-
 /// What is dropped for good at a token that is taken back could not come again.
 bool VerifyingStep::can_draft(const lazy::Policy& policy, int layers) {
-  return !policy.permanent() || !selects(policy, layers);
+  return !policy.permanent() || !is_chain(policy, layers);
 }
 
 void VerifyingStep::begin(lazy::Sequence& sequence, lazy::Policy& policy,
@@ -43,7 +40,7 @@ void VerifyingStep::begin(lazy::Sequence& sequence, lazy::Policy& policy,
     std::copy(values.begin(), values.end(),
               logits_.begin() + (position - begin_) * static_cast<int64_t>(width));
   };
-  const bool chain = rows() > 1 && selects(policy, transformer_.hyperparameters().layers);
+  const bool chain = rows() > 1 && is_chain(policy, transformer_.hyperparameters().layers);
   const size_t count = chain ? rows() : 1;
   while (owned_.size() < count) {
     owned_.push_back(std::make_unique<lazy::StepPart>(transformer_));

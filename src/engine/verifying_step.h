@@ -31,6 +31,9 @@ class VerifyingStep {
   /// Whether drafted tokens can be taken back under this policy.
   static bool can_draft(const lazy::Policy& policy, int layers);
 
+  /// Whether a written token selects, so that each drafted one is a part of its own.
+  static bool is_chain(const lazy::Policy& policy, int layers);
+
   /// `request`: of a decode step; its new tokens and logits are set here. `make_policy`: a further
   /// one like `policy`, since each part scores alone.
   void begin(lazy::Sequence& sequence, lazy::Policy& policy, const MakePolicy& make_policy,

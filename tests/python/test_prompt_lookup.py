@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompt lookup in the program and in the server: the same answer, whatever else is asked for, and sooner."""
+"""Prompt lookup in the program and in the server, and draft models: the same answer, whatever else is asked for, and sooner."""
 
 import concurrent.futures
 
@@ -94,3 +94,16 @@ def test_a_stream_carries_what_was_accepted_token_by_token(server):
 def test_the_server_refuses_a_senseless_number(server, number):
     status, answer = server.ask("/v1/completions", {"prompt": "Once", "max_tokens": 1, "prompt_lookup_num_tokens": number})
     assert status == 400 and "prompt_lookup_num_tokens" in answer["error"]["message"]
+
+
+def test_a_draft_model_changes_no_word(program, arguments, tmp_path, data):
+    for flags in (["--prune", "off"], ["--prune", "2:0.5", "--revive-budget", "2", "--temp", "0.7", "--seed", "3"]):
+        plain, _ = program.stats(tmp_path, *arguments, *flags)
+        drafted, figures = program.stats(tmp_path, *arguments, *flags, "--draft-model", data / "models" / "stories260K.gguf", "--draft-max", 4)
+        assert plain == drafted and 0 <= figures["draft_n_accepted"] <= figures["draft_n"]
+
+
+def test_a_draft_model_of_another_vocabulary_is_refused(program, arguments, smollm2):
+    result = program.run("run", *arguments, "--draft-model", smollm2)
+    assert result.returncode == 2 and b"vocabulary" in result.stderr and result.stdout == b""
+    assert program.run("run", *arguments, "--draft-model", "none such.gguf").returncode != 0
