@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 #include <thread>
 
 #include "base/error.h"
@@ -24,13 +25,19 @@ struct Recipe {
   StorageType type;
   bool mixed = false;  ///< Q6_K for the output and for half of what `suffers`
   int64_t file_type;   ///< general.file_type
+  /// Of the experts' matrices, where they differ from the others.
+  std::optional<StorageType> experts = {};
 };
 
-constexpr Recipe kRecipes[] = {
-    {"F32", StorageType::f32, false, 0},    {"F16", StorageType::f16, false, 1},
-    {"BF16", StorageType::bf16, false, 32}, {"Q8_0", StorageType::q8_0, false, 7},
-    {"Q6_K", StorageType::q6_k, false, 18}, {"Q4_0", StorageType::q4_0, false, 2},
-    {"Q4_K_M", StorageType::q4_k, true, 15}};
+constexpr Recipe kRecipes[] = {{"F32", StorageType::f32, false, 0},
+                               {"F16", StorageType::f16, false, 1},
+                               {"BF16", StorageType::bf16, false, 32},
+                               {"Q8_0", StorageType::q8_0, false, 7},
+                               {"Q6_K", StorageType::q6_k, false, 18},
+                               {"Q4_0", StorageType::q4_0, false, 2},
+                               {"Q4_K_M", StorageType::q4_k, true, 15},
+                               {"Q5_K_M", StorageType::q5_k, true, 17},
+                               {"MXFP4", StorageType::q8_0, false, 38, StorageType::mxfp4}};
 
 const Recipe& find_recipe(const std::string& name) {
   for (const Recipe& recipe : kRecipes) {
@@ -46,6 +53,10 @@ bool is_matrix(const TensorView& tensor) {
     if (tensor.name.find(part) != std::string::npos) return false;
   }
   return tensor.shape.size() >= 2;
+}
+
+bool is_of_experts(const TensorView& tensor) {
+  return is_matrix(tensor) && tensor.name.find("_exps.") != std::string::npos;
 }
 
 /// Number of the layer, or -1.
@@ -76,7 +87,9 @@ Plan plan_tensor(const TensorView& tensor, const Recipe& recipe, int64_t layers,
   if (!is_matrix(tensor)) return {StorageType::f32, true};
   const bool is_output = tensor.name == (tied ? "token_embd.weight" : "output.weight");
   StorageType type = recipe.type;
-  const bool coarse = type == StorageType::q4_0 || type == StorageType::q4_k;
+  if (recipe.experts && is_of_experts(tensor)) type = *recipe.experts;
+  const bool coarse =
+      type == StorageType::q4_0 || type == StorageType::q4_k || type == StorageType::q5_k;
   if ((is_output && coarse) || (recipe.mixed && suffers(tensor, layers))) type = StorageType::q6_k;
   const int64_t columns = tensor.shape.back();
   if (!fits(type, columns))
@@ -153,8 +166,14 @@ QuantizeReport quantize_model(const std::filesystem::path& in, const std::filesy
   const std::string architecture = file->text("general.architecture");
   const int64_t layers = file->integer(architecture + ".block_count", 1, 10'000);
   const bool tied = file->find_tensor("output.weight") == nullptr;
+  const std::vector<TensorView> tensors = engine::gguf_tensors(*file);
+  if (recipe.experts && std::none_of(tensors.begin(), tensors.end(), is_of_experts)) {
+    fail(ErrorCode::unsupported,
+         "{} is for the experts of a mixture, and {} has none; take another type, such as Q4_K_M",
+         recipe.name, in.string());
+  }
   QuantizeReport report;
-  for (const TensorView& tensor : engine::gguf_tensors(*file)) {
+  for (const TensorView& tensor : tensors) {
     const Plan plan = plan_tensor(tensor, recipe, layers, tied);
     const int64_t rows = tensor.elements() / tensor.shape.back();
     report.bytes_before +=

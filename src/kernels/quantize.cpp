@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/float16.h"
+#include "kernels/block_codes.h"
 
 namespace lazyllm::kernels {
 namespace {
@@ -173,22 +174,22 @@ void quantize_q6_k(const float* x, uint8_t* out) {
   }
 }
 
-void quantize_q4_k(const float* x, uint8_t* out) {
-  constexpr int kGroups = 8, kValues = 32, kMostCode = 15, kMostScale = 63;
+/// A block of Q4_K or Q5_K up to its codes: writes the factors, and scales and minimums packed as
+/// block_codes reads them, to the first 16 bytes; codes [256] within 0 .. most.
+void quantize_k_groups(const float* x, int most, uint8_t* out, uint8_t* codes) {
+  constexpr int kGroups = 8, kValues = 32, kMostScale = 63;
   ScaleAndMinimum groups[kGroups];
   float top_scale = 0.0f, top_minimum = 0.0f;
   for (int g = 0; g < kGroups; ++g) {
-    groups[g] = best_scale_and_minimum(x + kValues * g, kValues, kMostCode);
+    groups[g] = best_scale_and_minimum(x + kValues * g, kValues, most);
     top_scale = std::max(top_scale, groups[g].scale);
     top_minimum = std::max(top_minimum, groups[g].minimum);
   }
   const float d = as_half(top_scale / kMostScale);
   const float m = as_half(top_minimum / kMostScale);
-  std::memset(out, 0, 144);
   put_half(out, d);
   put_half(out + 2, m);
   int scales[kGroups], minimums[kGroups];
-  uint8_t codes[kSuper];
   for (int g = 0; g < kGroups; ++g) {
     scales[g] = d > 0.0f ? rounded(groups[g].scale / d, 0, kMostScale) : 0;
     minimums[g] = m > 0.0f ? rounded(groups[g].minimum / m, 0, kMostScale) : 0;
@@ -196,21 +197,89 @@ void quantize_q4_k(const float* x, uint8_t* out) {
     const float low = m * static_cast<float>(minimums[g]);
     for (int i = 0; i < kValues; ++i) {
       const int at = kValues * g + i;
-      codes[at] =
-          static_cast<uint8_t>(step > 0.0f ? rounded((x[at] + low) / step, 0, kMostCode) : 0);
+      codes[at] = static_cast<uint8_t>(step > 0.0f ? rounded((x[at] + low) / step, 0, most) : 0);
     }
   }
-  uint8_t* s = out + 4;  // as block_codes reads them
+  uint8_t* s = out + 4;
   for (int j = 0; j < 4; ++j) {
     s[j] = static_cast<uint8_t>(scales[j] | (scales[j + 4] >> 4) << 6);
     s[j + 4] = static_cast<uint8_t>(minimums[j] | (minimums[j + 4] >> 4) << 6);
     s[j + 8] = static_cast<uint8_t>((scales[j + 4] & 15) | (minimums[j + 4] & 15) << 4);
   }
+}
+
+/// The low four bits of 256 codes, two runs of 32 in 32 bytes.
+void put_nibbles(const uint8_t* codes, uint8_t* out) {
   for (int pair = 0; pair < 4; ++pair) {
     for (int i = 0; i < 32; ++i) {
-      out[16 + 32 * pair + i] =
-          static_cast<uint8_t>(codes[64 * pair + i] | codes[64 * pair + 32 + i] << 4);
+      const int low = codes[64 * pair + i] & 15, high = codes[64 * pair + 32 + i] & 15;
+      out[32 * pair + i] = static_cast<uint8_t>(low | high << 4);
     }
+  }
+}
+
+void quantize_q4_k(const float* x, uint8_t* out) {
+  uint8_t codes[kSuper];
+  quantize_k_groups(x, 15, out, codes);
+  put_nibbles(codes, out + 16);
+}
+
+void quantize_q5_k(const float* x, uint8_t* out) {
+  uint8_t codes[kSuper];
+  quantize_k_groups(x, 31, out, codes);
+  uint8_t* const high = out + 16;  // bit i / 32 of byte i % 32
+  std::memset(high, 0, 32);
+  for (int i = 0; i < kSuper; ++i) {
+    high[i % 32] = static_cast<uint8_t>(high[i % 32] | (codes[i] >> 4) << (i / 32));
+  }
+  put_nibbles(codes, out + 48);
+}
+
+/// What a code of MXFP4 stands for, in halves of the block's power of two.
+int mxfp4_halves(int code) {
+  return static_cast<int>(kMxfp4Values[code]) - kMxfp4Values[0];
+}
+
+/// The code of the nearest value; of two as near, the smaller.
+int mxfp4_code(float halves) {
+  const float size = std::abs(halves);
+  int code = 0;
+  for (int i = 1; i < 8; ++i) {
+    if (std::abs(static_cast<float>(mxfp4_halves(i)) - size) <
+        std::abs(static_cast<float>(mxfp4_halves(code)) - size)) {
+      code = i;
+    }
+  }
+  return halves < 0.0f ? code | 8 : code;
+}
+
+/// The power of two that makes the error least: the one that puts the extreme value in the codes'
+/// last octave, or one beside it. What is large matters most, as in best_scale.
+void quantize_mxfp4(const float* x, uint8_t* out) {
+  constexpr int kValues = 32;
+  constexpr int kLowest = 104, kHighest = 143;  // what block_codes reads as a finite power above 0
+  constexpr int kBias = 128;                    // of halves
+  constexpr int kLastOctave = 3;                // 8 .. 12 halves
+  const float top = std::abs(extreme(x, kValues));
+  std::memset(out, 0, 17);
+  if (top == 0.0f) return;
+  const int middle = std::ilogb(top) - kLastOctave + kBias;
+  double least_error = -1.0;
+  for (int exponent = middle - 1; exponent <= middle + 1; ++exponent) {
+    const int stored = std::clamp(exponent, kLowest, kHighest);
+    uint8_t codes[kValues];
+    double error = 0.0;
+    for (int i = 0; i < kValues; ++i) {
+      const int code = mxfp4_code(std::ldexp(x[i], kBias - stored));
+      const double value = x[i];
+      const double off = std::ldexp(mxfp4_halves(code), stored - kBias) - value;
+      error += value * value * off * off;
+      codes[i] = static_cast<uint8_t>(code);
+    }
+    if (least_error >= 0.0 && error >= least_error) continue;
+    least_error = error;
+    out[0] = static_cast<uint8_t>(stored);
+    for (int i = 0; i < 16; ++i) out[1 + i] = static_cast<uint8_t>(codes[i] | codes[i + 16] << 4);
   }
 }
 
@@ -230,7 +299,9 @@ bool can_quantize(StorageType type) {
     case StorageType::q8_0:
     case StorageType::q4_0:
     case StorageType::q4_k:
+    case StorageType::q5_k:
     case StorageType::q6_k:
+    case StorageType::mxfp4:
       return true;
     default:
       return false;
@@ -250,6 +321,8 @@ void quantize_row(StorageType type, const float* values, int64_t columns, std::b
     if (type == StorageType::q8_0) quantize_q8_0(x, block);
     if (type == StorageType::q4_0) quantize_q4_0(x, block);
     if (type == StorageType::q4_k) quantize_q4_k(x, block);
+    if (type == StorageType::q5_k) quantize_q5_k(x, block);
+    if (type == StorageType::mxfp4) quantize_mxfp4(x, block);
     if (type == StorageType::q6_k) quantize_q6_k(x, block);
     if (type == StorageType::f16) put_half(block, *x);
     if (type == StorageType::bf16) {

@@ -28,7 +28,7 @@ double relative_error(StorageType type, const std::vector<float>& values) {
   return power == 0.0 ? std::sqrt(error) : std::sqrt(error / power);
 }
 
-// Measured: 0.0054, 0.0852, 0.0720 and 0.0179 for the last four.
+// Measured: 0.0054, 0.0852, 0.0720, 0.0179, 0.0360 and 0.1126 for the last six.
 TEST(Quantize, ErrorsOfNormalValues) {
   std::mt19937 random(7);
   std::normal_distribution<float> normal(0.0f, 0.02f);
@@ -41,26 +41,51 @@ TEST(Quantize, ErrorsOfNormalValues) {
   EXPECT_LT(relative_error(StorageType::q4_0, values), 0.088);
   EXPECT_LT(relative_error(StorageType::q4_k, values), 0.074);
   EXPECT_LT(relative_error(StorageType::q6_k, values), 0.0185);
+  EXPECT_LT(relative_error(StorageType::q5_k, values), 0.038);
+  EXPECT_LT(relative_error(StorageType::mxfp4, values), 0.125);
 }
 
 TEST(Quantize, WhatIsExactStaysExact) {
-  for (const StorageType type :
-       {StorageType::q8_0, StorageType::q4_0, StorageType::q4_k, StorageType::q6_k}) {
+  for (const StorageType type : {StorageType::q8_0, StorageType::q4_0, StorageType::q4_k,
+                                 StorageType::q5_k, StorageType::q6_k, StorageType::mxfp4}) {
     EXPECT_EQ(relative_error(type, std::vector<float>(512, 0.0f)), 0.0) << traits(type).name;
   }
   std::vector<float> eighths(256);
   for (size_t i = 0; i < eighths.size(); ++i) eighths[i] = static_cast<float>(int(i % 16) - 8) / 8;
   EXPECT_EQ(relative_error(StorageType::q4_0, eighths), 0.0);
+  // All that a block of MXFP4 can hold, from the lowest power of two to the highest.
+  const float halves[] = {0, 1, 2, 3, 4, 6, 8, 12, -1, -2, -3, -4, -6, -8, -12};
+  for (const int power : {-24, -15, -14, -6, 0, 15}) {
+    std::vector<float> values(64);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = std::ldexp(halves[i % 15], power);
+    EXPECT_EQ(relative_error(StorageType::mxfp4, values), 0.0) << power;
+  }
+}
+
+TEST(Quantize, EachBitOfCodesScalesAndMinimumsHasItsPlace) {
+  // Each group of 32 spans another range, so that neighbouring scales and minimums differ.
+  std::mt19937 random(11);
+  std::uniform_real_distribution<float> uniform(0.0f, 1.0f);
+  std::vector<float> values(512);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto group = static_cast<float>(i / 32 * 5 % 8);
+    values[i] = (1.0f + group) * uniform(random) - 0.7f * (8.0f - group);
+  }
+  EXPECT_LT(relative_error(StorageType::q4_k, values), 0.03);
+  EXPECT_LT(relative_error(StorageType::q5_k, values), 0.015);
 }
 
 TEST(Quantize, ExtremeValues) {
   std::vector<float> values(512, 1e-30f);
   values[3] = 60000.0f;
   values[300] = -1e-8f;
-  for (const StorageType type :
-       {StorageType::q8_0, StorageType::q4_0, StorageType::q4_k, StorageType::q6_k}) {
+  for (const StorageType type : {StorageType::q8_0, StorageType::q4_0, StorageType::q4_k,
+                                 StorageType::q5_k, StorageType::q6_k}) {
     EXPECT_LT(relative_error(type, values), 0.05) << traits(type).name;
   }
+  EXPECT_LT(relative_error(StorageType::mxfp4, values), 0.1);  // 60000 becomes 65536
+  EXPECT_LT(relative_error(StorageType::mxfp4, std::vector<float>(32, 4e5f)), 0.02);
+  EXPECT_LE(relative_error(StorageType::mxfp4, std::vector<float>(32, -1e-30f)), 1.0);
 }
 
 }  // namespace

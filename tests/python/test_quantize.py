@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """lazyllm quantize: a folder as a GGUF file computes the same, smaller types nearly the same."""
 
+import re
+import struct
+
 import numpy as np
 import pytest
 
@@ -8,6 +11,19 @@ IDS = " ".join(str(3 + i * 7 % 250) for i in range(40))
 FOLDERS = ["exaone4", "gemma2", "gemma3", "gemma3-linear", "glm4", "gpt-oss", "gpt-oss-mxfp4", "granite", "granitemoe", "granitemoeshared", "llama-bias",
            "llama-gqa", "llama-mha", "llama-odd", "llama-rope3", "ministral3", "mistral-window", "mixtral", "olmo2", "phi3", "phi3-long", "qwen2",
            "qwen2moe", "qwen3", "qwen3moe", "seed-oss", "smollm3"]
+
+
+MXFP4 = 39  # GGUF's number of the type
+
+
+def tensor_types(path):
+    """Of the layers' matrices in a GGUF file: name -> (type, columns)."""
+    raw, kinds = path.read_bytes(), {}
+    for name in re.finditer(rb"blk\.\d+\.[a-z_]+\.weight", raw):
+        dimensions, = struct.unpack_from("<I", raw, name.end())
+        *shape, kind = struct.unpack_from(f"<{dimensions}QI", raw, name.end() + 4)
+        kinds[name.group().decode()] = (kind, shape[0])
+    return kinds
 
 
 @pytest.fixture
@@ -30,7 +46,7 @@ def test_a_folder_as_gguf_computes_the_same(name, program, logits, tiny_models, 
     assert again.read_bytes()[24:] == out.read_bytes()[24:]
 
 
-@pytest.mark.parametrize("kind, least, most", [("F16", 0.4, 0.55), ("Q8_0", 0.2, 0.35), ("Q6_K", 0.15, 0.3), ("Q4_0", 0.1, 0.3), ("Q4_K_M", 0.1, 0.3)])
+@pytest.mark.parametrize("kind, least, most", [("F16", 0.4, 0.55), ("Q8_0", 0.2, 0.35), ("Q6_K", 0.15, 0.3), ("Q4_0", 0.1, 0.3), ("Q4_K_M", 0.1, 0.3), ("Q5_K_M", 0.12, 0.3)])
 def test_smaller_types(kind, least, most, program, logits, data, tmp_path):
     """TinyStories, whose matrices of 384 columns do not fit the K types and become Q8_0."""
     folder = data / "models" / "TinyStories-656K"
@@ -44,8 +60,28 @@ def test_smaller_types(kind, least, most, program, logits, data, tmp_path):
     assert program.ok("tokenize", "-m", out, "-p", text, "--ids") == program.ok("tokenize", "-m", folder, "-p", text, "--ids")
 
 
+@pytest.mark.parametrize("name", ["mixtral", "qwen2moe", "granitemoe", "gpt-oss"])
+def test_mxfp4_is_for_experts(name, program, logits, tiny_models, tmp_path):
+    """The experts' matrices alone become MXFP4; what the file holds is computed."""
+    source, out, unpacked = tmp_path / "f32.gguf", tmp_path / "model.gguf", tmp_path / "unpacked.gguf"
+    program.ok("quantize", tiny_models / name, source, "F32")
+    program.ok("quantize", source, out, "MXFP4")
+    program.ok("quantize", out, unpacked, "F32")
+    kinds = tensor_types(out)
+    experts = {tensor for tensor in kinds if tensor.endswith("_exps.weight")}
+    fitting = {tensor for tensor in experts if tensor_types(source)[tensor][1] % 32 == 0}
+    assert fitting and {kinds[tensor][0] for tensor in fitting} == {MXFP4}
+    assert all(kind != MXFP4 for tensor, (kind, _) in kinds.items() if tensor not in experts)
+    exact, small = logits(unpacked).reshape(40, -1), logits(out).reshape(40, -1)
+    assert np.corrcoef(exact.ravel(), small.ravel())[0, 1] > 0.999
+    again = tmp_path / "again.gguf"
+    program.ok("quantize", out, again, "MXFP4")
+    assert again.read_bytes() == out.read_bytes()
+
+
 def test_what_cannot_be_is_said(program, tiny_models, tmp_path):
     for arguments, words in (((tiny_models / "qwen2", tmp_path / "x.gguf", "Q3_K"), ("Q3_K", "Q4_K_M")),
+                             ((tiny_models / "qwen2", tmp_path / "x.gguf", "MXFP4"), ("experts of a mixture", "Q4_K_M")),
                              ((tiny_models / "qwen2.gguf", tiny_models / "qwen2.gguf", "Q8_0"), ("itself",)),
                              ((tiny_models / "qwen2", tmp_path, "Q8_0"), ("folder",)),
                              ((tiny_models / "qwen2", tmp_path / "no" / "x.gguf", "Q8_0"), ("cannot write",))):
