@@ -98,7 +98,15 @@ uint64_t AnswerTask::most_bytes() const {
   return sequence_bytes(generation_.transformer().hyperparameters(), generation_.cache_types(),
                         last_position(), hidden_rows) +
          scores * static_cast<uint64_t>(prompt_tokens()) +
-         (attention_ == nullptr ? 0 : attention_->bytes()) + embedding_bytes();
+         (attention_ == nullptr ? 0 : attention_->bytes()) + embedding_bytes() + draft_bytes();
+}
+
+/// Logits of the rows that drafted tokens add to a step; their K,V lie within last_position().
+uint64_t AnswerTask::draft_bytes() const {
+  const auto rows = static_cast<uint64_t>(
+      std::clamp(request_.generation.prompt_lookup_num_tokens, 0, kMostDraftedTokens));
+  const model::Hyperparameters& h = generation_.transformer().hyperparameters();
+  return rows * static_cast<uint64_t>(h.vocabulary_size) * sizeof(float);
 }
 
 uint64_t AnswerTask::embedding_bytes() const {

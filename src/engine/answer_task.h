@@ -112,6 +112,7 @@ class AnswerTask : private lazy::StepObserver {
   void note_end_of_prompt();
   void tell_chances(AnswerToken& event) const;
   uint64_t embedding_bytes() const;
+  uint64_t draft_bytes() const;
   AnswerEnd last_event(FinishReason reason, std::optional<Error> error);
   bool scores_prompt() const { return request_.prompt_logprobs >= 0; }
   bool attends() const { return request_.attention.has_value(); }

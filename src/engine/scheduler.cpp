@@ -51,6 +51,7 @@ Scheduler::Implementation::Implementation(std::shared_ptr<const Model> owner,
   conversations.resize(slots.size());
   if (options.kv_bytes == 0) {
     AnswerRequest longest;
+    longest.generation.prompt_lookup_num_tokens = kMostDraftedTokens;
     const AnswerTask task(model, longest, cache_types, options.context, nullptr);
     options.kv_bytes = task.most_bytes() * static_cast<uint64_t>(options.parallel);
   }
