@@ -78,15 +78,16 @@ def held_out(data: Path, out: Path) -> Path:
 def evaluate(args: argparse.Namespace, name: str, *flags: object) -> Path:
     """One run of eval; goes on where it stopped."""
     folder = args.out / name
-    command = [PROGRAM, "eval", "-m", args.model, "--out", folder, "--profile", args.profile, *flags]
+    start = [PROGRAM] if args.ray is None else [sys.executable, "-m", "lazyllm_engine.ray"]
+    command = [*start, "eval", *([] if args.ray is None else ["--ray", args.ray]), "-m", args.model, "--out", folder, "--profile", args.profile, *flags]
     for policy in args.policies:
         command += ["--policy", policy]
     if args.base:
         command.append("--no-chat")
     print(f"\n## {name}\n", flush=True)
-    start = time.monotonic()
+    begin = time.monotonic()
     subprocess.run([str(part) for part in command], check=True)
-    print(f"\n{name}: {(time.monotonic() - start) / 60:.1f} minutes", file=sys.stderr)
+    print(f"\n{name}: {(time.monotonic() - begin) / 60:.1f} minutes", file=sys.stderr)
     return folder
 
 
@@ -119,6 +120,7 @@ def main() -> None:
     parser.add_argument("--base", action="store_true", help="a model without chat training")
     parser.add_argument("--profile", default="auto", help="of policy lazy: a file, auto (looked for) or none")
     parser.add_argument("--limit", type=int, default=0, help="records of each LongBench task")
+    parser.add_argument("--ray", metavar="ADDRESS", help="spread the questions over a cluster of Ray (python -m lazyllm_engine.ray eval); all nodes have model, data and OUT under the same paths")
     parser.add_argument("--quick", action="store_true", help="few samples, few policies")
     args = parser.parse_args()
     args.lengths = args.lengths or ([3500] if args.quick else [3500, 7500])

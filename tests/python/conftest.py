@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import venv
 
 import pytest
 
@@ -108,3 +109,24 @@ def stories(program, data):
     with ServeProcess(program.path, "-m", data / "models" / "stories260K.gguf", *keys, "--parallel", 2, "--max-queue", 2,
                       "--max-body", 1) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def python(build, root, tmp_path_factory) -> pathlib.Path:
+    """An interpreter that has the package lazyllm-engine and nothing else."""
+    if build.name in ("asan", "tsan"):
+        pytest.skip("an interpreter without sanitizers cannot load it")
+
+    def run(*command, **options):
+        result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=1200, **options)
+        assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+
+    folder = tmp_path_factory.mktemp("package")
+    run("cmake", "--install", build, "--prefix", folder / "prefix")
+    environment = {**os.environ, "CMAKE_PREFIX_PATH": str(folder / "prefix")}
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder / "dist", root / "python", env=environment)
+    (wheel,) = (folder / "dist").glob("lazyllm_engine-*.whl")
+    venv.create(folder / "venv", with_pip=True)
+    interpreter = folder / "venv" / "bin" / "python"
+    run(interpreter, "-m", "pip", "install", "--quiet", wheel)
+    return interpreter

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python package: built against the installed library, put into a fresh environment, used as its documents say."""
 
-import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
-import venv
 
 import pytest
 
@@ -16,22 +14,6 @@ def run(*command, **options):
     result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, timeout=1200, **options)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout
-
-
-@pytest.fixture(scope="module")
-def python(build, root, tmp_path_factory):
-    """An interpreter that has the package."""
-    if build.name in ("asan", "tsan"):
-        pytest.skip("an interpreter without sanitizers cannot load it")
-    folder = tmp_path_factory.mktemp("package")
-    run("cmake", "--install", build, "--prefix", folder / "prefix")
-    environment = {**os.environ, "CMAKE_PREFIX_PATH": str(folder / "prefix")}
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder / "dist", root / "python", env=environment)
-    (wheel,) = (folder / "dist").glob("lazyllm_engine-*.whl")
-    venv.create(folder / "venv", with_pip=True)
-    interpreter = folder / "venv" / "bin" / "python"
-    run(interpreter, "-m", "pip", "install", "--quiet", wheel)
-    return interpreter
 
 
 def test_the_documents_examples(python, root, smollm2):

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``lazyllm eval`` in parts (``--part``) on the nodes of a cluster, with the samples of one machine in the order of one machine."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import ctypes
+import hashlib
+import json
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import Any
+
+import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from ray.exceptions import RayActorError  # type: ignore[import-not-found,import-untyped,unused-ignore]
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+from ._errors import Error, UsageError
+from ._server import find_program
+from .ray import cores_of_all, nodes
+
+_MOST_LOSSES = 3  # of a part's actors, before it is given up
+
+
+def _end_with_the_actor() -> None:
+    """Of a child: an actor that is killed leaves no program behind."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+class _Worker:
+    """An actor that answers parts, in a folder of its own node."""
+
+    def kind(self, model: str) -> str:
+        """What samples depend on beside the flags: they are alike on all nodes, or the study is not one."""
+        program = find_program()
+        told = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        if not os.path.exists(model):
+            return f"{told}, without {model}"
+        about = subprocess.run([program, "info", model], capture_output=True, text=True, check=False)
+        kernels = next((line.partition(",")[0] for line in about.stdout.splitlines() if line.startswith("kernels")), "")
+        state = os.stat(model)
+        return f"{told}, {' '.join(kernels.split())}, {os.path.realpath(model)} of {state.st_size} bytes, changed at {state.st_mtime_ns}"
+
+    def answer(self, flags: list[str], part: str, known: str) -> str:
+        """The part's new lines. `known`: those that there are already."""
+        with tempfile.TemporaryDirectory(prefix="lazyllm-eval-") as folder:
+            file = pathlib.Path(folder) / "samples.jsonl"
+            file.write_text(known, encoding="utf-8")
+            command = [str(find_program()), "eval", *flags, "--part", part, "--out", folder]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+                                  preexec_fn=_end_with_the_actor)
+            if done.returncode != 0:
+                told = [line for line in done.stderr.splitlines() if line.startswith("lazyllm: ")] or ["lazyllm: eval said nothing"]
+                raise UsageError(told[0].removeprefix("lazyllm: "))
+            return file.read_text(encoding="utf-8")[len(known):]
+
+
+class Cluster:
+    """Workers on nodes. One that dies is replaced, on another node if its own is gone."""
+
+    def __init__(self, per_node: int):
+        self.places = [str(node["NodeID"]) for node in nodes() for _ in range(per_node)]
+        self.cores = cores_of_all(nodes(), per_node)
+        self._kind = ray.remote(num_cpus=self.cores)(_Worker)
+
+    def start(self, place: str) -> Any:
+        return self._kind.options(scheduling_strategy=NodeAffinitySchedulingStrategy(place, soft=True)).remote()
+
+    def answer_all(self, flags: list[str], parts: list[str], known: str, keep: Any) -> None:
+        """Calls `keep` with each part and its lines, in the order in which they are done."""
+        waiting, losses = collections.deque(parts), collections.Counter[str]()
+        stored = ray.put(known)
+        free = [self.start(place) for place in self.places[:len(parts)]]
+        names = dict(zip(free, self.places))
+        work: dict[Any, tuple[Any, str]] = {}
+        while waiting or work:
+            while waiting and free:
+                worker, part = free.pop(), waiting.popleft()
+                work[worker.answer.remote(flags, part, stored)] = worker, part
+            (done,), _ = ray.wait(list(work))
+            worker, part = work.pop(done)
+            try:
+                keep(part, ray.get(done))
+            except RayActorError as error:
+                losses[part] += 1
+                if losses[part] >= _MOST_LOSSES:
+                    raise Error(f"part {part} ended {_MOST_LOSSES} actors; the last one: {error}") from error
+                print(f"lazyllm: the actor of part {part} died; another one takes it", file=sys.stderr, flush=True)
+                waiting.appendleft(part)
+                place = names.pop(worker)
+                worker = self.start(place)
+                names[worker] = place
+            free.append(worker)
+
+
+def _flag(flags: list[str], *names: str) -> str | None:
+    """The value of a flag that the program would take."""
+    found = None
+    for here, then in zip(flags, [*flags[1:], ""]):
+        name, equals, value = here.partition("=")
+        if name in names:
+            found = value if equals else then
+    return found
+
+
+def _checked_model(flags: list[str]) -> str:
+    """What needs no cluster is refused before there is one."""
+    model = _flag(flags, "-m", "--model")
+    if model is None or not os.path.exists(model):
+        raise UsageError("a study on a cluster needs -m with a file or folder that all nodes have under this path")
+    for wrong in ("--part", "--config", "-hf", "--hf-repo"):
+        if _flag(flags, wrong) is not None:
+            raise UsageError(f"{wrong} does not go together with --ray")
+    return model
+
+
+def _evaluate(args: argparse.Namespace, flags: list[str], model: str) -> int:
+    cluster = Cluster(args.actors_per_node)
+    if _flag(flags, "-t", "--threads") is None:
+        flags = [*flags, "--threads", str(cluster.cores)]
+    folder = pathlib.Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    samples, parts_folder = folder / "samples.jsonl", folder / "parts"
+    known = samples.read_text(encoding="utf-8") if samples.exists() else ""
+    known = known[:known.rfind("\n") + 1]  # a last line that was cut short
+
+    probes = [cluster.start(place) for place in cluster.places]
+    kinds = ray.get([probe.kind.remote(model) for probe in probes])
+    for probe in probes:
+        ray.kill(probe)
+    if len(set(kinds)) > 1:
+        raise UsageError("the nodes are not alike, so their samples would not be those of one machine: " + "; ".join(sorted(set(kinds))))
+
+    count = args.parts or 4 * len(cluster.places)
+    # Parts of another study, or of one with other samples before it, are not those of this one.
+    study = hashlib.sha256(json.dumps([flags, count, kinds[0], known]).encode()).hexdigest()[:16]
+    parts_folder.mkdir(exist_ok=True)
+
+    def file_of(part: str) -> pathlib.Path:
+        return parts_folder / f"{study}-{part.replace('/', '-of-')}.jsonl"
+
+    def keep(part: str, lines: str) -> None:
+        beside = file_of(part).with_suffix(".tmp")
+        beside.write_text(lines, encoding="utf-8")
+        os.replace(beside, file_of(part))
+        print(f"lazyllm: part {part} is answered", file=sys.stderr, flush=True)
+
+    parts = [f"{number}/{count}" for number in range(1, count + 1)]
+    cluster.answer_all(flags, [part for part in parts if not file_of(part).exists()], known, keep)
+    keys = {json.loads(line)["key"] for line in known.splitlines()}
+    whole = [known]
+    for part in parts:
+        for line in file_of(part).read_text(encoding="utf-8").split("\n")[:-1]:
+            key = json.loads(line)["key"]  # the same question may stand in two parts
+            if key not in keys:
+                whole.append(line + "\n")
+            keys.add(key)
+    beside = samples.with_suffix(".tmp")
+    beside.write_text("".join(whole), encoding="utf-8")
+    os.replace(beside, samples)
+    for part in parts:
+        file_of(part).unlink()
+    # It finds every sample, and prints the tables.
+    return subprocess.run([find_program(), "eval", *flags, "--out", folder], check=False).returncode
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lazyllm_engine.ray", allow_abbrev=False, description="lazyllm on a cluster of Ray")
+    evaluate = parser.add_subparsers(dest="command", required=True).add_parser(
+        "eval", allow_abbrev=False, help="lazyllm eval, its questions spread over the nodes", description="All other flags are those of `lazyllm eval`.")
+    evaluate.add_argument("--ray", metavar="ADDRESS", default="auto", help="of the cluster: HOST:PORT, or auto for one that runs on this machine")
+    evaluate.add_argument("--out", required=True, help="folder for samples.jsonl; an interrupted run goes on there")
+    evaluate.add_argument("--parts", type=int, default=0, help="into how many the questions are cut (default: 4 for each actor)")
+    evaluate.add_argument("--actors-per-node", type=int, default=1, help="1, or the number of NUMA nodes")
+    args, flags = parser.parse_known_args(arguments)
+    if args.parts < 0 or args.actors_per_node < 1:
+        parser.error("--parts and --actors-per-node are 1 or more")
+    try:
+        model = _checked_model(flags)
+        with contextlib.redirect_stdout(sys.stderr):  # what Ray has to say; the tables come from the program
+            ray.init(address=args.ray, log_to_driver=False, logging_level=logging.WARNING)
+            return _evaluate(args, flags, model)
+    except (Error, ConnectionError, ray.exceptions.RayTaskError) as error:
+        cause = getattr(error, "cause", None) or error
+        print(f"lazyllm: {cause}", file=sys.stderr)
+        return 2 if isinstance(cause, UsageError) else 1
+    finally:
+        ray.shutdown()

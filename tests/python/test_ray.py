@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lazyllm_engine.ray on a local cluster of two nodes: a study has the samples of one machine, also when an actor is killed; prompts about one
+document meet one actor; and the example of Ray Serve routes by what a request is about."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from proxies import free_port
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+TIMES = {"ttft_ms", "tpot_ms", "total_ms"}
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+memory = 100 * 1024 * 1024
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory, "include_dashboard": False})
+cluster.add_node(num_cpus=1, object_store_memory=memory)
+print(cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(python, root) -> dict:
+    """Of an interpreter that has Ray and the package: the tests' own, with the package beside it."""
+    (site,) = (python.parents[1] / "lib").glob("python*/site-packages")
+    return {**os.environ, "PYTHONPATH": f"{site}:{root / 'examples'}", "PATH": f"{python.parent}:{os.environ['PATH']}", "RAY_DISABLE_USAGE_STATS": "1", "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0"}  # beside a busy neighbour, Ray's 15 takes minutes
+
+
+@pytest.fixture(scope="module")
+def address(environment):
+    """Of a cluster of two nodes with one core each."""
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as cluster:
+        try:
+            yield cluster.stdout.readline().strip()
+        finally:
+            cluster.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                cluster.wait(60)
+            cluster.kill()
+
+
+def run(environment, *arguments, code: int = 0, timeout: float = 600) -> subprocess.CompletedProcess:
+    result = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, check=False, env=environment, timeout=timeout)
+    assert result.returncode == code, result.stdout[-3000:] + result.stderr[-3000:]
+    return result
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory) -> pathlib.Path:
+    """Twelve questions in LongBench's form."""
+    folder = tmp_path_factory.mktemp("records")
+    for task in ("hotpotqa", "trec_small"):
+        lines = [{"input": f"Question {number}: who sat by the river?", "context": f"The owl of mill {number} sat by the old river and the star. " * 30, "answers": ["the owl"],
+                  "length": 300, "dataset": task, "language": "en", "all_classes": None, "_id": f"{task}-{number}"} for number in range(6)]
+        (folder / f"{task}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "dataset2prompt.json").write_text(json.dumps({"hotpotqa": "{context}\n{input}", "trec_small": "{context}\n{input}"}))
+    (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 24, "trec_small": 24}))
+    (folder / "dataset2metric.json").write_text(json.dumps({"trec_small": "contains"}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def flags(tiny_chat, records) -> list:
+    return ["-m", tiny_chat, "--data", records, "--max-length", 1800, "--policy", "lazy@3:0.5", "--min-prompt", 0, "--threads", 1]
+
+
+def samples(folder: pathlib.Path) -> str:
+    """The file but for its times, byte for byte."""
+    lines = []
+    for line in (folder / "samples.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        lines.append(json.dumps({key: value for key, value in row.items() if key not in TIMES}))
+    return "\n".join(lines)
+
+
+def cells(tables: str) -> list[list[str]]:
+    """What of a table does not depend on times."""
+    return [line.split(" | ")[:6] for line in tables.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def alone(program, flags, tmp_path_factory) -> tuple[str, str]:
+    """The samples and the tables of one machine."""
+    out = tmp_path_factory.mktemp("alone")
+    tables = program.ok("eval", *flags, "--out", out)
+    found = samples(out)
+    assert found.count("\n") == 23
+    return found, tables
+
+
+class Killer(threading.Thread):
+    """Kills the first actor that answers a part: the parent of the program that has `folder` in its command line."""
+
+    def __init__(self, folder: pathlib.Path):
+        super().__init__(daemon=True)
+        self.folder, self.killed, self.over = str(folder).encode(), 0, threading.Event()
+
+    def run(self):
+        while not self.over.is_set() and not self.killed:
+            for process in pathlib.Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError, ValueError):
+                    command = (process / "cmdline").read_bytes().split(b"\0")
+                    if self.folder in command and b"--part" in command and b"eval" in command:
+                        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+                        if b"ray::" in pathlib.Path(f"/proc/{parent}/cmdline").read_bytes():
+                            os.kill(parent, signal.SIGKILL)
+                            self.killed = parent
+                            return
+            time.sleep(0.002)
+
+
+def test_a_study_has_the_samples_of_one_machine_and_survives_an_actor(environment, address, flags, records, alone, tmp_path):
+    killer = Killer(records)
+    killer.start()
+    try:
+        result = run(environment, "-m", "lazyllm_engine.ray", "eval", "--ray", address, *flags, "--out", tmp_path / "out", "--parts", 5)
+    finally:
+        killer.over.set()
+        killer.join()
+    assert killer.killed and "another one takes it" in result.stderr, result.stderr
+    assert samples(tmp_path / "out") == alone[0]
+    assert cells(result.stdout) == cells(alone[1])
+    assert not list((tmp_path / "out" / "parts").iterdir())
+
+
+def test_a_study_goes_on_where_it_stopped(environment, address, flags, program, alone, tmp_path):
+    program.ok("eval", *flags, "--out", tmp_path / "out", "--part", "1/3")
+    begun = (tmp_path / "out" / "samples.jsonl").read_text()
+    assert begun.count("\n") == 8
+    run(environment, "-m", "lazyllm_engine.ray", "eval", "--ray", address, *flags, "--out", tmp_path / "out")
+    assert (tmp_path / "out" / "samples.jsonl").read_text().startswith(begun), "what is there is not computed again"
+    assert samples(tmp_path / "out") == alone[0]
+
+
+def test_bad_studies_are_refused(environment, address, flags, tmp_path):
+    study = ["-m", "lazyllm_engine.ray", "eval", "--ray", address, "--out", tmp_path / "out"]
+    assert "under this path" in run(environment, *study, "-m", "/nowhere.gguf", "--data", "x", code=2).stderr
+    assert "--part" in run(environment, *study, *flags, "--part", "1/2", code=2).stderr
+    assert "no-such-flag" in run(environment, *study, *flags, "--no-such-flag", code=2).stderr
+    assert "cores" in run(environment, *study, *flags, "--actors-per-node", 9, code=2).stderr
+
+
+PROMPTS = """
+import sys
+import ray
+import ray.data
+from lazyllm_engine import Model
+from lazyllm_engine.ray import map_prompts
+path, address = sys.argv[1:]
+ray.init(address=address, log_to_driver=False)
+ray.data.DataContext.get_current().enable_progress_bars = False
+rows = [{"number": number, "document": f"Text {number % 4}. " + "The owl sat by the old mill and the river. " * 12, "prompt": f"And {number}?"} for number in range(12)]
+settings = dict(prune="3:0.5", min_prompt=0)
+answers = map_prompts(ray.data.from_items(rows), path, flags=settings, max_tokens=8).take_all()
+assert sorted(answer["number"] for answer in answers) == list(range(12)), answers
+model = Model(path, threads=1, **settings)
+read = set()
+for answer in answers:
+    expected = model.chat(answer["document"] + "\\n\\n" + answer["prompt"], max_tokens=8, temperature=0)
+    assert answer["text"] == expected.text and answer["prompt_tokens"] == expected.statistics.prompt_tokens, answer
+    assert (answer["cached_tokens"] > 100) == (answer["document"] in read), "the document is read once"
+    read.add(answer["document"])
+for wrong in ({"threads": 3}, {"port": 1}):
+    try:
+        map_prompts(ray.data.from_items(rows), path, flags=wrong)
+    except ValueError as error:
+        assert "actors_per_node" in str(error)
+    else:
+        raise AssertionError("threads were taken")
+print("good")
+"""
+
+
+def test_prompts_on_ray_data(environment, address, tiny_chat):
+    assert run(environment, "-c", PROMPTS, tiny_chat, address).stdout.endswith("good\n")
+
+
+SERVE = """
+import json, sys, time, urllib.error, urllib.request
+import ray
+from ray import serve
+path, address, port = sys.argv[1:]
+ray.init(address=address, log_to_driver=False)
+import ray_serve
+from lazyllm_engine import Model
+serve.start(http_options={"port": int(port)})
+serve.run(ray_serve.build({"model": path, "prune": "3:0.5", "min_prompt": 0}))
+
+def ask(body, affinity=None):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/", data=json.dumps(body).encode(), headers={ray_serve.HEADER: affinity} if affinity else {})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.loads(response.read()), response.headers[ray_serve.HEADER], response.headers["X-Replica"]
+
+for _ in range(300):  # until the proxy has heard of the application
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/routes", timeout=60) as response:
+            if "/" in json.loads(response.read()):
+                break
+    except (urllib.error.URLError, ValueError):
+        pass
+    time.sleep(0.1)
+model = Model(path, threads=1, prune="3:0.5", min_prompt=0)
+places = {}
+talks = [[{"role": "user", "content": f"Text {number}. " + "The owl sat by the old mill. " * 12}] for number in range(8)]
+names = [None] * 8
+for turn in range(3):
+    for number, turns in enumerate(talks):
+        answer, said, place = ask({"messages": turns, "max_tokens": 6, "temperature": 0, "lazy": {"plan": "fixed"}}, names[number])
+        assert names[number] in (None, said)
+        names[number] = said
+        text = answer["choices"][0]["message"]["content"]
+        assert text == model.chat(turns, max_tokens=6, temperature=0).text, (number, turn)
+        places.setdefault(number, set()).add(place)
+        assert len(places[number]) > 1 or turn == 0 or answer["usage"]["prompt_tokens_details"]["cached_tokens"] > 100, answer
+        turns += [{"role": "assistant", "content": text}, {"role": "user", "content": f"And {turn}?"}]
+    time.sleep(3)  # Ray Serve tells its routers who holds what after a moment
+assert all(len(where) == 1 for where in places.values()), places
+assert len(set.union(*places.values())) == 2, places
+for bad in ({"prompt": "x"}, {"messages": [{"role": "user", "content": "a " * 9000}]}):
+    try:
+        ask(bad)
+    except urllib.error.HTTPError as error:
+        assert error.code == 400 and json.loads(error.read())["error"]
+    else:
+        raise AssertionError(bad)
+serve.shutdown()
+print("good")
+"""
+
+
+def test_the_example_of_ray_serve(environment, address, tiny_chat):
+    settings = {**environment, "LAZYLLM_REPLICAS": "2", "LAZYLLM_CORES": "1"}
+    assert run(settings, "-c", SERVE, tiny_chat, address, free_port()).stdout.endswith("good\n")
+
+
+def test_without_ray_it_says_so(python):
+    result = subprocess.run([python, "-m", "lazyllm_engine.ray"], capture_output=True, text=True, check=False)
+    assert result.returncode != 0 and "pip install 'lazyllm-engine[ray]'" in result.stderr
