@@ -63,6 +63,18 @@ class TinyModel:
         """Width of one head."""
         return self["head_dim"] if "head_dim" in self.config else self["hidden_size"] // self["num_attention_heads"]
 
+    def is_full(self, layer: int) -> bool:
+        """gemma4: whether the layer has the heads of full layers."""
+        return self.arch == "gemma4" and self.config["layer_types"][layer] == "full_attention"  # type: ignore[index]
+
+    def head_dim_of(self, layer: int) -> int:
+        """Width of one head of a layer."""
+        return self["global_head_dim"] if self.is_full(layer) else self.head_dim
+
+    def kv_heads_of(self, layer: int) -> int:
+        """K,V heads of a layer."""
+        return self["num_global_key_value_heads"] if self.is_full(layer) else self["num_key_value_heads"]
+
     @property
     def tied(self) -> bool:
         """Whether the output matrix is the embedding."""
@@ -126,6 +138,22 @@ MODELS: list[TinyModel] = [
               qk_norm=True, post_norms=True,
               gguf_extra={"attention.sliding_window": 8, "attention.sliding_window_pattern": 3, "rope.freq_base_swa": 5000.0,
                           "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}),
+    # Full layers have other heads, one of four values rotated, and keys as values.
+    TinyModel("gemma4", "gemma4", config("Gemma4ForCausalLM", "gemma4_text", d=32, layers=6, heads=4, kv_heads=2, ff=48, vocab=262, tied=True,
+                                         eps=1e-6, theta=1000000.0, head_dim=8, global_head_dim=16, num_global_key_value_heads=1,
+                                         attention_k_eq_v=True, sliding_window=8, hidden_activation="gelu_pytorch_tanh", attention_bias=False,
+                                         layer_types=["sliding_attention", "sliding_attention", "full_attention"] * 2,
+                                         final_logit_softcapping=12.0, hidden_size_per_layer_input=0, num_kv_shared_layers=0,
+                                         use_double_wide_mlp=False, enable_moe_block=False, use_bidirectional_attention=None,
+                                         rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                                                          "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25,
+                                                                             "rope_theta": 1000000.0}}),
+              qk_norm=True, post_norms=True,
+              gguf_extra={"attention.head_count_kv": [2, 2, 1] * 2, "attention.key_length": 16, "attention.value_length": 16,
+                          "attention.key_length_swa": 8, "attention.value_length_swa": 8, "attention.sliding_window": 8,
+                          "attention.sliding_window_pattern": [True, True, False] * 2, "attention.shared_kv_layers": 0,
+                          "embedding_length_per_layer_input": 0, "rope.freq_base_swa": 10000.0, "rope.dimension_count": 16,
+                          "rope.dimension_count_swa": 8, "final_logit_softcapping": 12.0}),
     # Mixtures of experts. The weights of a token's experts add up to one in Mixtral and Qwen3, not in Qwen2.
     TinyModel("mixtral", "llama", config("MixtralForCausalLM", "mixtral", d=32, layers=4, heads=4, kv_heads=2, ff=40, vocab=256, tied=False,
                                          num_local_experts=5, num_experts_per_tok=2, sliding_window=None),
@@ -271,16 +299,16 @@ def with_mxfp4(model: TinyModel, tensors: Tensors) -> Tensors:
 def make_weights(model: TinyModel) -> Tensors:
     """Every tensor under its Hugging Face name, float32, [out, in]."""
     d, ff, vocab = model["hidden_size"], model["intermediate_size"], model["vocab_size"]
-    q, kv = model["num_attention_heads"] * model.head_dim, model["num_key_value_heads"] * model.head_dim
     gemma = model.arch.startswith("gemma")
+    plus_one = model.arch in PLUS_ONE
     tensors: Tensors = {}
 
     def add(name: str, shape: tuple[int, ...], deviation: float, mean: float = 0.0) -> None:
         scale = np.float32(round(deviation * math.sqrt(3.0), 4))
         tensors[name] = np.float32(mean) + scale * uniform(zlib.crc32(f"{model.name} {name}".encode()), shape)
 
-    def norm(name: str, width: int) -> None:
-        add(name, (width,), 0.15, 0.0 if gemma else 1.0)
+    def norm(name: str, width: int, mean: float = 1.0) -> None:
+        add(name, (width,), 0.15, 0.0 if plus_one else mean)
 
     def add_gated(at: str, width: int, parts: tuple[str, str, str]) -> None:
         for part, rows, columns in zip(parts, (width, width, d), (d, d, width)):
@@ -323,6 +351,8 @@ def make_weights(model: TinyModel) -> Tensors:
     gain = 0.7 if model.qk_norm else 1.6
     for i in range(model["num_hidden_layers"]):
         at = f"model.layers.{i}."
+        head = model.head_dim_of(i)
+        q, kv = model["num_attention_heads"] * head, model.kv_heads_of(i) * head
         input_norms = model.input_norms and not model.whole_norms
         names = model.norm_names or tuple(
             name for name, wanted in (("input_layernorm", input_norms), ("post_attention_layernorm", True),
@@ -334,14 +364,19 @@ def make_weights(model: TinyModel) -> Tensors:
         if model.fused:
             attention = (("qkv", q + 2 * kv, d, 1.3), ("o", d, q, 1.2))
         for part, rows, columns, strength in attention:
+            if part == "v" and model.is_full(i):
+                continue  # values are the keys
             add(f"{at}self_attn.{part}_proj.weight", (rows, columns), strength / math.sqrt(columns))
             if (model.attention_bias and part != "o") or (model.output_bias and part == "o"):
                 add(f"{at}self_attn.{part}_proj.bias", (rows,), 0.3)
         if model.arch == "gpt-oss":
             add(at + "self_attn.sinks", (model["num_attention_heads"],), 1.0, 1.0)
         if model.qk_norm or model.whole_norms:
-            norm(at + "self_attn.q_norm.weight", q if model.whole_norms else model.head_dim)
-            norm(at + "self_attn.k_norm.weight", kv if model.whole_norms else model.head_dim)
+            mean = 0.6 if model.arch == "gemma4" else 1.0  # attention is not scaled there
+            norm(at + "self_attn.q_norm.weight", q if model.whole_norms else head, mean)
+            norm(at + "self_attn.k_norm.weight", kv if model.whole_norms else head, mean)
+        if model.arch == "gemma4":
+            add(at + "layer_scalar", (1,), 0.1, 0.8)
         if model.experts and i not in model.config.get("mlp_only_layers", []):  # type: ignore[operator]
             add_experts(at + model.experts)
             continue
@@ -402,6 +437,7 @@ GGUF_NAMES = {
     "block_sparse_moe.router.layer": "ffn_gate_inp", "mlp.router": "ffn_gate_inp",
     "mlp.shared_expert.gate_proj": "ffn_gate_shexp", "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
 }
+PLUS_ONE = {"gemma2", "gemma3"}  # norms whose weights lack one in a folder
 NEIGHBOURS = {"llama", "granite", "granitemoe", "mistral3", "smollm3"}  # rotate neighbours in GGUF files
 EXPERT_NAMES = {"w1": "ffn_gate_exps", "w3": "ffn_up_exps", "w2": "ffn_down_exps",
                 "gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
@@ -419,6 +455,8 @@ def gguf_name(model: TinyModel, name: str) -> str:
     if model.arch in ("seed_oss", "gpt-oss"):
         norms = {"post_attention_layernorm": "post_attention_norm"}
     _, _, layer, rest = name.split(".", 3)
+    if rest == "layer_scalar":
+        return f"blk.{layer}.layer_output_scale.weight"
     if rest == "self_attn.sinks":
         return f"blk.{layer}.attn_sinks.weight"
     stem, kind = rest.rsplit(".", 1)
@@ -496,12 +534,16 @@ def gguf_tensors(model: TinyModel, tensors: Tensors, mxfp4: bool = False) -> Ten
             array = permute(array, model["num_attention_heads"])
         elif model.arch in NEIGHBOURS and ".k_proj." in name:
             array = permute(array, model["num_key_value_heads"])
-        elif model.arch.startswith("gemma") and name.endswith("norm.weight"):
+        elif model.arch in PLUS_ONE and name.endswith("norm.weight"):
             array = array + np.float32(1)
         result[gguf_name(model, name)] = array
     result |= {name: np.stack(arrays) for name, arrays in stacks.items()}
     if isinstance(scaling := model.config.get("rope_scaling"), dict) and scaling.get("rope_type") == "llama3":
         result["rope_freqs.weight"] = llama3_factors(model)
+    if model.arch == "gemma4":
+        divisors = np.full(model["global_head_dim"] // 2, 1e30, dtype=np.float32)
+        divisors[: model["global_head_dim"] // 8] = 1.0  # a quarter is rotated
+        result["rope_freqs.weight"] = divisors
     if isinstance(scaling, dict) and scaling.get("type") == "longrope":
         for length in ("short", "long"):
             result[f"rope_factors_{length}.weight"] = np.array(scaling[f"{length}_factor"], dtype=np.float32)
@@ -533,6 +575,8 @@ def gguf_value(value: object) -> bytes:
     """Type and value of one metadata entry. A one-element tuple is a u16, as the split keys want."""
     if isinstance(value, tuple):
         return struct.pack("<IH", 2, value[0])
+    if isinstance(value, list) and isinstance(value[0], bool):
+        return struct.pack("<IIQ", 9, 7, len(value)) + struct.pack(f"<{len(value)}?", *value)
     if isinstance(value, list):
         return struct.pack("<IIQ", 9, 5, len(value)) + struct.pack(f"<{len(value)}i", *value)
     if isinstance(value, int):

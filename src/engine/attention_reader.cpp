@@ -36,7 +36,7 @@ AttentionReader::AttentionReader(const AttentionQuestion& question, int64_t prom
       parts_(question.parts),
       queries_(question.queries),
       by_head_(question.by_head),
-      q_size_(h.q_size()) {
+      q_size_(h.widest_q()) {
   check(question, prompt_tokens, h);
   score_.window = static_cast<int>(prompt_tokens - queries_.front().begin);
   const std::vector<AttentionHead> heads = question.heads.empty() ? all_heads(h) : question.heads;

@@ -122,6 +122,7 @@ class Converter {
     for (const TensorView& tensor : file_.tensors()) convert(tensor);
     for (auto& [name, experts] : stacks_) stack(name, experts);
     if (h_.ropes[0].scaling == model::RopeScaling::llama3) add_rope_divisors();
+    if (h_.architecture == "gemma4") add_divisors(h_.ropes[0].frequency_divisors);
     return std::move(result_);
   }
 
@@ -204,6 +205,11 @@ class Converter {
     const std::vector<float> scaled = model::inverse_frequencies(h_.ropes[0]);
     std::vector<float> divisors = model::inverse_frequencies(plain);
     for (size_t i = 0; i < divisors.size(); ++i) divisors[i] /= scaled[i];
+    add_divisors(std::move(divisors));
+  }
+
+  void add_divisors(std::vector<float> divisors) {
+    if (divisors.empty()) return;
     TensorView tensor;
     tensor.name = "rope_freqs.weight";
     tensor.shape = {std::ssize(divisors)};
@@ -242,6 +248,8 @@ formats::Metadata gguf_metadata(const ModelFile& file) {
       metadata.erase(scaling + key);
     }
   }
+  metadata.erase("gemma4.rope.proportion");  // so does one there
+  metadata.erase("gemma4.attention.k_eq_v");
   if (file.text("general.architecture") == "gemma2") {  // GGUF's rule where a file says nothing
     metadata.emplace("gemma2.attn_logit_softcapping", 0.0);
     metadata.emplace("gemma2.final_logit_softcapping", 0.0);

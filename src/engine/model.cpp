@@ -197,6 +197,10 @@ ModelInfo Model::info() const {
     info.heads = h->heads;
     info.kv_heads = h->kv_heads;
     info.head_dim = h->head_dim;
+    for (int l = 0; l < h->layers; ++l) info.kv_values += h->kv_size(l);
+    for (int l = 0; l < h->layers; ++l) {
+      if (h->full_attention(l)) info.kv_heads = h->kv_heads_of(l);
+    }
     for (const model::LayerParameters& layer : h->layer)
       info.sliding_windows.push_back(layer.sliding_window);
   } else if (implementation_->tokenizer != nullptr) {
@@ -214,9 +218,10 @@ ModelInfo Model::info() const {
 
 uint64_t ModelInfo::kv_bytes_per_token(CacheType k, CacheType v) const {
   const auto row = [&](CacheType type) {
-    return kernels::cache_row_bytes(static_cast<kernels::CacheType>(type), head_dim);
+    return kernels::cache_row_bytes(static_cast<kernels::CacheType>(type),
+                                    static_cast<int>(kv_values));
   };
-  return static_cast<uint64_t>(layers) * static_cast<uint64_t>(kv_heads) * (row(k) + row(v));
+  return row(k) + row(v);
 }
 
 bool Model::has_tokenizer() const {

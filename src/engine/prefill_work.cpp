@@ -79,11 +79,13 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
     const auto keys = static_cast<double>(tokens + looked_at);
     linear.add(p + "attn_output.weight", full);
     if (h->fused_qkv) {
-      const double kv_share = 2.0 * h->kv_size() / (h->q_size() + 2.0 * h->kv_size());
+      const double kv_share =
+          2.0 * h->kv_size(layer) / (h->q_size(layer) + 2.0 * h->kv_size(layer));
       linear.add(p + "attn_qkv.weight", keys * kv_share + full * (1.0 - kv_share));
     } else {
       linear.add(p + "attn_k.weight", keys);
-      linear.add(p + "attn_v.weight", keys);
+      const bool own = !h->layer[static_cast<size_t>(layer)].values_are_keys;
+      linear.add(p + (own ? "attn_v.weight" : "attn_k.weight"), keys);
       linear.add(p + "attn_q.weight", full);
     }
     if (h->layer[static_cast<size_t>(layer)].experts) {
@@ -97,7 +99,7 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
     const double pairs =
         last ? static_cast<double>(window == 0 ? tokens : std::min<int64_t>(tokens, window))
              : visible_pairs(tokens, window);
-    work.attention += 4.0 * pairs * h->heads * h->head_dim;
+    work.attention += 4.0 * pairs * h->q_size(layer);
   }
   linear.add(file.find_tensor("output.weight") == nullptr ? "token_embd.weight" : "output.weight",
              1.0);

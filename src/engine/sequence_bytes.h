@@ -13,9 +13,11 @@ namespace lazyllm::engine {
 inline uint64_t sequence_bytes(const model::Hyperparameters& h, lazy::CacheTypes types,
                                int64_t tokens, uint64_t hidden_rows) {
   constexpr int64_t kGranule = kernels::kKvBlockSlots;
-  const kernels::KvLayout layout{h.kv_heads, h.head_dim, types.k, types.v};
   const auto blocks = static_cast<uint64_t>((tokens + kGranule - 1) / kGranule);
-  const uint64_t kv = layout.block_bytes() * static_cast<uint64_t>(h.layers);
+  uint64_t kv = 0;
+  for (int l = 0; l < h.layers; ++l) {
+    kv += kernels::KvLayout{h.kv_heads_of(l), h.head_dim_of(l), types.k, types.v}.block_bytes();
+  }
   const uint64_t row = static_cast<uint64_t>(h.hidden_size) * sizeof(float);
   return blocks * (kv + hidden_rows * row * kGranule);
 }

@@ -307,6 +307,57 @@ TEST(HuggingFaceConfig, TokensAndTemplates) {
   EXPECT_EQ(value(result, "tokenizer.chat_template"), MetadataValue(std::string("file")));
 }
 
+json gemma4() {
+  return json::parse(R"({"model_type":"gemma4_text","num_hidden_layers":7,"head_dim":8,
+    "hidden_size_per_layer_input":0,"num_attention_heads":4,"num_key_value_heads":2})");
+}
+
+TEST(HuggingFaceConfig, Gemma4HasHeadsByLayer) {
+  const auto expect = [](const json& from, const char* key, const MetadataValue& wanted) {
+    EXPECT_EQ(value(translate(from), std::string("gemma4.") + key), wanted) << key;
+  };
+  // The seventh layer would slide by the rule, but the last one never does.
+  expect(gemma4(), "attention.sliding_window_layers", Integers{1, 1, 1, 1, 1, 0, 0});
+  expect(gemma4(), "attention.sliding_window", int64_t{512});
+  expect(gemma4(), "attention.head_count_kv", Integers{2, 2, 2, 2, 2, 2, 2});
+  expect(gemma4(), "attention.key_length", int64_t{512});
+  expect(gemma4(), "attention.key_length_swa", int64_t{8});
+  expect(gemma4(), "rope.dimension_count", int64_t{512});
+  expect(gemma4(), "rope.proportion", 0.25);
+  expect(gemma4(), "rope.freq_base", 1e6);
+  expect(gemma4(), "rope.freq_base_swa", 1e4);
+  const json equal = with(gemma4(), R"({"num_global_key_value_heads":1,"attention_k_eq_v":true})");
+  expect(equal, "attention.head_count_kv", Integers{2, 2, 2, 2, 2, 1, 1});
+  // Without k_eq_v transformers leaves the number of full layers aside.
+  expect(with(gemma4(), R"({"num_global_key_value_heads":1})"), "attention.head_count_kv",
+         Integers{2, 2, 2, 2, 2, 2, 2});
+  expect(with(gemma4(), R"({"use_bidirectional_attention":"vision"})"), "rope.proportion", 0.25);
+}
+
+TEST(HuggingFaceConfig, RefusesWhatGemma4HasBesides) {
+  const auto refused = [](const char* change, const char* word) {
+    expect_refused(with(gemma4(), change), {word}, ErrorCode::unsupported);
+  };
+  refused(R"({"hidden_size_per_layer_input":256})", "per-layer embeddings");
+  json absent = gemma4();
+  absent.erase("hidden_size_per_layer_input");  // the library's default is to have them
+  expect_refused(absent, {"per-layer embeddings"}, ErrorCode::unsupported);
+  refused(R"({"num_kv_shared_layers":2})", "num_kv_shared_layers");
+  refused(R"({"enable_moe_block":true})", "enable_moe_block");
+  refused(R"({"use_double_wide_mlp":true})", "use_double_wide_mlp");
+  refused(R"({"use_bidirectional_attention":"all"})", "use_bidirectional_attention");
+  json off = gemma4();
+  off["sliding_window"] = nullptr;
+  expect_refused(off, {"sliding_window"}, ErrorCode::unsupported);
+  refused(R"({"rope_parameters":{"sliding_attention":{"rope_type":"default"}}})", "full_attention");
+  refused(R"({"rope_parameters":{"sliding_attention":{"rope_type":"default"},
+    "full_attention":{"rope_type":"proportional","factor":2.0}}})",
+          "factor");
+  refused(R"({"rope_parameters":{"sliding_attention":{"rope_type":"default"},
+    "full_attention":{"rope_type":"linear","factor":2.0}}})",
+          "linear");
+}
+
 TEST(HuggingFaceConfig, RefusesWhatItCannotMean) {
   expect_refused(with(llama(), R"({"model_type":"phi9"})"),
                  {"m/config.json", "\"phi9\"", "llama", "qwen3", "gemma3"}, ErrorCode::unsupported);

@@ -41,12 +41,15 @@ std::span<const ModelType> model_types() {
       {"gemma2", "gemma2", 0, 0, 0, 0, 4, 256, 8192, 0, 4096, 1e4, 1e-6, true, false, S::even},
       {"gemma3_text", "gemma3", 2304, 9216, 26, 8, 4, 256, 131072, 262208, 4096, 1e6, 1e-6, true,
        false, S::pattern},
+      {"gemma4_text", "gemma4", 2304, 9216, 30, 8, 4, 256, 131072, 262144, 512, 1e6, 1e-6, true,
+       false, S::pattern},
   };
   return kTypes;
 }
 
 std::span<const Wrapper> wrappers() {
   static constexpr Wrapper kWrappers[] = {{"gemma3", "gemma3_text", true},
+                                          {"gemma4", "gemma4_text", true},
                                           {"mistral3", "mistral", true}};
   return kWrappers;
 }

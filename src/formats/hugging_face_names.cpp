@@ -131,7 +131,7 @@ bool unwrap(std::string& name) {
 
 TranslatedName translate_tensor_name(std::string_view name, std::string_view architecture,
                                      bool wrapped) {
-  const bool gemma = architecture == "gemma3";
+  const bool gemma = architecture == "gemma3" || architecture == "gemma4";
   std::string unwrapped(name);
   if ((gemma || wrapped) && !unwrap(unwrapped)) return {TensorUse::other_modality, "", -1};
   std::string_view rest = unwrapped;
@@ -141,6 +141,9 @@ TranslatedName translate_tensor_name(std::string_view name, std::string_view arc
     const auto layer = take_number(inner);
     if (layer && architecture == "gpt-oss" && inner == "self_attn.sinks") {
       return {TensorUse::needed, fmt::format("blk.{}.attn_sinks.weight", *layer), *layer};
+    }
+    if (layer && architecture == "gemma4" && inner == "layer_scalar") {
+      return {TensorUse::needed, fmt::format("blk.{}.layer_output_scale.weight", *layer), *layer};
     }
     if (const auto fused = look_up(kFusedExperts, inner); layer && fused) {
       return {TensorUse::needed, fmt::format("blk.{}.{}", *layer, *fused), *layer};

@@ -154,6 +154,44 @@ void translate_sliding(const JsonObject& parameters, const std::string& architec
       theta_of(parameters, "rope_theta", kGemmaLocalTheta);
 }
 
+/// Gemma 4: full layers rotate a share of their heads, with the frequencies of the whole head.
+void translate_gemma4_rope(const JsonObject& config, int64_t head_dimension, Metadata& metadata) {
+  static const nlohmann::json kFull = {
+      {"rope_type", "proportional"}, {"partial_rotary_factor", 0.25}, {"rope_theta", 1e6}};
+  static const nlohmann::json kSliding = {{"rope_type", "default"}, {"rope_theta", 1e4}};
+  const auto parameters = config.object("rope_parameters");
+  std::optional<JsonObject> full, sliding;
+  if (parameters) {
+    full = parameters->object("full_attention");
+    sliding = parameters->object("sliding_attention");
+  }
+  if (parameters && (!full || !sliding)) {
+    fail(ErrorCode::unsupported, "{}: {} must hold full_attention and sliding_attention",
+         config.where(), config.name("rope_parameters"));
+  }
+  if (!parameters) {
+    full.emplace(kFull, config.where());
+    sliding.emplace(kSliding, config.where());
+  }
+  translate_sliding(*sliding, "gemma4", metadata);
+  const std::string type = scaling_type(*full);
+  if (type != "proportional" && type != "default") {
+    fail(ErrorCode::unsupported,
+         "{}: {} of full layers is {}; proportional and default are supported", full->where(),
+         full->name("rope_type"), quote(type));
+  }
+  const double share = type == "default" ? 1.0 : full->real("partial_rotary_factor").value_or(1.0);
+  const double factor = full->real("factor").value_or(1.0);
+  if (!(share > 0.0 && share <= 1.0) || factor != 1.0) {
+    fail(ErrorCode::unsupported,
+         "{}: {} is {} and factor {}; a share above 0 up to 1 and no factor are supported",
+         full->where(), full->name("partial_rotary_factor"), share, factor);
+  }
+  metadata["gemma4.rope.freq_base"] = theta_of(*full, "rope_theta", 1e6);
+  metadata["gemma4.rope.dimension_count"] = head_dimension;
+  metadata["gemma4.rope.proportion"] = share;
+}
+
 /// What a model type assumes where a config has neither rope_scaling nor rope_parameters.
 const nlohmann::json* default_parameters(const std::string& architecture) {
   static const nlohmann::json kGptOss = {
@@ -190,6 +228,7 @@ void translate_temperature(const JsonObject& parameters, const std::string& arch
 
 void translate_rope(const JsonObject& config, const std::string& architecture, double default_theta,
                     int64_t head_dimension, Metadata& metadata) {
+  if (architecture == "gemma4") return translate_gemma4_rope(config, head_dimension, metadata);
   const std::string scaling_prefix = architecture + ".rope.scaling.";
   double theta = theta_of(config, "rope_theta", default_theta);
   double rotated =

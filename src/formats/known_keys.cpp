@@ -21,6 +21,8 @@ struct Refused {
 };
 
 constexpr std::string_view kGemma = " gemma2 gemma3 gemma3_text ";
+constexpr std::string_view kFinalCap = " gemma2 gemma3 gemma3_text gemma4 gemma4_text ";
+constexpr std::string_view kGemma4 = " gemma4 gemma4_text ";
 constexpr std::string_view kGranite = " granite granitemoe granitemoeshared ";
 constexpr std::string_view kQwenExperts = " qwen2_moe qwen3_moe ";
 constexpr std::string_view kLocalExperts = " mixtral granitemoe granitemoeshared gpt_oss ";
@@ -31,6 +33,7 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"alibi", 0},
     {"altup_num_inputs", 0},
     {"attention_chunk_size", 0},
+    {"attention_k_eq_v", 0, kGemma4},
     {"attention_multiplier", 0, kGranite},
     {"attention_out_multiplier", 1},
     {"attn_logit_softcapping", 0, kGemma},
@@ -43,7 +46,8 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"dim_model_base", 0},
     {"embedding_multiplier", 1, kGranite},
     {"enable_moe_block", 0},
-    {"final_logit_softcapping", 0, kGemma},
+    {"final_logit_softcapping", 0, kFinalCap},
+    {"global_head_dim", 0, kGemma4},
     {"hidden_size_per_layer_input", 0},
     {"mlp_only_layers", 0, kQwenExperts},
     {"is_encoder_decoder", 0},
@@ -58,7 +62,9 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"no_rope_layer_interval", 0, " smollm3 "},
     {"no_rope_layers", 0, " smollm3 "},
     {"num_experts", 0, kQwenExperts},
+    {"num_global_key_value_heads", 0, kGemma4},
     {"num_kv_shared_layers", 0},
+    {"per_layer_config", 0},
     {"num_local_experts", 0, kLocalExperts},
     {"parallel_attn", 0},
     {"q_lora_rank", 0},
@@ -80,7 +86,7 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"swiglu_limit", 0, " gpt_oss "},
     {"use_alibi", 0},
     {"use_bias", 0},
-    {"use_bidirectional_attention", 0},
+    {"use_bidirectional_attention", 0, kGemma4},
     {"use_double_wide_mlp", 0},
     {"use_dynamic_ntk", 0},
     {"use_logn_attn", 0},
@@ -157,6 +163,7 @@ constexpr auto kConfigKnown = std::to_array<std::string_view>({
     "text_config",
     "tie_word_embeddings",
     "use_sliding_window",
+    "vocab_size_per_layer_input",  // without per-layer embeddings
     "vocab_size",
     "_name_or_path",
     "quantization_config",
@@ -265,7 +272,7 @@ constexpr auto kGgufRefused = std::to_array<Refused>({
     {"attention.clamp_kqv", 0},
     {"attention.indexer.top_k", 0},
     {"attention.key_length_mla", 0},
-    {"attention.key_length_swa", 0},
+    {"attention.key_length_swa", 0, kGemma4},
     {"attention.kv_lora_rank", 0},
     {"attention.max_alibi_bias", 0},
     {"attention.output_scale", 1},
@@ -275,7 +282,7 @@ constexpr auto kGgufRefused = std::to_array<Refused>({
     {"attention.temperature_scale", 0, " mistral3 "},
     {"attention.temperature_tuning", 0},
     {"attention.value_length_mla", 0},
-    {"attention.value_length_swa", 0},
+    {"attention.value_length_swa", 0, kGemma4},
     {"attn_logit_softcapping", 0, kGemma},
     {"embedding_length_per_layer_input", 0},
     {"embedding_scale", 1, kGranite},
@@ -288,7 +295,7 @@ constexpr auto kGgufRefused = std::to_array<Refused>({
     {"expert_shared_feed_forward_length", 0, " qwen2moe granitemoe "},
     {"expert_weights_scale", 1},
     {"expert_used_count", 0, kGgufExperts},
-    {"final_logit_softcapping", 0, kGemma},
+    {"final_logit_softcapping", 0, kFinalCap},
     {"full_attention_interval", 0},
     {"interleave_moe_layer_step", 0},
     {"leading_dense_block_count", 0},
@@ -297,9 +304,9 @@ constexpr auto kGgufRefused = std::to_array<Refused>({
     {"no_rope_layer_step", 0},
     {"rescale_every_n_layers", 0},
     {"residual_scale", 1, kGranite},
-    {"rope.dimension_count_swa", 0},
+    {"rope.dimension_count_swa", 0, kGemma4},
     {"rope.dimension_sections", 0},
-    {"rope.freq_base_swa", 0, " gemma3 "},
+    {"rope.freq_base_swa", 0, " gemma3 gemma4 "},
     {"rope.scaling.yarn_attn_factor", 1},
     {"rope.scaling.yarn_ext_factor", 1},
     {"router_logit_softcapping", 0},
@@ -314,6 +321,7 @@ constexpr auto kGgufKnown = std::to_array<std::string_view>({
     "attention.bias",
     "attention.head_count",
     "attention.head_count_kv",
+    "attention.k_eq_v",
     "attention.key_length",
     "attention.layer_norm_rms_epsilon",
     "attention.scale",

@@ -39,6 +39,8 @@ struct KvLayout {
   CacheType k_type = CacheType::f16;
   CacheType v_type = CacheType::f16;
 
+  bool operator==(const KvLayout&) const = default;
+
   size_t k_row_bytes() const { return cache_row_bytes(k_type, head_dim); }
   size_t v_row_bytes() const { return cache_row_bytes(v_type, head_dim); }
   size_t block_bytes() const {

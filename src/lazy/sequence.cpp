@@ -12,14 +12,21 @@ Sequence::Sequence(const model::Transformer& transformer, CacheTypes cache_types
   const model::Hyperparameters& h = transformer.hyperparameters();
   const bool q8 =
       cache_types.k == kernels::CacheType::q8_0 || cache_types.v == kernels::CacheType::q8_0;
-  if (q8 && h.head_dim % 32 != 0) {
+  int odd_head = 0;
+  for (int l = 0; l < h.layers; ++l) {
+    if (h.head_dim_of(l) % 32 != 0) odd_head = h.head_dim_of(l);
+  }
+  if (q8 && odd_head != 0) {
     fail(ErrorCode::unsupported,
          "a q8_0 cache needs heads of a multiple of 32 values, this model has {}; use f16",
-         h.head_dim);
+         odd_head);
   }
-  const kernels::KvLayout layout{h.kv_heads, h.head_dim, cache_types.k, cache_types.v};
   kv_.reserve(static_cast<size_t>(h.layers));
-  for (int layer = 0; layer < h.layers; ++layer) kv_.emplace_back(transformer.backend(), layout);
+  for (int layer = 0; layer < h.layers; ++layer) {
+    const kernels::KvLayout layout{h.kv_heads_of(layer), h.head_dim_of(layer), cache_types.k,
+                                   cache_types.v};
+    kv_.emplace_back(transformer.backend(), layout);
+  }
 }
 
 void Sequence::append(std::span<const int32_t> tokens) {

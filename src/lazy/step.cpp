@@ -181,7 +181,7 @@ void Stepper::compute_tile(StepRun& run) {
     append_kv(layer);
   }
   if (finish_rows) {
-    const FloatRows q = workspace_.q(rows), attention = workspace_.attention(rows);
+    const FloatRows q = workspace_.q(layer, rows), attention = workspace_.attention(layer, rows);
     {
       const PhaseTimer timer(run.seconds_, Phase::attention);
       for (const Piece& piece : pieces_) {
@@ -248,8 +248,8 @@ void Stepper::append_kv(int layer) {
     slots_.clear();
     for (const int32_t token : piece.tokens()) slots_.push_back(cache.slot(token));
     const auto count = static_cast<int64_t>(piece.count);
-    backend_.append_kv(cache.view(), slots_, workspace_.k(rows).slice(piece.row, count),
-                       workspace_.v(rows).slice(piece.row, count));
+    backend_.append_kv(cache.view(), slots_, workspace_.k(layer, rows).slice(piece.row, count),
+                       workspace_.v(layer, rows).slice(piece.row, count));
   }
 }
 
@@ -348,7 +348,7 @@ void Stepper::gather_wanted(ConstFloatRows hidden) {
 void Stepper::finish_wanted(StepRun& run) {
   const int layer = run.layer_;
   const int64_t rows = std::ssize(positions_);
-  const FloatRows hidden = workspace_.hidden(rows), attention = workspace_.attention(rows);
+  const FloatRows hidden = workspace_.hidden(rows), attention = workspace_.attention(layer, rows);
   {
     const PhaseTimer timer(run.seconds_, Phase::linear);
     transformer_.project(layer, hidden, positions_, /*want_queries=*/true, workspace_);
@@ -359,7 +359,7 @@ void Stepper::finish_wanted(StepRun& run) {
       const auto count = static_cast<int64_t>(piece.count);
       guarded(*piece.part, [&] {
         piece.part->attend(layer, std::span(positions_).subspan(piece.first, piece.count),
-                           workspace_.q(rows).slice(piece.row, count),
+                           workspace_.q(layer, rows).slice(piece.row, count),
                            attention.slice(piece.row, count));
       });
     }

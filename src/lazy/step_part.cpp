@@ -142,15 +142,15 @@ void StepPart::keep_queries(size_t first, ConstFloatRows q) {
       std::max<int64_t>(0, earliest - pending_.begin() - static_cast<int64_t>(first));  // row of q
   const int64_t count = q.rows - from;
   if (count <= 0) return;
-  const auto row_bytes = static_cast<size_t>(h_.q_size()) * sizeof(float);
+  const auto row_bytes = static_cast<size_t>(h_.widest_q()) * sizeof(float);
   if (score_queries_.bytes() < static_cast<size_t>(window) * row_bytes) {
     score_queries_ = backend_.allocate(static_cast<size_t>(window) * row_bytes);
   }
   query_rows_.clear();
   for (int64_t r = from; r < q.rows; ++r) query_rows_.push_back(q.row(r));
   const auto offset = static_cast<int64_t>(query_tokens_.size());
-  backend_.gather(query_rows_, {score_queries_.floats() + offset * h_.q_size(), count, h_.q_size(),
-                                h_.q_size()});
+  backend_.gather(query_rows_,
+                  {score_queries_.floats() + offset * q.columns, count, q.columns, q.columns});
   const auto begin = pending_.begin() + static_cast<int64_t>(first) + from;
   query_tokens_.insert(query_tokens_.end(), begin, begin + count);
 }
@@ -227,7 +227,7 @@ std::span<const float> StepPart::score_set(int layer) {
   }
   scores_.resize(set_.size());
   backend_.attention_scores(
-      {{score_queries_.floats(), std::ssize(query_tokens_), h_.q_size(), h_.q_size()},
+      {{score_queries_.floats(), std::ssize(query_tokens_), h_.q_size(layer), h_.q_size(layer)},
        h_.heads,
        first_key_,
        end_key_,
@@ -258,18 +258,19 @@ std::vector<float> StepPart::query_attention(int layer, size_t query) const {
 void StepPart::weighted_attention(int layer, std::span<const float> weights, size_t first,
                                   size_t count, std::span<float> scores) const {
   LAZYLLM_CHECK(count > 0 && first + count <= query_tokens_.size());
-  backend_.attention_scores({{score_queries_.floats() + static_cast<int64_t>(first) * h_.q_size(),
-                              static_cast<int64_t>(count), h_.q_size(), h_.q_size()},
-                             h_.heads,
-                             std::span(first_key_).subspan(first, count),
-                             std::span(end_key_).subspan(first, count),
-                             sequence_->kv(layer).view(),
-                             key_slots_,
-                             h_.attention_scale,
-                             h_.attention_soft_cap,
-                             weights,
-                             transformer_.sinks(layer)},
-                            kernels::ScoreKind::probability, scores);
+  backend_.attention_scores(
+      {{score_queries_.floats() + static_cast<int64_t>(first) * h_.q_size(layer),
+        static_cast<int64_t>(count), h_.q_size(layer), h_.q_size(layer)},
+       h_.heads,
+       std::span(first_key_).subspan(first, count),
+       std::span(end_key_).subspan(first, count),
+       sequence_->kv(layer).view(),
+       key_slots_,
+       h_.attention_scale,
+       h_.attention_soft_cap,
+       weights,
+       transformer_.sinks(layer)},
+      kernels::ScoreKind::probability, scores);
 }
 
 std::vector<float> StepPart::last_query_products(int layer) const {
@@ -282,7 +283,7 @@ std::vector<float> StepPart::last_query_products(int layer) const {
   const int32_t first[] = {0}, end[] = {static_cast<int32_t>(slots.size())};
   std::vector<float> scores(slots.size());
   backend_.attention_scores(
-      {{score_queries_.floats() + last * h_.q_size(), 1, h_.q_size(), h_.q_size()},
+      {{score_queries_.floats() + last * h_.q_size(layer), 1, h_.q_size(layer), h_.q_size(layer)},
        h_.heads,
        first,
        end,

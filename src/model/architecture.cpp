@@ -17,10 +17,11 @@ struct Entry {
   Hyperparameters (*describe)(const formats::ModelFile&);
 };
 
-constexpr std::array<Entry, 17> kArchitectures = {{
+constexpr std::array<Entry, 18> kArchitectures = {{
     {"exaone4", describe_exaone4},
     {"gemma2", describe_gemma2},
     {"gemma3", describe_gemma3},
+    {"gemma4", describe_gemma4},
     {"glm4", describe_glm4},
     {"gpt-oss", describe_gpt_oss},
     {"granite", describe_granite},
@@ -150,7 +151,8 @@ Hyperparameters describe(const formats::ModelFile& file) {
        file.path().string(), name, supported_architectures());
 }
 
-Hyperparameters describe_common(const formats::ModelFile& file, const std::string& architecture) {
+Hyperparameters describe_common(const formats::ModelFile& file, const std::string& architecture,
+                                int kv_heads) {
   // Bounds keep products of sizes far from overflow; real models lie well inside.
   constexpr int64_t kMaxWidth = 1 << 20;
   const std::string prefix = architecture + ".";
@@ -165,7 +167,8 @@ Hyperparameters describe_common(const formats::ModelFile& file, const std::strin
       static_cast<int>(scalar_or_equal_array(file, prefix + "feed_forward_length", 1, kMaxWidth));
   h.heads =
       static_cast<int>(scalar_or_equal_array(file, prefix + "attention.head_count", 1, 65536));
-  h.kv_heads = file.has(prefix + "attention.head_count_kv")
+  h.kv_heads = kv_heads > 0 ? kv_heads
+               : file.has(prefix + "attention.head_count_kv")
                    ? static_cast<int>(
                          scalar_or_equal_array(file, prefix + "attention.head_count_kv", 1, 65536))
                    : h.heads;

@@ -18,7 +18,9 @@ std::string supported_architectures();
 
 /// The keys that all architectures share, under the prefix of `architecture`, with
 /// one rope of full rotation and full attention in every layer.
-Hyperparameters describe_common(const formats::ModelFile& file, const std::string& architecture);
+/// `kv_heads`: where the file has them layer by layer; 0: it has one number.
+Hyperparameters describe_common(const formats::ModelFile& file, const std::string& architecture,
+                                int kv_heads = 0);
 
 /// The window of the layers that slide: those that attention.sliding_window_layers or
 /// attention.sliding_window_pattern lists, or all but every n-th, where the latter is a number n or
@@ -37,6 +39,7 @@ void describe_granite_factors(const formats::ModelFile& file, Hyperparameters& h
 // One file per architecture in architectures/.
 Hyperparameters describe_exaone4(const formats::ModelFile& file);
 Hyperparameters describe_gemma2(const formats::ModelFile& file);
+Hyperparameters describe_gemma4(const formats::ModelFile& file);
 Hyperparameters describe_glm4(const formats::ModelFile& file);
 Hyperparameters describe_gpt_oss(const formats::ModelFile& file);
 Hyperparameters describe_granite(const formats::ModelFile& file);

@@ -48,6 +48,9 @@ struct LayerParameters {
   int sliding_window = 0;  ///< keys a query sees, itself included; 0: all
   int rope = 0;            ///< index into Hyperparameters::ropes; -1: positions are not rotated
   bool experts = false;    ///< a mixture of experts instead of one feed-forward
+  int head_dim = 0;        ///< 0: Hyperparameters::head_dim
+  int kv_heads = 0;        ///< 0: Hyperparameters::kv_heads
+  bool values_are_keys = false;  ///< values are what the keys are before their norm (gemma4)
 };
 
 /// A decoder-only transformer in numbers; everything the shared block needs to
@@ -78,6 +81,8 @@ struct Hyperparameters {
   // Parts of the block that only some architectures have.
   bool qk_norm = false;        ///< RMS norm of each head's query and key before rotation
   bool whole_qk_norm = false;  ///< the same over all heads together
+  bool v_norm = false;         ///< RMS norm of each head's value, without weights
+  bool layer_scales = false;   ///< a factor on the hidden row behind each layer
   bool input_norms = true;     ///< a norm before attention and before feed-forward
   bool post_norms = false;     ///< a norm after attention and after feed-forward
   bool qkv_bias_required = false;
@@ -88,8 +93,27 @@ struct Hyperparameters {
   std::vector<RopeParameters> ropes;
   std::vector<LayerParameters> layer;  ///< [layers]
 
-  int q_size() const { return heads * head_dim; }
-  int kv_size() const { return kv_heads * head_dim; }
+  int head_dim_of(int l) const {
+    const int own = layer[static_cast<size_t>(l)].head_dim;
+    return own > 0 ? own : head_dim;
+  }
+  int kv_heads_of(int l) const {
+    const int own = layer[static_cast<size_t>(l)].kv_heads;
+    return own > 0 ? own : kv_heads;
+  }
+  int q_size(int l) const { return heads * head_dim_of(l); }
+  int kv_size(int l) const { return kv_heads_of(l) * head_dim_of(l); }
+  /// Of all layers.
+  int widest_q() const {
+    int widest = 0;
+    for (int l = 0; l < layers; ++l) widest = std::max(widest, q_size(l));
+    return widest;
+  }
+  int widest_kv() const {
+    int widest = 0;
+    for (int l = 0; l < layers; ++l) widest = std::max(widest, kv_size(l));
+    return widest;
+  }
   /// Columns that the gate and up of any feed-forward need.
   int widest_feed_forward() const {
     return std::max({intermediate_size, experts.intermediate_size, experts.shared_size});

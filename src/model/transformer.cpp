@@ -23,10 +23,10 @@ void Workspace::reserve(int64_t rows) {
   hidden_ = allocate(h_.hidden_size);
   normed_ = allocate(h_.hidden_size);
   branch_ = allocate(h_.hidden_size);
-  q_ = allocate(h_.q_size());
-  k_ = allocate(h_.kv_size());
-  v_ = allocate(h_.kv_size());
-  attention_ = allocate(h_.q_size());
+  q_ = allocate(h_.widest_q());
+  k_ = allocate(h_.widest_kv());
+  v_ = allocate(h_.widest_kv());
+  attention_ = allocate(h_.widest_q());
   gate_ = allocate(h_.widest_feed_forward());
   up_ = allocate(h_.widest_feed_forward());
   if (h_.experts.count > 0) {
@@ -49,26 +49,33 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   const int64_t rows = hidden.rows;
   const ConstFloatRows normed = norm_input(hidden, w.input_layernorm, workspace);
-  const FloatRows q = workspace.q(rows), k = workspace.k(rows), v = workspace.v(rows);
+  const FloatRows q = workspace.q(layer, rows), k = workspace.k(layer, rows),
+                  v = workspace.v(layer, rows);
+  const int head_dim = h_.head_dim_of(layer), kv_heads = h_.kv_heads_of(layer);
+  const bool own_values = w.v_proj != nullptr;
   const MatmulTarget targets[] = {
       {w.k_proj.get(), w.k_bias.floats(), k},
-      {w.v_proj.get(), w.v_bias.floats(), v},
+      {own_values ? w.v_proj.get() : w.k_proj.get(), w.v_bias.floats(), v},
       {w.q_proj.get(), w.q_bias.floats(), q},
   };
   backend_.matmul(normed, std::span(targets).first(want_queries ? 3 : 2));
+  if (h_.v_norm) {
+    const FloatRows by_head{v.data, rows * kv_heads, head_dim, head_dim};
+    backend_.rms_norm(by_head, w.v_norm.floats(), h_.norm_epsilon, by_head);
+  }
 
   const int rope = h_.layer[static_cast<size_t>(layer)].rope;
   const auto norm_and_rotate = [&](FloatRows x, int heads, const kernels::Buffer& gamma) {
     if (h_.qk_norm) {
-      const FloatRows by_head{x.data, rows * heads, h_.head_dim, h_.head_dim};
+      const FloatRows by_head{x.data, rows * heads, head_dim, head_dim};
       backend_.rms_norm(by_head, gamma.floats(), h_.norm_epsilon, by_head);
     } else if (h_.whole_qk_norm) {
       backend_.rms_norm(x, gamma.floats(), h_.norm_epsilon, x);
     }
     if (rope < 0) return;
-    backend_.rope(x, heads, h_.head_dim, positions, workspace.rope().table(rope));
+    backend_.rope(x, heads, head_dim, positions, workspace.rope().table(rope));
   };
-  norm_and_rotate(k, h_.kv_heads, w.k_norm);
+  norm_and_rotate(k, kv_heads, w.k_norm);
   if (!want_queries) return;
   norm_and_rotate(q, h_.heads, w.q_norm);
   if (h_.temperature_scale != 0.0) warm_queries(q, positions);
@@ -103,6 +110,17 @@ void Transformer::finish(int layer, ConstFloatRows attention, FloatRows hidden,
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   add_branch(*w.o_proj, w.o_bias.floats(), w.post_attention_norm, attention, hidden, workspace);
   feed_forward(layer, hidden, workspace);
+  scale_rows(layer, hidden);
+}
+
+void Transformer::scale_rows(int layer, FloatRows hidden) const {
+  const float scale = weights_.layers[static_cast<size_t>(layer)].scale;
+  if (scale == 1.0f) return;
+  // Each row is added to itself, so many times.
+  const std::vector<float> times(static_cast<size_t>(hidden.rows), scale - 1.0f);
+  std::vector<float*> rows;
+  for (int64_t r = 0; r < hidden.rows; ++r) rows.push_back(hidden.row(r));
+  backend_.scatter_add(hidden, times, rows);
 }
 
 void Transformer::feed_forward(int layer, FloatRows hidden, Workspace& workspace) const {

@@ -20,10 +20,12 @@ class Workspace {
   kernels::FloatRows hidden(int64_t rows) const { return view(hidden_, rows, h_.hidden_size); }
   kernels::FloatRows normed(int64_t rows) const { return view(normed_, rows, h_.hidden_size); }
   kernels::FloatRows branch(int64_t rows) const { return view(branch_, rows, h_.hidden_size); }
-  kernels::FloatRows q(int64_t rows) const { return view(q_, rows, h_.q_size()); }
-  kernels::FloatRows k(int64_t rows) const { return view(k_, rows, h_.kv_size()); }
-  kernels::FloatRows v(int64_t rows) const { return view(v_, rows, h_.kv_size()); }
-  kernels::FloatRows attention(int64_t rows) const { return view(attention_, rows, h_.q_size()); }
+  kernels::FloatRows q(int layer, int64_t rows) const { return view(q_, rows, h_.q_size(layer)); }
+  kernels::FloatRows k(int layer, int64_t rows) const { return view(k_, rows, h_.kv_size(layer)); }
+  kernels::FloatRows v(int layer, int64_t rows) const { return view(v_, rows, h_.kv_size(layer)); }
+  kernels::FloatRows attention(int layer, int64_t rows) const {
+    return view(attention_, rows, h_.q_size(layer));
+  }
   kernels::FloatRows gate(int64_t rows, int64_t columns) const {
     return view(gate_, rows, columns);
   }
@@ -94,6 +96,8 @@ class Transformer {
  private:
   void feed_forward(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
   /// Queries of far positions grow (Hyperparameters::temperature_scale).
+  /// hidden *= the layer's factor, where there is one.
+  void scale_rows(int layer, kernels::FloatRows hidden) const;
   void warm_queries(kernels::FloatRows q, std::span<const int32_t> positions) const;
   /// hidden += the experts' results for `normed`, each row's own, weighted.
   void mix_experts(int layer, kernels::ConstFloatRows normed, kernels::FloatRows hidden,

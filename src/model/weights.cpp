@@ -82,6 +82,20 @@ class Loader {
     return result;
   }
 
+  kernels::Buffer ones(int64_t size) const {
+    const std::vector<float> values(static_cast<size_t>(size), 1.0f);
+    kernels::Buffer buffer = backend_.allocate(values.size() * sizeof(float));
+    backend_.upload(values.data(), buffer.floats(), values.size());
+    return buffer;
+  }
+
+  float scalar(const std::string& name) const {
+    const kernels::Buffer buffer = vector(name, 1);
+    float value = 0.0f;
+    backend_.download(buffer.floats(), &value, 1);
+    return value;
+  }
+
   bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
   std::string path() const { return file_.path().string(); }
 
@@ -240,7 +254,8 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
     w.pre_feedforward_layernorm = loader.vector(
         p + (as_theirs ? "post_attention_norm.weight" : "ffn_norm.weight"), h.hidden_size, offset);
   }
-  const int64_t q = h.q_size(), kv = h.kv_size();
+  const int64_t q = h.q_size(layer), kv = h.kv_size(layer);
+  const int head_dim = h.head_dim_of(layer);
   if (h.fused_qkv) {
     const auto part = [&](int64_t first, int64_t rows) {
       return loader.slice(p + "attn_qkv.weight", q + 2 * kv, h.hidden_size, first, rows);
@@ -251,19 +266,23 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
   } else {
     w.q_proj = loader.matrix(p + "attn_q.weight", q, h.hidden_size);
     w.k_proj = loader.matrix(p + "attn_k.weight", kv, h.hidden_size);
-    w.v_proj = loader.matrix(p + "attn_v.weight", kv, h.hidden_size);
+    if (!h.layer[static_cast<size_t>(layer)].values_are_keys) {
+      w.v_proj = loader.matrix(p + "attn_v.weight", kv, h.hidden_size);
+    }
   }
-  w.q_bias = loader.optional_vector(p + "attn_q.bias", h.q_size(), h.qkv_bias_required);
-  w.k_bias = loader.optional_vector(p + "attn_k.bias", h.kv_size(), h.qkv_bias_required);
-  w.v_bias = loader.optional_vector(p + "attn_v.bias", h.kv_size(), h.qkv_bias_required);
+  w.q_bias = loader.optional_vector(p + "attn_q.bias", q, h.qkv_bias_required);
+  w.k_bias = loader.optional_vector(p + "attn_k.bias", kv, h.qkv_bias_required);
+  w.v_bias = loader.optional_vector(p + "attn_v.bias", kv, h.qkv_bias_required);
   if (h.qk_norm) {
-    w.q_norm = loader.vector(p + "attn_q_norm.weight", h.head_dim, offset);
-    w.k_norm = loader.vector(p + "attn_k_norm.weight", h.head_dim, offset);
+    w.q_norm = loader.vector(p + "attn_q_norm.weight", head_dim, offset);
+    w.k_norm = loader.vector(p + "attn_k_norm.weight", head_dim, offset);
   } else if (h.whole_qk_norm) {
     w.q_norm = loader.vector(p + "attn_q_norm.weight", q, offset);
     w.k_norm = loader.vector(p + "attn_k_norm.weight", kv, offset);
   }
-  w.o_proj = loader.matrix(p + "attn_output.weight", h.hidden_size, h.q_size());
+  w.o_proj = loader.matrix(p + "attn_output.weight", h.hidden_size, q);
+  if (h.v_norm) w.v_norm = loader.ones(head_dim);
+  if (h.layer_scales) w.scale = loader.scalar(p + "layer_output_scale.weight");
   w.o_bias = loader.optional_vector(p + "attn_output.bias", h.hidden_size, false);
   if (h.sinks) w.sinks = loader.vector(p + "attn_sinks.weight", h.heads);
   const int64_t inner = h.intermediate_size;

@@ -17,9 +17,11 @@ using WeightPointer = std::unique_ptr<const kernels::Weight>;
 /// One layer's weights under Hugging Face's names. Absent parts are null/empty.
 struct LayerWeights {
   kernels::Buffer input_layernorm;                   // [hidden]
-  WeightPointer q_proj, k_proj, v_proj;              // [q_size|kv_size][hidden]
+  WeightPointer q_proj, k_proj, v_proj;              // [q_size|kv_size][hidden]; v: or none
   kernels::Buffer q_bias, k_bias, v_bias;            // [q_size|kv_size]
   kernels::Buffer q_norm, k_norm;                    // [head_dim]
+  kernels::Buffer v_norm;                            // [head_dim] of ones, gemma4
+  float scale = 1.0f;                                // on the hidden row behind the layer, gemma4
   WeightPointer o_proj;                              // [hidden][q_size]
   kernels::Buffer o_bias;                            // [hidden]
   kernels::Buffer sinks;                             // [heads], gpt-oss

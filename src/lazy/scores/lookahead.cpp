@@ -27,14 +27,6 @@ void Lookahead::score(const Sequence& sequence, std::span<const int32_t> set, in
                       std::span<float> scores) {
   LAZYLLM_CHECK(std::all_of(set.begin(), set.end(),
                             [&](int32_t token) { return sequence.depth(token) == from; }));
-  const kernels::KvLayout& layout = sequence.kv(from).view().layout;
-  if (!cache_ || cache_->view().layout.k_type != layout.k_type ||
-      cache_->view().layout.v_type != layout.v_type) {
-    cache_.emplace(backend_, layout);
-  }
-  slots_.clear();
-  for (int64_t place = 0; place < std::ssize(set); ++place)
-    slots_.push_back(cache_->acquire(place));
   workspace_.rope().reserve(sequence.size());
   workspace_.reserve(static_cast<int64_t>(std::min(kLookaheadRows, set.size())));
   const auto row_bytes = static_cast<size_t>(h_.hidden_size) * sizeof(float);
@@ -46,12 +38,22 @@ void Lookahead::score(const Sequence& sequence, std::span<const int32_t> set, in
   const int end = std::min(h_.layers, from + layers);
   int taken = 0;
   for (int layer = from; layer < end; ++layer) {
+    fit_cache(sequence.kv(layer).view().layout, set.size());
     store_keys_and_values(sequence, set, layer);
     taken += h_.full_attention(layer) ? 1 : 0;
     pass_layer(set, layer, scores, /*goes_on=*/layer + 1 < end);
   }
   if (taken == 0) return;
   for (float& score : scores) score /= static_cast<float>(taken);
+}
+
+/// Makes the cache one of this layout with a slot for each token of the set.
+void Lookahead::fit_cache(const kernels::KvLayout& layout, size_t tokens) {
+  if (!cache_ || cache_->view().layout != layout) cache_.emplace(backend_, layout);
+  slots_.clear();
+  for (size_t place = 0; place < tokens; ++place) {
+    slots_.push_back(cache_->acquire(static_cast<int64_t>(place)));
+  }
 }
 
 /// Places of the set that the last token sees in a layer: all, or those in its sliding window.
@@ -73,8 +75,8 @@ void Lookahead::store_keys_and_values(const Sequence& sequence, std::span<const 
     for (const int32_t token : tile) rows_.push_back(sequence.hidden().row(token));
     backend_.gather(rows_, workspace_.hidden(rows));
     transformer_.project(layer, workspace_.hidden(rows), tile, /*want_queries=*/false, workspace_);
-    backend_.append_kv(cache_->view(), std::span(slots_).subspan(begin, count), workspace_.k(rows),
-                       workspace_.v(rows));
+    backend_.append_kv(cache_->view(), std::span(slots_).subspan(begin, count),
+                       workspace_.k(layer, rows), workspace_.v(layer, rows));
   }
 }
 
@@ -83,10 +85,11 @@ void Lookahead::pass_layer(std::span<const int32_t> set, int layer, std::span<fl
   const FloatRows row = {last_row_.floats(), 1, h_.hidden_size, h_.hidden_size};
   const auto last = set.subspan(set.size() - 1);
   transformer_.project(layer, row, last, /*want_queries=*/true, workspace_);
-  backend_.append_kv(cache_->view(), std::span(slots_).last(1), workspace_.k(1), workspace_.v(1));
+  backend_.append_kv(cache_->view(), std::span(slots_).last(1), workspace_.k(layer, 1),
+                     workspace_.v(layer, 1));
   const int32_t first[] = {static_cast<int32_t>(first_seen(set, layer))};
   const int32_t end[] = {static_cast<int32_t>(set.size())};
-  const kernels::AttentionInput input = {.queries = workspace_.q(1),
+  const kernels::AttentionInput input = {.queries = workspace_.q(layer, 1),
                                          .heads = h_.heads,
                                          .first_key = first,
                                          .end_key = end,
@@ -101,8 +104,8 @@ void Lookahead::pass_layer(std::span<const int32_t> set, int layer, std::span<fl
     for (size_t i = 0; i < set.size(); ++i) scores[i] += layer_scores_[i];
   }
   if (!goes_on) return;
-  backend_.attention(input, workspace_.attention(1));
-  transformer_.finish(layer, workspace_.attention(1), row, workspace_);
+  backend_.attention(input, workspace_.attention(layer, 1));
+  transformer_.finish(layer, workspace_.attention(layer, 1), row, workspace_);
 }
 
 }  // namespace lazyllm::lazy

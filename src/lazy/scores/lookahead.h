@@ -29,6 +29,7 @@ class Lookahead {
              std::span<float> scores);
 
  private:
+  void fit_cache(const kernels::KvLayout& layout, size_t tokens);
   size_t first_seen(std::span<const int32_t> set, int layer) const;
   void store_keys_and_values(const Sequence& sequence, std::span<const int32_t> set, int layer);
   void pass_layer(std::span<const int32_t> set, int layer, std::span<float> scores, bool goes_on);
