@@ -14,10 +14,10 @@ import urllib.request
 
 
 class ServeProcess:
-    """A server on a free port of the loopback interface; its log is kept."""
+    """A server on the loopback interface, on a free port unless one is named; its log is kept."""
 
-    def __init__(self, program: pathlib.Path, *arguments, wait: float = 120):
-        self.process = subprocess.Popen([program, "serve", "--port", "0", *map(str, arguments)],
+    def __init__(self, program: pathlib.Path, *arguments, wait: float = 120, port: int = 0):
+        self.process = subprocess.Popen([program, "serve", "--port", str(port), *map(str, arguments)],
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.lines: list[str] = []
         self._ready = threading.Event()
