@@ -23,7 +23,8 @@ from pathlib import Path
 import numpy as np
 
 from lazy_reference import LazySequence, Llama, Options, StepResult, run
-from make_tiny_models import uniform, write_all
+from make_tiny_models import write_all
+from tiny_models import uniform
 
 AMBIGUOUS = 1e-6
 WANTED_GAP = 1e-4

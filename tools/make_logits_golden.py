@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from make_tiny_models import MODELS, uniform, write_all
+from make_tiny_models import write_all
+from tiny_models import MODELS, uniform
 
 PROMPT_TOKENS = 40
 GREEDY_TOKENS = 32

@@ -31,7 +31,7 @@ struct Statistics {
   std::vector<double> computed_by_step;
   std::vector<int64_t> kept_per_layer;   ///< tokens entering each layer in the prefill
   int64_t revived_tokens = 0;            ///< times a token left the Aux Cache
-  int64_t draft_n = 0;                   ///< tokens that prompt lookup proposed to the model
+  int64_t draft_n = 0;                   ///< tokens that prompt lookup or a draft model proposed
   int64_t draft_n_accepted = 0;          ///< and of them those that it wrote
   uint64_t kv_bytes = 0, aux_bytes = 0;  ///< allocated
   // Where the prefill's time went.

@@ -147,8 +147,9 @@ std::span<const TokenId> ModelDrafter::propose(int64_t room, const StepCost& cos
   draft_.clear();
   guesses_.clear();
   const int64_t most = std::min({room, most_, context_ - std::ssize(text_)});
-  const bool known = std::all_of(text_.end() - std::min<int64_t>(16, std::ssize(text_)),
-                                 text_.end(), [&](TokenId token) { return token < vocabulary_; });
+  // Families pad differently: a token that is only the large model's has no row in the small one.
+  const bool known =
+      std::all_of(text_.begin(), text_.end(), [&](TokenId token) { return token < vocabulary_; });
   if (most < 1 || rest_ > 0 || !known || !cost.measured()) return draft_;
   const int64_t before = generation_.size();
   Clock::time_point start = Clock::now();

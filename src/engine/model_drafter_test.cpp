@@ -93,6 +93,24 @@ TEST(ModelDrafter, WritesOnAsTheSmallModelWould) {
   EXPECT_TRUE(drafter.propose(0, cost, 0).empty());
 }
 
+TEST(ModelDrafter, WritesNothingBehindATokenThatItDoesNotHave) {
+  const auto large = load_tiny_model({.layers = 2, .vocabulary = 128});
+  const auto small = load_tiny_model({.layers = 2, .vocabulary = 96, .seed = 9});
+  std::vector<TokenId> prompt = random_tokens(60, 5);
+  prompt[0] = 127;  // far behind when the small model begins
+  engine::ModelDrafter drafter(small, *large, 4, nullptr);
+  engine::StepCost cost;
+  for (int i = 0; i < 100; ++i) {
+    cost.note(1, 1e6);
+    cost.note(2, 1e6);
+  }
+  drafter.follow(std::span(prompt).first(59), prompt.back());
+  EXPECT_TRUE(drafter.propose(4, cost, 0).empty());
+  prompt[0] = 5;
+  drafter.follow(std::span(prompt).first(59), prompt.back());
+  EXPECT_FALSE(drafter.propose(4, cost, 0).empty());
+}
+
 TEST(ModelDrafter, RestsWhereItIsNeverRight) {
   const auto small = load_tiny_model({.layers = 2, .context = 512, .seed = 9});
   engine::ModelDrafter drafter(small, *small, 4, nullptr);

@@ -15,7 +15,9 @@ Error to_error(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
   } catch (const Error& error) {
-    return error;
+    // With a text of its own: copies of an exception share theirs, and this one goes to a thread
+    // of the reader's while ours still holds the failure.
+    return {error.code(), error.what()};
   } catch (const std::bad_alloc&) {
     return {ErrorCode::overloaded,
             "the machine has no memory left for this answer; try again later, or with less text"};

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the tests find the program, the models and the data."""
 
+import importlib
 import json
 import os
 import pathlib
@@ -16,7 +17,14 @@ from serving import ServeProcess
 os.environ["LAZYLLM_LIBRARY"] = "none"
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))  # scripts that tests use as modules
 BUILD = pathlib.Path(os.environ.get("LAZYLLM_BUILD", ROOT / "build" / "release"))
+
+
+@pytest.fixture(scope="session")
+def maker():
+    """tools/make_tiny_models.py: MODELS, their weights, and how they are written."""
+    return importlib.import_module("make_tiny_models")
 
 
 class Program:

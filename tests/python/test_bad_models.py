@@ -1,25 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Damaged and foreign model files: a sentence that names the file and what is wrong, exit code 1, no crash."""
 
-import importlib.util
 import json
 import pathlib
 import struct
 
 import numpy as np
 import pytest
-
-TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "make_tiny_models.py"
-
-
-@pytest.fixture(scope="module")
-def maker():
-    specification = importlib.util.spec_from_file_location("make_tiny_models", TOOL)
-    module = importlib.util.module_from_spec(specification)
-    import sys
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    return module
 
 
 class Bench:

@@ -1,23 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """GGUF files of Gemma 4 that are damaged, or have what is not implemented: a sentence that says which, no crash."""
 
-import importlib.util
-import pathlib
-import sys
-
 import numpy as np
 import pytest
-
-TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "make_tiny_models.py"
-
-
-@pytest.fixture(scope="module")
-def maker():
-    specification = importlib.util.spec_from_file_location("make_tiny_models", TOOL)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

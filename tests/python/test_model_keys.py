@@ -1,26 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys of model files: what would change the result is implemented or refused by name, what nobody knows is named."""
 
-import importlib.util
 import json
 import pathlib
 import shutil
-import sys
 
 import numpy as np
 import pytest
 
-TOOL = pathlib.Path(__file__).resolve().parents[2] / "tools" / "make_tiny_models.py"
 IDS = "1 5 9 33 7 12 4 99 3 3 18 2 40 41"
-
-
-@pytest.fixture(scope="module")
-def maker():
-    specification = importlib.util.spec_from_file_location("make_tiny_models", TOOL)
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module
-    specification.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
