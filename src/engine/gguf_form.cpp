@@ -121,8 +121,9 @@ class Converter {
   std::vector<TensorView> run() {
     for (const TensorView& tensor : file_.tensors()) convert(tensor);
     for (auto& [name, experts] : stacks_) stack(name, experts);
-    if (h_.ropes[0].scaling == model::RopeScaling::llama3) add_rope_divisors();
-    if (h_.architecture == "gemma4") add_divisors(h_.ropes[0].frequency_divisors);
+    const model::RopeParameters& rope = h_.ropes[0];
+    if (rope.scaling == model::RopeScaling::llama3) add_rope_divisors();
+    if (rope.scaling == model::RopeScaling::none) add_divisors(rope.frequency_divisors);
     return std::move(result_);
   }
 

@@ -84,8 +84,9 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
       linear.add(p + "attn_qkv.weight", keys * kv_share + full * (1.0 - kv_share));
     } else {
       linear.add(p + "attn_k.weight", keys);
-      const bool own = !h->layer[static_cast<size_t>(layer)].values_are_keys;
-      linear.add(p + (own ? "attn_v.weight" : "attn_k.weight"), keys);
+      if (!h->layer[static_cast<size_t>(layer)].values_are_keys) {
+        linear.add(p + "attn_v.weight", keys);
+      }
       linear.add(p + "attn_q.weight", full);
     }
     if (h->layer[static_cast<size_t>(layer)].experts) {

@@ -55,6 +55,7 @@ void KvCache::own_block(size_t block) {
 void KvCache::share_prefix(const KvCache& other, int64_t tokens) {
   LAZYLLM_CHECK(slots_ == 0 && tokens <= std::ssize(other.slot_of_));
   slots_ = static_cast<int32_t>(tokens);
+  free_slots_.clear();
   slot_of_.assign(other.slot_of_.begin(), other.slot_of_.begin() + tokens);
   for (int64_t token = 0; token < tokens; ++token) LAZYLLM_CHECK(slot(token) == token);
   const auto blocks = (tokens + kernels::kKvBlockSlots - 1) / kernels::kKvBlockSlots;
@@ -92,6 +93,10 @@ void KvCache::truncate(int64_t first) {
       if (slot(token) != kNoSlot) free_slot(slot(token));
     }
     slot_of_.resize(static_cast<size_t>(first));
+    if (std::ssize(free_slots_) == slots_) {  // revived tokens lie out of order
+      slots_ = 0;
+      free_slots_.clear();
+    }
     drop_empty_blocks();
     return;
   }

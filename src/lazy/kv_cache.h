@@ -33,7 +33,8 @@ class KvCache {
   void share_prefix(const KvCache& other, int64_t tokens);
   /// Gives the token's slot back, if it has one.
   void release(int64_t token);
-  /// Forgets the tokens from `first` on and gives back blocks that became empty at the end.
+  /// Forgets the tokens from `first` on and gives back blocks at the end that became empty; of few
+  /// tokens out of order, only once all are empty.
   void truncate(int64_t first);
 
   kernels::KvLayerView view() const { return {layout_, pointers_}; }

@@ -77,6 +77,16 @@ TEST_F(SharedMemoryTest, TruncatedCacheTakesACopyBeforeItWritesAgain) {
   EXPECT_NE(second.blocks()[1], first.blocks()[1]);
 }
 
+TEST_F(SharedMemoryTest, NothingIsLeftOfACacheWhoseTokensCameOutOfOrder) {
+  KvCache second(*backend_, layout_);
+  for (const int64_t token : {0, 5, 9, 3, 10}) second.acquire(token);  // 3 came back late
+  second.truncate(0);
+  EXPECT_TRUE(second.blocks().empty());
+  const KvCache first = filled_cache();
+  second.share_prefix(first, 140);
+  EXPECT_EQ(second.acquire(140), 140) << "and no slot that was free before";
+}
+
 TEST_F(SharedMemoryTest, RowsShareUntilOneIsWritten) {
   const HiddenRows first = filled_rows();
   HiddenRows second(*backend_, kHiddenSize);

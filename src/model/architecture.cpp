@@ -142,10 +142,31 @@ std::string supported_architectures() {
   return list;
 }
 
+namespace {
+
+/// Products of sizes are taken as int from here on. Real models have a thousandth of this.
+void check_widths(const formats::ModelFile& file, const Hyperparameters& h) {
+  constexpr int64_t kWidest = 1 << 20, kWidestOfAll = int64_t{1} << 30;
+  int64_t sum = 0;
+  for (int l = 0; l < h.layers; ++l) {
+    const int64_t width = int64_t{h.heads} * h.head_dim_of(l);
+    sum += int64_t{h.kv_heads_of(l)} * h.head_dim_of(l);
+    if (width <= kWidest && sum <= kWidestOfAll) continue;
+    fail(ErrorCode::invalid_file,
+         "{}: layer {} has {} heads of {} values; no model has so many, the file is damaged",
+         file.path().string(), l + 1, h.heads, h.head_dim_of(l));
+  }
+}
+
+}  // namespace
+
 Hyperparameters describe(const formats::ModelFile& file) {
   const std::string name = file.text("general.architecture");
   for (const Entry& entry : kArchitectures) {
-    if (entry.name == name) return entry.describe(file);
+    if (entry.name != name) continue;
+    Hyperparameters h = entry.describe(file);
+    check_widths(file, h);
+    return h;
   }
   fail(ErrorCode::unsupported, "{}: architecture '{}' is not supported; supported are {}",
        file.path().string(), name, supported_architectures());
@@ -153,7 +174,7 @@ Hyperparameters describe(const formats::ModelFile& file) {
 
 Hyperparameters describe_common(const formats::ModelFile& file, const std::string& architecture,
                                 int kv_heads) {
-  // Bounds keep products of sizes far from overflow; real models lie well inside.
+  // Real models lie well inside; check_widths() bounds the products.
   constexpr int64_t kMaxWidth = 1 << 20;
   const std::string prefix = architecture + ".";
   Hyperparameters h;

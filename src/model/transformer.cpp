@@ -2,7 +2,9 @@
 #include "model/transformer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <vector>
 
 #include "base/error.h"
 
@@ -52,13 +54,13 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
   const FloatRows q = workspace.q(layer, rows), k = workspace.k(layer, rows),
                   v = workspace.v(layer, rows);
   const int head_dim = h_.head_dim_of(layer), kv_heads = h_.kv_heads_of(layer);
-  const bool own_values = w.v_proj != nullptr;
-  const MatmulTarget targets[] = {
-      {w.k_proj.get(), w.k_bias.floats(), k},
-      {own_values ? w.v_proj.get() : w.k_proj.get(), w.v_bias.floats(), v},
-      {w.q_proj.get(), w.q_bias.floats(), q},
-  };
-  backend_.matmul(normed, std::span(targets).first(want_queries ? 3 : 2));
+  std::array<MatmulTarget, 3> targets;
+  size_t count = 0;
+  targets[count++] = {w.k_proj.get(), w.k_bias.floats(), k};
+  if (w.v_proj != nullptr) targets[count++] = {w.v_proj.get(), w.v_bias.floats(), v};
+  if (want_queries) targets[count++] = {w.q_proj.get(), w.q_bias.floats(), q};
+  backend_.matmul(normed, std::span(targets).first(count));
+  if (w.v_proj == nullptr) copy_rows(k, v);
   if (h_.v_norm) {
     const FloatRows by_head{v.data, rows * kv_heads, head_dim, head_dim};
     backend_.rms_norm(by_head, w.v_norm.floats(), h_.norm_epsilon, by_head);
@@ -79,6 +81,13 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
   if (!want_queries) return;
   norm_and_rotate(q, h_.heads, w.q_norm);
   if (h_.temperature_scale != 0.0) warm_queries(q, positions);
+}
+
+/// Values that are the keys, before their norm and rotation.
+void Transformer::copy_rows(FloatRows from, FloatRows to) const {
+  std::vector<const float*> rows;
+  for (int64_t r = 0; r < from.rows; ++r) rows.push_back(from.row(r));
+  backend_.gather(rows, to);
 }
 
 void Transformer::warm_queries(FloatRows q, std::span<const int32_t> positions) const {

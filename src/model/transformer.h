@@ -95,9 +95,10 @@ class Transformer {
 
  private:
   void feed_forward(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
-  /// Queries of far positions grow (Hyperparameters::temperature_scale).
   /// hidden *= the layer's factor, where there is one.
   void scale_rows(int layer, kernels::FloatRows hidden) const;
+  void copy_rows(kernels::FloatRows from, kernels::FloatRows to) const;
+  /// Queries of far positions grow (Hyperparameters::temperature_scale).
   void warm_queries(kernels::FloatRows q, std::span<const int32_t> positions) const;
   /// hidden += the experts' results for `normed`, each row's own, weighted.
   void mix_experts(int layer, kernels::ConstFloatRows normed, kernels::FloatRows hidden,

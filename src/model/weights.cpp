@@ -272,7 +272,9 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
   }
   w.q_bias = loader.optional_vector(p + "attn_q.bias", q, h.qkv_bias_required);
   w.k_bias = loader.optional_vector(p + "attn_k.bias", kv, h.qkv_bias_required);
-  w.v_bias = loader.optional_vector(p + "attn_v.bias", kv, h.qkv_bias_required);
+  if (!h.layer[static_cast<size_t>(layer)].values_are_keys) {
+    w.v_bias = loader.optional_vector(p + "attn_v.bias", kv, h.qkv_bias_required);
+  }
   if (h.qk_norm) {
     w.q_norm = loader.vector(p + "attn_q_norm.weight", head_dim, offset);
     w.k_norm = loader.vector(p + "attn_k_norm.weight", head_dim, offset);

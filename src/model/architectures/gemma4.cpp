@@ -36,8 +36,19 @@ std::vector<int64_t> kv_heads_by_layer(const formats::ModelFile& file) {
 /// Of the full layers: the first share of each half is rotated with the frequencies that the whole
 /// head would have, the rest is not.
 void describe_proportion(const formats::ModelFile& file, RopeParameters& rope) {
-  const double share = file.real("gemma4.rope.proportion", 1.0);
-  if (share == 1.0 || !rope.frequency_divisors.empty()) return;
+  constexpr std::string_view kShare = "gemma4.rope.proportion";  // of a folder
+  if (!rope.frequency_divisors.empty()) return;
+  if (!file.has(kShare)) {
+    fail(ErrorCode::invalid_file,
+         "{}: tensor rope_freqs.weight is missing, which says how much of a head is rotated; fetch "
+         "the file again",
+         file.path().string());
+  }
+  const double share = file.real(kShare);
+  if (!(share > 0.0 && share <= 1.0)) {
+    fail(ErrorCode::invalid_file, "{}: {} is {}, expected a share above 0 and at most 1",
+         file.path().string(), kShare, share);
+  }
   const auto rotated = static_cast<size_t>(share * rope.rotated / 2.0);
   rope.frequency_divisors.assign(static_cast<size_t>(rope.rotated) / 2, kNotRotated);
   std::fill_n(rope.frequency_divisors.begin(), rotated, 1.0f);
@@ -66,7 +77,7 @@ Hyperparameters describe_gemma4(const formats::ModelFile& file) {
   h.v_norm = true;
   h.post_norms = true;
   h.layer_scales = true;
-  h.attention_scale = 1.0f;
+  if (!file.has("gemma4.attention.scale")) h.attention_scale = 1.0f;
   if (!file.has("gemma4.hidden_act")) h.activation = kernels::Activation::gelu_tanh;
   h.embedding_scale = std::sqrt(static_cast<float>(h.hidden_size));
   h.final_soft_cap = static_cast<float>(file.real("gemma4.final_logit_softcapping", 0.0));
@@ -92,12 +103,9 @@ Hyperparameters describe_gemma4(const formats::ModelFile& file) {
       layer.head_dim = local_dim;
       continue;
     }
-    const std::string values = fmt::format("blk.{}.attn_v.weight", l);
-    layer.values_are_keys = file.find_tensor(values) == nullptr;
-    if (layer.values_are_keys && !file.boolean("gemma4.attention.k_eq_v", true)) {
-      fail(ErrorCode::invalid_file, "{}: tensor {} is missing; fetch the file again",
-           file.path().string(), values);
-    }
+    // A GGUF file says it by having no such tensor.
+    const bool none = file.find_tensor(fmt::format("blk.{}.attn_v.weight", l)) == nullptr;
+    layer.values_are_keys = file.boolean("gemma4.attention.k_eq_v", none);
   }
   return h;
 }
