@@ -4,9 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
+#include <charconv>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "commands.h"
 #include "eval_arms.h"
@@ -18,19 +19,25 @@
 namespace lazyllm::cli {
 namespace {
 
-/// "2/5" is the second of five. Errors: Error(usage).
-evaluation::Part parse_part(const std::string& text) {
-  if (text.empty()) return {};
+constexpr int64_t kMostParts = 1'000'000;
+
+/// "2/5" is the second of five. Errors: Error(usage); an empty text is one, too, since it is what a
+/// variable of a shell that was not set leaves.
+evaluation::Part parse_part(const std::optional<std::string>& text) {
+  if (!text) return {};
   evaluation::Part part;
-  int end = 0;
-  const bool whole = std::sscanf(text.c_str(), "%7" SCNd64 "/%7" SCNd64 "%n", &part.index,
-                                 &part.count, &end) == 2 &&
-                     static_cast<size_t>(end) == text.size();
+  const char* const end = text->data() + text->size();
+  const auto [slash, bad_number] = std::from_chars(text->data(), end, part.index);
+  bool whole = bad_number == std::errc() && slash != end && *slash == '/';
+  if (whole) {
+    const auto [rest, bad_count] = std::from_chars(slash + 1, end, part.count);
+    whole = bad_count == std::errc() && rest == end && part.count <= kMostParts;
+  }
   if (!whole || part.index < 1 || part.index > part.count) {
     throw Error(ErrorCode::usage,
-                fmt::format("--part {}: write NUMBER/COUNT, such as 1/4 for the first of four "
+                fmt::format("--part '{}': write NUMBER/COUNT, such as 1/4 for the first of four "
                             "parts",
-                            text));
+                            *text));
   }
   --part.index;
   return part;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,8 @@ namespace lazyllm::cli {
 /// Flags of `lazyllm eval` as the user wrote them.
 struct EvalOptions {
   CommonOptions common;
-  std::string suite = "longbench", data, out, haystack, part;
+  std::string suite = "longbench", data, out, haystack;
+  std::optional<std::string> part;
   std::vector<std::string> tasks, policies;
   std::vector<int64_t> lengths;
   std::vector<double> depths;

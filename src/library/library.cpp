@@ -108,8 +108,6 @@ Library::Implementation::Implementation(const LibraryOptions& wanted) : options(
     mirror.emplace(library::open_shared_store(options.store),
                    [this](const std::string& text) { tell(text); });
   }
-  std::error_code error;
-  const bool made = fs::create_directories(options.folder, error);
   if (const char* const kind = library::network_file_system(options.folder)) {
     fail(ErrorCode::unsupported,
          "{}: it lies on another machine ({}), where several machines could spoil its index; name "
@@ -117,6 +115,8 @@ Library::Implementation::Implementation(const LibraryOptions& wanted) : options(
          "through --library-store",
          options.folder.string(), kind);
   }
+  std::error_code error;
+  const bool made = fs::create_directories(options.folder, error);
   if (made) fs::permissions(options.folder, fs::perms::owner_all, error);  // texts are private
   for (const char* name : {"documents", "snapshots", "tmp"}) {
     fs::create_directories(options.folder / name, error);

@@ -34,8 +34,13 @@ const char* network_file_system(int64_t type) {
 }
 
 const char* network_file_system(const std::filesystem::path& folder) {
+  std::error_code unknown;
+  std::filesystem::path there = std::filesystem::absolute(folder, unknown);
+  while (!std::filesystem::exists(there, unknown) && there.has_relative_path()) {
+    there = there.parent_path();
+  }
   struct statfs told = {};
-  if (statfs(folder.c_str(), &told) != 0) return nullptr;
+  if (statfs(there.c_str(), &told) != 0) return nullptr;
   return network_file_system(static_cast<int64_t>(told.f_type));
 }
 

@@ -11,7 +11,8 @@ namespace lazyllm::library {
 /// that hold, and such a file system promises neither.
 const char* network_file_system(int64_t type);
 
-/// The same of the file system that holds a folder; null where the kernel does not tell.
+/// The same of the file system that holds a folder, or would if the folder were made; null where
+/// the kernel does not tell.
 const char* network_file_system(const std::filesystem::path& folder);
 
 }  // namespace lazyllm::library

@@ -77,7 +77,8 @@ def test_parts_make_the_whole(evaluate, tmp_path):
     assert without_times(samples(tmp_path)) == whole
     assert b"| hotpotqa |" in evaluate().stdout, "nothing is left to compute"
     assert without_times(samples(tmp_path)) == whole
-    assert evaluate("--part", "9/8").returncode == 2
+    for bad in ("9/8", "0/4", "", " 1/4", "1/4 ", "1/+4", "1", "/4", "1/99999999999999999999"):
+        assert evaluate("--part", bad).returncode == 2, bad
 
 
 def test_dense_likelihood_does_not_depend_on_the_policy_beside_it(evaluate, tmp_path):

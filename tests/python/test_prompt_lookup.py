@@ -97,6 +97,7 @@ def test_the_server_refuses_a_senseless_number(server, number):
 
 
 def test_a_draft_model_changes_no_word(program, arguments, tmp_path, data):
+    """That it does write ahead follows from time, and is for model_drafter_test.cpp to show."""
     for flags in (["--prune", "off"], ["--prune", "2:0.5", "--revive-budget", "2", "--temp", "0.7", "--seed", "3"]):
         plain, _ = program.stats(tmp_path, *arguments, *flags)
         drafted, figures = program.stats(tmp_path, *arguments, *flags, "--draft-model", data / "models" / "stories260K.gguf", "--draft-max", 4)
