@@ -3,7 +3,11 @@
 
 import json
 import re
+import socket
+import struct
 import subprocess
+import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -122,30 +126,91 @@ def test_there_is_time_to_drain(replica, flags):
     assert replica["terminationGracePeriodSeconds"] > float(seconds) + float(flags["--drain-seconds"])
 
 
-def test_the_proxy_is_sound(objects, root, tmp_path):
-    text = one(objects, "ConfigMap", "lazyllm-proxy")["data"]["haproxy.cfg"]
+NAMESPACE = "reading"
+
+
+@pytest.fixture
+def proxy(objects) -> str:
+    """Its configuration."""
+    return one(objects, "ConfigMap", "lazyllm-proxy")["data"]["haproxy.cfg"]
+
+
+@pytest.fixture
+def haproxy(objects, monkeypatch) -> str:
+    """The program, with the environment that its pod gives it."""
+    (box,) = one(objects, "Deployment", "lazyllm-proxy")["spec"]["template"]["spec"]["containers"]
+    for variable in box.get("env", []):
+        assert variable["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.namespace"
+        monkeypatch.setenv(variable["name"], NAMESPACE)
+    return proxies.program("haproxy")
+
+
+def test_the_proxy_is_sound(objects, proxy, haproxy, root, tmp_path):
     file = tmp_path / "haproxy.cfg"
-    file.write_text(text)
-    checked = subprocess.run([proxies.program("haproxy"), "-c", "-f", file], capture_output=True, text=True, check=False)
+    file.write_text(proxy)
+    checked = subprocess.run([haproxy, "-c", "-f", file], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    backend = text.split("backend replicas\n")[1]
+    backend = proxy.split("backend replicas\n")[1]
     shipped = (root / "packaging" / "proxy" / "haproxy.cfg").read_text().split("backend replicas\n")[1]
     for line in shipped.splitlines():
         if line.strip().startswith(("balance", "hash-type", "stick", "option")):
             assert line.strip() in backend, f"as in packaging/proxy: {line}"
-    places = int(re.search(r"server-template replica 1-(\d+) (\S+)", text).group(1))
-    name, port = re.search(r"server-template replica 1-\d+ ([^:]+):(\d+)", text).groups()
-    assert str(one(objects, "Service", name)["spec"]["ports"][0]["port"]) == port
-    assert one(objects, "HorizontalPodAutoscaler", "lazyllm")["spec"]["maxReplicas"] <= places
-    (bind,) = re.findall(r"bind :(\d+)", text)
+    places, name, port = re.search(r'server-template replica 1-(\d+) "?([^":]+):(\d+)', proxy).groups()
+    assert str(one(objects, "Service", name.split(".")[0])["spec"]["ports"][0]["port"]) == port
+    assert one(objects, "HorizontalPodAutoscaler", "lazyllm")["spec"]["maxReplicas"] <= int(places)
+    (bind,) = re.findall(r"bind :(\d+)", proxy)
     (box,) = one(objects, "Deployment", "lazyllm-proxy")["spec"]["template"]["spec"]["containers"]
     assert str(box["ports"][0]["containerPort"]) == bind
-    with proxies.running([proxies.program("haproxy"), "-q", "-f", moved(text, tmp_path, own := proxies.free_port())], own):
+    with proxies.running([haproxy, "-q", "-f", moved(proxy, tmp_path, own := proxies.free_port())], own):
         with urllib.request.urlopen(f"http://127.0.0.1:{own}{box['readinessProbe']['httpGet']['path']}", timeout=20) as response:
             assert response.status == 200
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{own}/metrics", timeout=20)
         assert refused.value.code == 403
+
+
+class Names(threading.Thread):
+    """A nameserver as that of a cluster: it knows one whole name, at 127.0.0.1, and no other."""
+
+    def __init__(self, known: str):
+        super().__init__(daemon=True)
+        self.known, self.asked = known, set()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    def run(self):
+        while True:
+            query, client = self.socket.recvfrom(65536)
+            end = query.index(b"\0", 12)
+            labels, at = [], 12
+            while at < end:
+                labels.append(query[at + 1:at + 1 + query[at]].decode())
+                at += 1 + query[at]
+            name, (kind,) = ".".join(labels), struct.unpack(">H", query[end + 1:end + 3])
+            self.asked.add(name)
+            address = name == self.known and kind == 1  # A; that it has no AAAA is an answer, too
+            head = query[:2] + struct.pack(">HHHHH", 0x8180 if name == self.known else 0x8183, 1, int(address), 0, 0)
+            record = b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 5, 4) + socket.inet_aton("127.0.0.1")
+            self.socket.sendto(head + query[12:end + 5] + (record if address else b""), client)
+
+
+def test_the_proxy_finds_the_replicas_by_their_whole_name(proxy, haproxy, server, tmp_path):
+    names = Names(f"lazyllm-replicas.{NAMESPACE}.svc.cluster.local")
+    names.start()
+    assert "parse-resolv-conf" in proxy
+    text = re.sub(r"parse-resolv-conf.*", f"nameserver tests 127.0.0.1:{names.port}", proxy)
+    text = re.sub(r"(server-template.*):8080", rf"\g<1>:{server.port}", text)
+    with proxies.running([haproxy, "-q", "-f", moved(text, tmp_path, own := proxies.free_port())], own):
+        status, end = 0, time.monotonic() + 30
+        while status != 200 and time.monotonic() < end:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{own}/health", timeout=20) as response:
+                    status = response.status
+            except urllib.error.HTTPError as error:
+                status = error.code
+                time.sleep(0.1)
+    assert status == 200, f"asked for {names.asked}"
 
 
 def moved(text: str, folder, port: int):
