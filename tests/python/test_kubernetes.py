@@ -16,6 +16,8 @@ import pytest
 from serving import ServeProcess
 
 yaml = pytest.importorskip("yaml")
+NAMESPACE = "reading"
+SECRET = {"api-key": "a-key-of-the-tests", "store-password": "a-password-of-the-tests"}
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +70,18 @@ def test_every_flag_is_one_of_the_program(flags, program):
 
 
 @pytest.fixture(scope="module")
-def server(flags, program, tiny_chat, tmp_path_factory):
+def server(flags, replica, program, tiny_chat, tmp_path_factory):
     """Started with the manifest's flags, but for what is of the cluster: addresses, folders, and the threads of its machine."""
     own = {"--model": tiny_chat, "--host": "127.0.0.1", "--threads": "1", "--library": tmp_path_factory.mktemp("library"),
            "--library-store": f"redis://127.0.0.1:{proxies.free_port()}"}
     assert own.keys() <= flags.keys()
-    with ServeProcess(program.path, *(f"{name}={value}" for name, value in (flags | own).items() if name != "--port")) as process:
-        yield process
+    (box,) = replica["containers"]
+    secrets = {variable["name"]: variable["valueFrom"]["secretKeyRef"]["key"] for variable in box["env"]}
+    with pytest.MonkeyPatch.context() as patch:
+        for variable, key in secrets.items():
+            patch.setenv(variable, SECRET[key])
+        with ServeProcess(program.path, *(f"{name}={value}" for name, value in (flags | own).items() if name != "--port")) as process:
+            yield process
 
 
 def test_the_scaler_counts_what_the_server_tells(objects, server):
@@ -82,8 +89,54 @@ def test_the_scaler_counts_what_the_server_tells(objects, server):
     (rule,) = yaml.safe_load(one(objects, "ConfigMap", "lazyllm-adapter-rule")["data"]["config.yaml"])["rules"]
     series = re.search(r'__name__="([^"]+)"', rule["seriesQuery"]).group(1)
     assert re.sub(rule["name"]["matches"], rule["name"]["as"].replace("$1", r"\1"), series) == metric["pods"]["metric"]["name"]
-    with urllib.request.urlopen(server.url + "/metrics", timeout=30) as response:
-        assert re.search(rf"^# TYPE {re.escape(series)} gauge$", response.read().decode(), re.MULTILINE)
+    assert re.search(rf"^# TYPE {re.escape(series)} gauge$", scraped(objects, server), re.MULTILINE)
+    matchers = set(re.findall(r'(\w+)!=""', rule["seriesQuery"]))
+    assert matchers <= labels(scrape_job(objects), replica_found(objects)).keys(), "labels that the rule asks for"
+
+
+def scrape_job(objects) -> dict:
+    (job,) = yaml.safe_load(one(objects, "ConfigMap", "lazyllm-scrape-job")["data"]["config.yaml"])["scrape_configs"]
+    return job
+
+
+def scraped(objects, server) -> str:
+    """What Prometheus gets; the key comes from the file of the Secret that the job names."""
+    job = scrape_job(objects)
+    headers = {}
+    if "authorization" in job:
+        headers["Authorization"] = f"{job['authorization']['type']} {SECRET[job['authorization']['credentials_file'].rpartition('/')[2]]}"
+    status, _, body = server.exchange(job["metrics_path"], headers=headers)
+    assert status == 200, body
+    return body.decode()
+
+
+def replica_found(objects, deployment: str = "lazyllm") -> dict[str, str]:
+    """What Prometheus knows of a pod."""
+    pod = one(objects, "Deployment", deployment)["spec"]["template"]
+    return {"__meta_kubernetes_namespace": NAMESPACE, "__meta_kubernetes_pod_name": f"{deployment}-5d8f",
+            "__meta_kubernetes_pod_container_port_name": pod["spec"]["containers"][0]["ports"][0]["name"],
+            **{f"__meta_kubernetes_pod_label_{name}": value for name, value in pod["metadata"]["labels"].items()}}
+
+
+def labels(job: dict, found: dict[str, str]) -> dict[str, str] | None:
+    """The labels of a target after the job's rules; None where it is not scraped."""
+    told = {}
+    for rule in job["relabel_configs"]:
+        value = ";".join(found.get(name, "") for name in rule["source_labels"])
+        if rule.get("action") == "keep":
+            if not re.fullmatch(rule["regex"], value):
+                return None
+        else:
+            told[rule["target_label"]] = value
+    return told
+
+
+def test_prometheus_scrapes_the_replicas_alone_with_the_key(objects, server):
+    job = scrape_job(objects)
+    assert server.exchange(job["metrics_path"])[0] == 401, "the server has a key"
+    assert "lazyllm:" in scraped(objects, server)
+    kept = [item["metadata"]["name"] for item in objects if item["kind"] == "Deployment" and labels(job, replica_found(objects, item["metadata"]["name"])) is not None]
+    assert kept == ["lazyllm"]
 
 
 def test_probes_are_answered(replica, server):
@@ -100,8 +153,6 @@ def test_ports_and_names_agree(objects, replica, flags):
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         (how,) = [container[probe][key] for key in ("httpGet", "tcpSocket") if key in container[probe]]
         assert how["port"] == port["name"]
-    annotations = one(objects, "Deployment", "lazyllm")["spec"]["template"]["metadata"]["annotations"]
-    assert annotations["prometheus.io/port"] == flags["--port"]
     for service in (item for item in objects if item["kind"] == "Service"):
         selector = service["spec"]["selector"]
         (chosen,) = [pod for pod in pods(objects) if selector.items() <= pod["metadata"]["labels"].items()]
@@ -119,14 +170,21 @@ def test_ports_and_names_agree(objects, replica, flags):
     assert flags["--library-store"].endswith(f"@{store['metadata']['name']}:{store['spec']['ports'][0]['port']}")
 
 
+def test_the_pod_that_takes_models_writes_where_the_replicas_read(objects, replica, root):
+    pod = one(objects, "Pod", "lazyllm-models")["spec"]
+    assert "kubectl cp model.gguf lazyllm-models:/models/model.gguf" in (root / "packaging" / "kubernetes" / "replicas.yaml").read_text()
+    (volume,), (box,) = pod["volumes"], pod["containers"]
+    assert volume in replica["volumes"]
+    (mount,) = box["volumeMounts"]
+    assert {**mount, "readOnly": True} in replica["containers"][0]["volumeMounts"]
+    assert pod["securityContext"] == replica["securityContext"], "what it writes can be read"
+
+
 def test_there_is_time_to_drain(replica, flags):
     (container,) = replica["containers"]
     (sleep, seconds) = container["lifecycle"]["preStop"]["exec"]["command"]
     assert sleep == "sleep"
     assert replica["terminationGracePeriodSeconds"] > float(seconds) + float(flags["--drain-seconds"])
-
-
-NAMESPACE = "reading"
 
 
 @pytest.fixture
