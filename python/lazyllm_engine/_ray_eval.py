@@ -84,6 +84,8 @@ class Cluster:
             while waiting and free:
                 worker, part = free.pop(), waiting.popleft()
                 work[worker.answer.remote(flags, part, stored)] = worker, part
+            while free:  # nothing is left for them, and another's replacement may wait for their cores
+                ray.kill(free.pop())
             (done,), _ = ray.wait(list(work))
             worker, part = work.pop(done)
             try:

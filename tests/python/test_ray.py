@@ -23,9 +23,16 @@ import sys
 from ray.cluster_utils import Cluster
 memory = 100 * 1024 * 1024
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": memory, "include_dashboard": False})
-cluster.add_node(num_cpus=1, object_store_memory=memory)
+def add():
+    return cluster.add_node(num_cpus=1, object_store_memory=memory)
+second = add()
 print(cluster.address, flush=True)
-sys.stdin.read()
+for line in sys.stdin:
+    if line == "remove\\n":
+        cluster.remove_node(second, allow_graceful=False)
+    else:
+        second = add()
+    print(line, end="", flush=True)
 cluster.shutdown()
 """
 
@@ -38,17 +45,41 @@ def environment(python, root) -> dict:
             "RAY_worker_niceness": "0"}  # beside a busy neighbour, Ray's 15 takes minutes
 
 
-@pytest.fixture(scope="module")
-def address(environment):
-    """Of a cluster of two nodes with one core each."""
-    with subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as cluster:
+class TwoNodes:
+    """A cluster of two nodes with one core each, of which one may be taken away."""
+
+    def __init__(self, process: subprocess.Popen):
+        self.process, self.address = process, process.stdout.readline().strip()
+
+    def tell(self, word: str):
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline().strip() == word
+
+    @contextlib.contextmanager
+    def one_is_gone(self):
+        self.tell("remove")
         try:
-            yield cluster.stdout.readline().strip()
+            yield
         finally:
-            cluster.stdin.close()
+            self.tell("add")
+
+
+@pytest.fixture(scope="module")
+def cluster(environment):
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment) as process:
+        try:
+            yield TwoNodes(process)
+        finally:
+            process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):
-                cluster.wait(60)
-            cluster.kill()
+                process.wait(60)
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def address(cluster) -> str:
+    return cluster.address
 
 
 def run(environment, *arguments, code: int = 0, timeout: float = 600) -> subprocess.CompletedProcess:
@@ -100,24 +131,33 @@ def alone(program, flags, tmp_path_factory) -> tuple[str, str]:
     return found, tables
 
 
+def programs(records: pathlib.Path) -> dict[int, int]:
+    """Those that answer a part about `records` now, each with its actor (process ids)."""
+    found = {}
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            command = (process / "cmdline").read_bytes().split(b"\0")
+            if str(records).encode() in command and b"--part" in command and b"eval" in command:
+                state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
+                if state != "Z" and b"ray::" in pathlib.Path(f"/proc/{parent}/cmdline").read_bytes():
+                    found[int(process.name)] = int(parent)
+    return found
+
+
 class Killer(threading.Thread):
-    """Kills the first actor that answers a part: the parent of the program that has `folder` in its command line."""
+    """Kills the first actor that answers a part."""
 
     def __init__(self, folder: pathlib.Path):
         super().__init__(daemon=True)
-        self.folder, self.killed, self.over = str(folder).encode(), 0, threading.Event()
+        self.folder, self.killed, self.over = folder, 0, threading.Event()
 
     def run(self):
         while not self.over.is_set() and not self.killed:
-            for process in pathlib.Path("/proc").glob("[0-9]*"):
-                with contextlib.suppress(OSError, ValueError):
-                    command = (process / "cmdline").read_bytes().split(b"\0")
-                    if self.folder in command and b"--part" in command and b"eval" in command:
-                        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-                        if b"ray::" in pathlib.Path(f"/proc/{parent}/cmdline").read_bytes():
-                            os.kill(parent, signal.SIGKILL)
-                            self.killed = parent
-                            return
+            for actor in programs(self.folder).values():
+                with contextlib.suppress(OSError):
+                    os.kill(actor, signal.SIGKILL)
+                    self.killed = actor
+                    return
             time.sleep(0.002)
 
 
@@ -133,6 +173,45 @@ def test_a_study_has_the_samples_of_one_machine_and_survives_an_actor(environmen
     assert samples(tmp_path / "out") == alone[0]
     assert cells(result.stdout) == cells(alone[1])
     assert not list((tmp_path / "out" / "parts").iterdir())
+
+
+def until(what, seconds: float = 120):
+    """What `what` says as soon as it says something."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end
+        time.sleep(0.002)
+    return found
+
+
+@contextlib.contextmanager
+def study(environment, *arguments):
+    """A driver, and the lines that it has told so far."""
+    command = [sys.executable, "-m", "lazyllm_engine.ray", "eval", *map(str, arguments)]
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment) as driver:
+        reader = threading.Thread(target=lambda: lines.extend(iter(driver.stderr.readline, "")), daemon=True)
+        reader.start()
+        try:
+            yield driver, lines
+        finally:
+            driver.kill()
+            reader.join(20)
+
+
+def test_a_study_survives_the_loss_of_a_node(environment, cluster, flags, records, alone, tmp_path):
+    with study(environment, "--ray", cluster.address, *flags, "--out", tmp_path, "--parts", 2) as (driver, lines):
+        stopped = set()
+        while len(stopped) < 2:  # both parts are in work, and neither ends before the node does
+            for program in until(lambda: programs(records).keys() - stopped):
+                os.kill(program, signal.SIGSTOP)
+                stopped.add(program)
+        with cluster.one_is_gone():
+            (left,) = until(lambda: len(now := programs(records).keys() & stopped) == 1 and now)
+            os.kill(left, signal.SIGCONT)
+            assert driver.wait(180) == 0, "".join(lines)
+    assert "another one takes it" in "".join(lines)
+    assert samples(tmp_path) == alone[0]
 
 
 def test_a_study_goes_on_where_it_stopped(environment, address, flags, program, alone, tmp_path):
