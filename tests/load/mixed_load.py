@@ -31,7 +31,6 @@ import urllib.parse
 import protocols
 import tiny_chat_model
 
-WORDS = "the and owl river of a old mill bread star tree sat by with seven wind rain long roads".split()
 SCORES = ["last", "window:8", "ahead", "ahead:2", "accumulate:4", "peak:8"]
 POLICIES = ["lazy"] * 8 + ["dense", "static", "tsp", "gem", "random", "compress"]
 BAD = [b"{", b"[]", b'{"prompt": 5}', b'{"prompt": "x", "lazy": {"prune": "0:9"}}', b'{"prompt": "x", "temperature": "hot"}',
@@ -45,7 +44,7 @@ class Plan:
     def __init__(self, seed: int, layers: int, *, chat: bool, nan: bool, constant: dict | None, document: int):
         self.seed, self.layers, self.chat, self.nan, self.constant = seed, layers, chat, nan, constant
         draw = random.Random(seed)
-        self.documents = [[draw.choice(WORDS) for _ in range(draw.randint(max(8, document // 8), max(8, document)))] for _ in range(6)]
+        self.documents = [[draw.choice(tiny_chat_model.TEXT_WORDS) for _ in range(draw.randint(max(8, document // 8), max(8, document)))] for _ in range(6)]
 
     def _text(self, draw: random.Random) -> str:
         words = list(draw.choice(self.documents))
@@ -54,7 +53,7 @@ class Plan:
             words = words[:draw.randint(4, len(words))]
         elif kind < 0.6:
             place = draw.randrange(len(words))
-            words[place:place + draw.randint(0, 3)] = [draw.choice(WORDS) for _ in range(draw.randint(0, 3))]
+            words[place:place + draw.randint(0, 3)] = [draw.choice(tiny_chat_model.TEXT_WORDS) for _ in range(draw.randint(0, 3))]
         return " ".join(words) + draw.choice(["", " so", " What is the star of the mill?", " Who sat by the river?"])
 
     def _schedule(self, draw: random.Random) -> str:

@@ -27,7 +27,6 @@ import time
 import network
 import tiny_chat_model
 
-WORDS = "the and owl river of a old mill bread star tree sat by with seven wind rain long roads".split()
 HEADER = "X-Lazyllm-Affinity"
 PORT = 8080
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -105,14 +104,14 @@ class Plan:
     def __init__(self, seed: int, documents: int, words: int):
         self.seed = seed
         draw = random.Random(seed)
-        self.documents = [f"Text {number}. " + " ".join(draw.choice(WORDS) for _ in range(words)) for number in range(documents)]
+        self.documents = [f"Text {number}. " + " ".join(draw.choice(tiny_chat_model.TEXT_WORDS) for _ in range(words)) for number in range(documents)]
 
     def request(self, number: int) -> tuple[int, dict]:
         """The document, and the body."""
         draw = random.Random(f"{self.seed}-{number}")
         # In the first round each document once; then any.
         document = number if number < len(self.documents) else draw.randrange(len(self.documents))
-        body = {"prompt": self.documents[document] + " " + " ".join(draw.choice(WORDS) for _ in range(draw.randint(2, 12))), "max_tokens": draw.randint(1, 24),
+        body = {"prompt": self.documents[document] + " " + " ".join(draw.choice(tiny_chat_model.TEXT_WORDS) for _ in range(draw.randint(2, 12))), "max_tokens": draw.randint(1, 24),
                 "temperature": 0, "logprobs": 1, "ignore_eos": True, "lazy": draw.choice([{"policy": "dense"}, {"policy": "lazy", "prune": draw.choice(["2:0.5", "3:0.3"]), "min_prompt": 0}])}
         if draw.random() < 0.4:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -242,6 +241,17 @@ def proxy(folder: pathlib.Path, addresses: list[str]) -> subprocess.Popen:
     return subprocess.Popen(["haproxy", "-q", "-f", folder / "haproxy.cfg"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
+def wait_for_proxy(haproxy: subprocess.Popen, addresses: list[str]):
+    """Until a request through it is answered by each replica."""
+    end, met = time.monotonic() + 60, set()
+    while len(met) < len(addresses):
+        if haproxy.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"HAProxy ended with {haproxy.poll()}" if haproxy.poll() is not None else f"the proxy has met {len(met)} replicas within 60 s")
+        with contextlib.suppress(Broken):
+            met.add(ask(network.HUB, {"prompt": f"Until the proxy is there, {time.monotonic()}", "max_tokens": 1})["replica"])
+        time.sleep(0.05)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", type=pathlib.Path, required=True)
@@ -275,7 +285,7 @@ def main() -> int:
                     for number, address in enumerate(net.addresses)]
         haproxy = proxy(folder, net.addresses)
         stack.callback(haproxy.kill)
-        time.sleep(2)  # until it has looked at all replicas
+        wait_for_proxy(haproxy, net.addresses)
         load = Load(Plan(args.seed, args.documents, args.words), args.requests, replicas, redis, net)
         begin = time.monotonic()
         load.run(args.clients)

@@ -16,6 +16,7 @@ import struct
 LAYERS, WIDTH, HEADS, KV_HEADS, FEED_FORWARD, CONTEXT = 6, 64, 4, 2, 96, 2048
 POISON = "~"
 WORDS = ["▁the", "▁and", "▁owl", "▁river", "▁of", "▁a", "▁old", "▁mill", "▁bread", "▁star"]
+TEXT_WORDS = "the and owl river of a old mill bread star tree sat by with seven wind rain long roads".split()  # of which tests make texts
 TEMPLATE = ("{% for message in messages %}{{ message.role + ': ' + message.content + '\\n' }}{% endfor %}"
             "{% if add_generation_prompt %}assistant:{% endif %}")
 

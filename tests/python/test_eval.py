@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from scripts import without_times
 
 KEYS = {"suite", "task", "id", "policy", "schedule", "prediction", "score", "ttft_ms", "tpot_ms", "total_ms", "prompt_tokens", "generated_tokens",
         "computed_fraction", "computed_fraction_end", "answer_loglik", "answer_tokens", "dense_prefix", "category", "bucket", "arm"}
@@ -55,13 +56,6 @@ def test_samples_table_and_going_on(evaluate, tmp_path):
     assert again.returncode == 0, again.stderr
     more = samples(tmp_path)
     assert more[:4] == rows and len(more) == 8, "what is there is not computed again"
-
-
-TIMES = {"ttft_ms", "tpot_ms", "total_ms"}
-
-
-def without_times(rows):
-    return [{key: value for key, value in row.items() if key not in TIMES} for row in rows]
 
 
 def test_parts_make_the_whole(evaluate, tmp_path):

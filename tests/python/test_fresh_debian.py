@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """packaging/fresh_debian.py, as far as it goes without a fresh Debian: its PDF, and what it asks of dist/. The Containerfile names files that are there."""
 
-import importlib.util
 import re
 import shutil
 import subprocess
 
 import pytest
+from scripts import load_script
 
 
 @pytest.fixture
 def script(root):
-    spec = importlib.util.spec_from_file_location("fresh_debian", root / "packaging" / "fresh_debian.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(root / "packaging" / "fresh_debian.py")
 
 
 def test_its_pdf_holds_the_text(script, tmp_path):

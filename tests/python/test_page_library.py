@@ -2,22 +2,16 @@
 """A document is read once: a PDF on the page, read ahead, asked twice, and once more of a server that was started anew."""
 
 import re
-import socket
 import textwrap
 
 import pytest
 from pdf import make_pdf
+from proxies import free_port
 from serving import ServeProcess
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 
 from browsing import Page, chromium  # noqa: E402, F401
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def figures(page):

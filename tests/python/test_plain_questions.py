@@ -1,38 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """bench/plain_questions.py: its questions can be answered from their texts, and it counts what the program says."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 
 import pytest
+from scripts import load_script
 
 
-def load(root):
-    spec = importlib.util.spec_from_file_location("plain_questions", root / "bench" / "plain_questions.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(root):
+    return load_script(root / "bench" / "plain_questions.py")
 
 
-def test_the_questions_can_be_answered_from_their_texts(root):
+def test_the_questions_can_be_answered_from_their_texts(root, script):
     folder = root / "tests" / "questions"
     questions = json.loads((folder / "questions.json").read_text())
     assert len(questions) == 24 and len({item["question"] for item in questions}) == 24
     texts = {path.name: path.read_text() for path in folder.glob("*.txt")}
     assert len(texts) == 3
     for item in questions:
-        assert load(root).is_right(texts[item["text"]], item["answers"]), item
-        assert not load(root).is_right("I do not know.", item["answers"])
+        assert script.is_right(texts[item["text"]], item["answers"]), item
+        assert not script.is_right("I do not know.", item["answers"])
 
 
-def test_circles_and_right_answers_are_counted(root):
+def test_circles_and_right_answers_are_counted(script):
     def answer(dense, lazy, circles=False):
         arm = {"circles": False, "computed_fraction": 0.7, "schedule": "9:0.5"}
         return {"dense": {**arm, "right": dense}, "lazy": {**arm, "right": lazy, "circles": circles}}
 
-    counted = load(root).summary([answer(True, True), answer(True, False, circles=True), answer(False, True)], "lazy")
+    counted = script.summary([answer(True, True), answer(True, False, circles=True), answer(False, True)], "lazy")
     assert counted == {"questions": 3, "right_dense": 2, "right_lazy": 2, "lazy_right_where_dense_is": 1, "circles_dense": 0, "circles_lazy": 1,
                        "work_done": pytest.approx(0.7), "schedule": "9:0.5"}
 
