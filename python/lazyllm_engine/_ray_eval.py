@@ -13,6 +13,7 @@ import logging
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,15 @@ from ._server import find_program
 from .ray import cores_of_all, nodes
 
 _MOST_LOSSES = 3  # of a part's actors, before it is given up
+_PATIENCE = 60.0  # seconds until somebody who waits is told for what
+
+
+def _say(text: str) -> None:
+    print(f"lazyllm: {text}", file=sys.stderr, flush=True)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n")[0]
 
 
 def _end_with_the_actor() -> None:
@@ -52,14 +62,17 @@ class _Worker:
         """The part's new lines. `known`: those that there are already."""
         with tempfile.TemporaryDirectory(prefix="lazyllm-eval-") as folder:
             file = pathlib.Path(folder) / "samples.jsonl"
-            file.write_text(known, encoding="utf-8")
+            file.write_bytes(known.encode())
             command = [str(find_program()), "eval", *flags, "--part", part, "--out", folder]
             done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
                                   preexec_fn=_end_with_the_actor)
             if done.returncode != 0:
-                told = [line for line in done.stderr.splitlines() if line.startswith("lazyllm: ")] or ["lazyllm: eval said nothing"]
-                raise UsageError(told[0].removeprefix("lazyllm: "))
-            return file.read_text(encoding="utf-8")[len(known):]
+                told = [line.removeprefix("lazyllm: ") for line in done.stderr.splitlines() if line.startswith("lazyllm: ")]
+                if done.returncode == 2 and told:
+                    raise UsageError(told[0])
+                ended = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+                raise Error(f"part {part} was not answered ({ended}): {told[0] if told else 'lazyllm eval said nothing'}")
+            return file.read_bytes()[len(known.encode()):].decode()
 
 
 class Cluster:
@@ -93,9 +106,10 @@ class Cluster:
             except RayActorError as error:
                 losses[part] += 1
                 if losses[part] >= _MOST_LOSSES:
-                    raise Error(f"part {part} ended {_MOST_LOSSES} actors; the last one: {error}") from error
-                print(f"lazyllm: the actor of part {part} died; another one takes it", file=sys.stderr, flush=True)
+                    raise Error(f"part {part} ended {_MOST_LOSSES} actors; the last one: {_first_line(error)}") from error
+                _say(f"the actor of part {part} died; another one takes it")
                 waiting.appendleft(part)
+                ray.kill(worker)  # one that cannot be reached may live, and keep its cores
                 place = names.pop(worker)
                 worker = self.start(place)
                 names[worker] = place
@@ -123,54 +137,105 @@ def _checked_model(flags: list[str]) -> str:
     return model
 
 
-def _evaluate(args: argparse.Namespace, flags: list[str], model: str) -> int:
+def _keys(file: pathlib.Path, text: str) -> list[str]:
+    """Of the samples in `text`, which lie in `file`; empty for an empty line. A text may hold other characters that Python takes for line ends."""
+    found = []
+    for number, line in enumerate(text.split("\n"), 1):
+        try:
+            key = json.loads(line)["key"] if line.strip() else ""
+        except (ValueError, KeyError, TypeError):
+            key = None
+        if not isinstance(key, str):
+            raise UsageError(f"{file}:{number}: not a sample of this program; delete the line, or give another --out")
+        found.append(key)
+    return found
+
+
+def _known(out: str) -> str:
+    """The samples that there are, whole lines. What is wrong with them or with their folder is said before a cluster is asked."""
+    try:
+        (pathlib.Path(out) / "parts").mkdir(parents=True, exist_ok=True)
+        file = pathlib.Path(out) / "samples.jsonl"
+        known = file.read_bytes() if file.exists() else b""
+        known = known[:known.rfind(b"\n") + 1]  # a last line that was cut short
+        _keys(file, known.decode())
+        return known.decode()
+    except OSError as error:
+        raise UsageError(f"--out {out}: {error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: not UTF-8, so not of this program; give another --out") from error
+
+
+def _kind_of_all(cluster: Cluster, model: str) -> str:
+    """The one kind of all nodes."""
+    probes = [cluster.start(place) for place in cluster.places]
+    asked = [probe.kind.remote(model) for probe in probes]
+    _, waiting = ray.wait(asked, num_returns=len(asked), timeout=_PATIENCE)
+    if waiting:
+        _say(f"{len(waiting)} of {len(asked)} actors still wait for {cluster.cores} free cores on their node; perhaps another job of the cluster holds them")
+    try:
+        kinds = set(ray.get(asked))
+    except RayActorError as error:
+        raise Error(f"an actor died before it had looked at its node: {_first_line(error)}") from error
+    for probe in probes:
+        ray.kill(probe)
+    if len(kinds) > 1:
+        raise UsageError("the nodes are not alike, so their samples would not be those of one machine: " + "; ".join(sorted(kinds)))
+    return str(kinds.pop())
+
+
+def _evaluate(args: argparse.Namespace, flags: list[str], model: str, known: str) -> int:
     cluster = Cluster(args.actors_per_node)
     if _flag(flags, "-t", "--threads") is None:
         flags = [*flags, "--threads", str(cluster.cores)]
     folder = pathlib.Path(args.out)
-    folder.mkdir(parents=True, exist_ok=True)
     samples, parts_folder = folder / "samples.jsonl", folder / "parts"
-    known = samples.read_text(encoding="utf-8") if samples.exists() else ""
-    known = known[:known.rfind("\n") + 1]  # a last line that was cut short
-
-    probes = [cluster.start(place) for place in cluster.places]
-    kinds = ray.get([probe.kind.remote(model) for probe in probes])
-    for probe in probes:
-        ray.kill(probe)
-    if len(set(kinds)) > 1:
-        raise UsageError("the nodes are not alike, so their samples would not be those of one machine: " + "; ".join(sorted(set(kinds))))
+    kind = _kind_of_all(cluster, model)
 
     count = args.parts or 4 * len(cluster.places)
     # Parts of another study, or of one with other samples before it, are not those of this one.
-    study = hashlib.sha256(json.dumps([flags, count, kinds[0], known]).encode()).hexdigest()[:16]
-    parts_folder.mkdir(exist_ok=True)
+    study = hashlib.sha256(json.dumps([flags, count, kind, known]).encode()).hexdigest()[:16]
 
     def file_of(part: str) -> pathlib.Path:
         return parts_folder / f"{study}-{part.replace('/', '-of-')}.jsonl"
 
     def keep(part: str, lines: str) -> None:
         beside = file_of(part).with_suffix(".tmp")
-        beside.write_text(lines, encoding="utf-8")
+        beside.write_bytes(lines.encode())
         os.replace(beside, file_of(part))
-        print(f"lazyllm: part {part} is answered", file=sys.stderr, flush=True)
+        _say(f"part {part} is answered")
 
     parts = [f"{number}/{count}" for number in range(1, count + 1)]
     cluster.answer_all(flags, [part for part in parts if not file_of(part).exists()], known, keep)
-    keys = {json.loads(line)["key"] for line in known.splitlines()}
+    keys = set(_keys(samples, known))
     whole = [known]
     for part in parts:
-        for line in file_of(part).read_text(encoding="utf-8").split("\n")[:-1]:
-            key = json.loads(line)["key"]  # the same question may stand in two parts
-            if key not in keys:
+        lines = file_of(part).read_bytes().decode()
+        for key, line in zip(_keys(file_of(part), lines), lines.split("\n")):
+            if key and key not in keys:  # the same question may stand in two parts
                 whole.append(line + "\n")
             keys.add(key)
     beside = samples.with_suffix(".tmp")
-    beside.write_text("".join(whole), encoding="utf-8")
+    beside.write_bytes("".join(whole).encode())
     os.replace(beside, samples)
     for part in parts:
         file_of(part).unlink()
     # It finds every sample, and prints the tables.
     return subprocess.run([find_program(), "eval", *flags, "--out", folder], check=False).returncode
+
+
+def _join(address: str) -> None:
+    """Becomes a driver of the cluster. Ray itself tries an address that does not answer for minutes."""
+    host, colon, port = address.rpartition(":")
+    _say(f"looking for a cluster of Ray ({address})")
+    try:
+        if colon and port.isdigit() and "/" not in host:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
+    except ValueError as error:
+        raise UsageError(f"--ray {address}: {_first_line(error)}; it is HOST:PORT, or auto") from error
+    except (OSError, OverflowError) as error:
+        raise Error(f"--ray {address}: no cluster of Ray answers there ({_first_line(error)}); `ray start --head` begins one") from error
 
 
 def main(arguments: list[str]) -> int:
@@ -186,12 +251,16 @@ def main(arguments: list[str]) -> int:
         parser.error("--parts and --actors-per-node are 1 or more")
     try:
         model = _checked_model(flags)
+        known = _known(args.out)
         with contextlib.redirect_stdout(sys.stderr):  # what Ray has to say; the tables come from the program
-            ray.init(address=args.ray, log_to_driver=False, logging_level=logging.WARNING)
-            return _evaluate(args, flags, model)
-    except (Error, ConnectionError, ray.exceptions.RayTaskError) as error:
+            _join(args.ray)
+            return _evaluate(args, flags, model, known)
+    except (Error, ray.exceptions.RayError) as error:
         cause = getattr(error, "cause", None) or error
-        print(f"lazyllm: {cause}", file=sys.stderr)
+        _say(str(cause) if isinstance(cause, Error) else _first_line(cause))
         return 2 if isinstance(cause, UsageError) else 1
+    except KeyboardInterrupt:
+        _say(f"stopped; the same command goes on with the parts in {args.out}")
+        return 130
     finally:
         ray.shutdown()
