@@ -10,8 +10,10 @@ Rates come from `lazyllm bench` on your machine (--read, --write, --lazy), sizes
 """
 
 import argparse
+import math
 
 MACHINES = (10, 100, 1000)
+MOST = 100_000  # machines, up to which the one is sought that fills the store's network
 ID_BYTES = 40  # of an entry in the store's list, which a replica asks for when something has changed, once a second at most
 TOKEN_BYTES = 4  # of a token's number in an entry, which every replica reads once
 EVENT_BYTES = 250  # of a written token in a stream
@@ -43,9 +45,9 @@ def table(args: argparse.Namespace) -> str:
         lines.append(f"| {machines:,} | {found['questions']:.1f} | {found['documents']:.2f} | {found['written'] / 1e6:,.0f} MB/s | {found['listed'] / 1e6:,.0f} MB/s | {100 * store:,.0f} % | "
                      f"{found['events']:,.0f} | {100 * found['streams'] / network:.1f} % |")
     one = estimate(args, 1)
-    full = next(machines for machines in range(1, 1_000_000) if (lambda f: f["written"] + f["listed"])(estimate(args, machines)) > network)
+    full = next((machines for machines in range(1, MOST) if (lambda f: f["written"] + f["listed"])(estimate(args, machines)) > network), None)
     lines += ["", f"First word about a new document after {one['first']:.1f} s, about a read one after {one['second']:.1f} s; a snapshot has {one['file'] / 1e6:.0f} MB; "
-              f"the network of one store ({args.network:g} Gbit/s) is full at {full} machines."]
+              f"the network of one store ({args.network:g} Gbit/s) " + (f"is full at {full:,} machines." if full else f"is not full with {MOST:,} machines.")]
     return "\n".join(lines)
 
 
@@ -56,7 +58,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
                               ("--width", 2048, "of a hidden row"), ("--kv-width", 256, "of a token's keys in a layer"), ("--cache-bytes", 2, "of a key's number"),
                               ("--kept", 10000, "documents in the store"), ("--network", 10.0, "Gbit/s of the store and of the proxy")):
         parser.add_argument(flag, type=type(usual), default=usual, help=f"{text} ({usual})".strip())
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    for name, value in vars(args).items():
+        least = 0 if name in ("cut", "kept") else None
+        if not (math.isfinite(value) and (value > 0 or value == least)):
+            parser.error(f"--{name.replace('_', '-')} {value:g}: a number above 0{' or 0' if least == 0 else ''}")
+    if args.cut > args.layers:
+        parser.error(f"--cut {args.cut}: the model has {args.layers} layers")
+    return args
 
 
 if __name__ == "__main__":

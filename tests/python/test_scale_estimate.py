@@ -31,3 +31,14 @@ def test_more_of_everything_costs_more(root):
     assert usual[2][3] > usual[1][3] > usual[0][3] and usual[2][4] > 10 * usual[1][4], "the lists grow with the square"
     faster = rates(run(root, "--read", 774))
     assert all(new[1] > old[1] for new, old in zip(faster, usual, strict=True))
+
+
+def test_what_cannot_be_is_refused_in_a_sentence(root):
+    for flag, value in (("--network", 0), ("--read", -1), ("--lazy", "nan"), ("--layers", 0), ("--cut", 23), ("--write", 0)):
+        result = subprocess.run([sys.executable, root / "tools" / "scale_estimate.py", flag, str(value)], capture_output=True, text=True, check=False)
+        assert result.returncode == 2 and flag in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr, result.stderr
+    run(root, "--cut", 0, "--kept", 0)
+
+
+def test_a_network_that_is_never_full_is_said_to_be_so(root):
+    assert "is not full with 100,000 machines" in run(root, "--network", 1e12)
