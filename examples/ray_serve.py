@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """lazyllm on Ray Serve: one replica a node, and a conversation goes to the replica that has read its document.
 
-    pip install 'lazyllm-engine[ray]'
+    pip install "$(ls dist/lazyllm_engine-*.whl)[ray]"         the wheel of python/README.md
     ray start --head                                         and on the other machines: ray start --address HOST:6379
     LAZYLLM_MODEL=/models/model.gguf LAZYLLM_REPLICAS=2 serve run examples.ray_serve:application
 

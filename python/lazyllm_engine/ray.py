@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prompts and evaluations on a cluster of Ray (``pip install 'lazyllm-engine[ray]'``): one actor a node, and what is about one document meets one actor.
+"""Prompts and evaluations on a cluster of Ray (``pip install 'ray[data,serve]'``): one actor a node, and what is about one document meets one actor.
 
     python -m lazyllm_engine.ray eval --ray ADDRESS -m model.gguf --data LongBench/data --policy lazy --out results
 
@@ -23,7 +23,7 @@ try:
     import ray  # type: ignore[import-not-found,import-untyped,unused-ignore]
     import ray.data  # type: ignore[import-not-found,import-untyped,unused-ignore]
 except ImportError as error:
-    raise ImportError("lazyllm_engine.ray needs Ray, which is not installed here: pip install 'lazyllm-engine[ray]'") from error
+    raise ImportError("lazyllm_engine.ray needs Ray, which is not installed here: pip install 'ray[data,serve]'") from error
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-not-found,import-untyped,unused-ignore]
