@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -175,29 +176,55 @@ def _kind_of_all(cluster: Cluster, model: str) -> str:
         _say(f"{len(waiting)} of {len(asked)} actors still wait for {cluster.cores} free cores on their node; perhaps another job of the cluster holds them")
     try:
         kinds = set(ray.get(asked))
-    except RayActorError as error:
-        raise Error(f"an actor died before it had looked at its node: {_first_line(error)}") from error
-    for probe in probes:
-        ray.kill(probe)
+    finally:
+        for probe in probes:
+            ray.kill(probe)
     if len(kinds) > 1:
         raise UsageError("the nodes are not alike, so their samples would not be those of one machine: " + "; ".join(sorted(kinds)))
     return str(kinds.pop())
 
 
+def _looked_at(per_node: int, model: str) -> tuple[Cluster, str]:
+    """The cluster, and the kind of its nodes. One of them may be gone without the cluster's having noticed: then once more."""
+    for losses in range(1, _MOST_LOSSES + 1):
+        cluster = Cluster(per_node)
+        try:
+            return cluster, _kind_of_all(cluster, model)
+        except RayActorError as error:
+            if losses == _MOST_LOSSES:
+                raise Error(f"an actor died before it had looked at its node, {losses} times: {_first_line(error)}") from error
+            _say("an actor died before it had looked at its node; the nodes are looked at again")
+    raise AssertionError
+
+
+def _cut(folder: pathlib.Path, study: str, parts: int, cluster: Cluster, *, told: bool) -> tuple[int, int]:
+    """The number of parts, and the threads (0: the flags tell them): those of the parts that are answered already, since the cluster may have lost
+    or gained nodes meanwhile, and else what suits the cluster."""
+    answered = collections.Counter[tuple[int, int]]()
+    for file in folder.glob(f"{study}-*.jsonl"):
+        found = re.fullmatch(r"\d+-of-(\d+)-by-(\d+)", file.stem.removeprefix(f"{study}-"))
+        if found and parts in (0, int(found[1])):
+            answered[int(found[1]), int(found[2])] += 1
+    if not answered:
+        return parts or 4 * len(cluster.places), 0 if told else cluster.cores
+    (count, threads), number = answered.most_common(1)[0]
+    _say(f"{number} of {count} parts are answered already" + (f", with {threads} threads, as the others will be" if threads not in (0, cluster.cores) else ""))
+    return count, threads
+
+
 def _evaluate(args: argparse.Namespace, flags: list[str], model: str, known: str) -> int:
-    cluster = Cluster(args.actors_per_node)
-    if _flag(flags, "-t", "--threads") is None:
-        flags = [*flags, "--threads", str(cluster.cores)]
+    cluster, kind = _looked_at(args.actors_per_node, model)
     folder = pathlib.Path(args.out)
     samples, parts_folder = folder / "samples.jsonl", folder / "parts"
-    kind = _kind_of_all(cluster, model)
 
-    count = args.parts or 4 * len(cluster.places)
     # Parts of another study, or of one with other samples before it, are not those of this one.
-    study = hashlib.sha256(json.dumps([flags, count, kind, known]).encode()).hexdigest()[:16]
+    study = hashlib.sha256(json.dumps([flags, kind, known]).encode()).hexdigest()[:16]
+    count, threads = _cut(parts_folder, study, args.parts, cluster, told=_flag(flags, "-t", "--threads") is not None)
+    if threads > 0:
+        flags = [*flags, "--threads", str(threads)]
 
     def file_of(part: str) -> pathlib.Path:
-        return parts_folder / f"{study}-{part.replace('/', '-of-')}.jsonl"
+        return parts_folder / f"{study}-{part.replace('/', '-of-')}-by-{threads}.jsonl"
 
     def keep(part: str, lines: str) -> None:
         beside = file_of(part).with_suffix(".tmp")
@@ -206,6 +233,9 @@ def _evaluate(args: argparse.Namespace, flags: list[str], model: str, known: str
         _say(f"part {part} is answered")
 
     parts = [f"{number}/{count}" for number in range(1, count + 1)]
+    unused = len(set(parts_folder.glob("*.jsonl")) - {file_of(part) for part in parts})
+    if unused > 0:
+        _say(f"files in {parts_folder} that are of another study, or of another cut of this one, and not used: {unused}")
     cluster.answer_all(flags, [part for part in parts if not file_of(part).exists()], known, keep)
     keys = set(_keys(samples, known))
     whole = [known]

@@ -225,6 +225,24 @@ def test_a_study_goes_on_where_it_stopped(environment, address, flags, program, 
     assert samples(tmp_path / "out") == alone[0]
 
 
+def test_a_study_that_was_killed_goes_on_with_a_node_fewer(environment, cluster, flags, alone, tmp_path):
+    assert flags[-2:] == ["--threads", 1]
+    arguments = ["--ray", cluster.address, *flags[:-2], "--out", tmp_path]
+    with study(environment, *arguments) as (driver, lines):
+        until(lambda: "is answered" in "".join(lines))
+        driver.kill()
+        driver.wait(20)
+    answered = len(list((tmp_path / "parts").glob("*.jsonl")))
+    assert 1 <= answered < 8
+    (tmp_path / "parts" / "0123456789abcdef-1-of-3-by-0.jsonl").write_text("")
+    with cluster.one_is_gone():
+        again = run(environment, "-m", "lazyllm_engine.ray", "eval", *arguments)
+    assert f"{answered} of 8 parts are answered already" in again.stderr and "and not used: 1\n" in again.stderr, again.stderr
+    assert again.stderr.count("is answered") == 8 - answered
+    assert samples(tmp_path) == alone[0]
+    assert len(list((tmp_path / "parts").iterdir())) == 1, "the other study's is left"
+
+
 def test_bad_studies_are_refused(environment, address, flags, tmp_path):
     study = ["-m", "lazyllm_engine.ray", "eval", "--ray", address, "--out", tmp_path / "out"]
     assert "under this path" in run(environment, *study, "-m", "/nowhere.gguf", "--data", "x", code=2).stderr
