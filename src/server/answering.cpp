@@ -78,8 +78,7 @@ std::shared_ptr<TokenConstraint> Answering::make_constraint(const ClientWatch& c
   }
 }
 
-Answering::Pumped Answering::pump(const OnEvent& on_event,
-                                  const std::function<bool()>& on_silence) {
+Answering::Pumped Answering::pump(const OnEvent& on_event, const std::function<bool()>& on_round) {
   while (!record_.complete()) {
     bool silent = true;
     bool waits = running_.size() == 1;
@@ -94,7 +93,8 @@ Answering::Pumped Answering::pump(const OnEvent& on_event,
       }
     }
     if (exchange_.peer.gone()) return Pumped::gone;
-    if (silent && !on_silence()) return Pumped::stopped;
+    // After news, too: progress of a prefill may come all the time and tell the client nothing.
+    if (!on_round()) return Pumped::stopped;
     if (silent && running_.size() > 1) std::this_thread::sleep_for(kShortSlice);
   }
   return Pumped::complete;
@@ -279,12 +279,12 @@ void Answering::stream(HttpSink& sink) {
       text += job_.writer->delta(record_, record_.choices[index], *delta);
     return send(text);
   };
-  const auto on_silence = [&] {
+  const auto keep_alive = [&] {
     return Clock::now() - last_sent < service_.ping_interval || send(job_.writer->keep_alive());
   };
   try {
     bool complete = send(job_.writer->begin(record_)) &&
-                    pump(on_event, on_silence) == Pumped::complete &&
+                    pump(on_event, keep_alive) == Pumped::complete &&
                     send(job_.writer->end(record_));
     if (!complete) note_gone_client();
   } catch (const std::exception& exception) {

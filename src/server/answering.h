@@ -60,7 +60,7 @@ class Answering {
   enum class Pumped { complete, stopped, gone };
 
   std::shared_ptr<TokenConstraint> make_constraint(const ClientWatch& client) const;
-  Pumped pump(const OnEvent& on_event, const std::function<bool()>& on_silence);
+  Pumped pump(const OnEvent& on_event, const std::function<bool()>& on_round);
   /// Takes a token or the end into the choice and says what is new.
   std::optional<Delta> advance(size_t index, AnswerEvent& event);
   void finish(size_t index, AnswerEnd& end, Delta& delta);
