@@ -21,7 +21,7 @@ struct Options {
   tuning::TunePromptOptions data;
   std::string policy = "lazy", max_loss = "1%", target = "ttft", out;
   std::vector<std::string> only;
-  double time_limit_minutes = 0.0;
+  double min_speedup = 1.3, time_limit_minutes = 0.0;
 };
 
 /// "1%" or "0.01"
@@ -72,6 +72,7 @@ void tune(const Options& options) {
   tuning_options.session = session_options(options.common);
   tuning_options.data = options.data;
   tuning_options.policy = options.policy;
+  tuning_options.min_speedup = options.min_speedup;
   tuning_options.time_limit_minutes = options.time_limit_minutes;
   const std::shared_ptr<const Model> model = load_model(options.common);
 
@@ -129,6 +130,9 @@ void add_tune_command(CLI::App& app) {
                       "measure these settings instead of searching, written as for eval --policy; "
                       "may be repeated");
   command->add_option("--max-loss", options->max_loss, "bound of the loss, e.g. 1%")
+      ->capture_default_str();
+  command->add_option("--min-speedup", options->min_speedup, "least gain that is worth the loss")
+      ->check(CLI::Range(1.0, 100.0))
       ->capture_default_str();
   command->add_option("--target", options->target, "what is made small")
       ->check(CLI::IsMember({"ttft"}))

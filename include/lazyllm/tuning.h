@@ -33,6 +33,7 @@ struct TuneOptions {
   std::string policy = "lazy";
   std::vector<PruningOptions> only;  ///< measured instead of a search, however long it takes
   double max_loss = 0.01;            ///< 0.01 for 1 %
+  double min_speedup = 1.3;          ///< a profile that gains less is not worth its loss
   double time_limit_minutes = 0.0;   ///< of the search; 0: none
   std::filesystem::path state;       ///< folder for the trials: an interrupted run goes on there
 };

@@ -13,8 +13,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kLeastSpeedup = 1.3;  // a profile below it is not worth its loss
-
 std::vector<bool> full_attention(const ModelInfo& info) {
   std::vector<bool> full(static_cast<size_t>(info.layers), true);
   for (size_t layer = 0; layer < info.sliding_windows.size(); ++layer) {
@@ -105,7 +103,7 @@ TuneResult tune(std::shared_ptr<const Model> model, const TuneOptions& options,
   search_options.policy = options.policy;
   search_options.only = options.only;
   search_options.max_loss = bound.max_loss;
-  search_options.most_work = 1.0 / kLeastSpeedup;
+  search_options.most_work = 1.0 / options.min_speedup;
   search_options.full_attention = full_attention(model->info());
   search_options.look = [&](HeadCalibration& heads, const TunePrompt& prompt) {
     heads.add(*model, prompt);
@@ -132,7 +130,7 @@ TuneResult tune(std::shared_ptr<const Model> model, const TuneOptions& options,
     out += fmt::format(
         "\nnone found: no candidate is {}x as fast as dense within the bound on the held-out "
         "prompts too; nothing was written\n",
-        kLeastSpeedup);
+        options.min_speedup);
     if (options.only.empty() && search_options.out_of_time()) {
       out += fmt::format(
           "the search stopped after --time-limit, {:g} minutes; run it again and it goes on "
