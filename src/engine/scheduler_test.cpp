@@ -398,9 +398,14 @@ TEST(Scheduler, LogProbabilitiesOfAPromptAreAJobLikeAnyOther) {
     EXPECT_GE(token.top[0].logprob, token.logprob);
   }
   EXPECT_EQ(read(*beside).tokens, alone(request(random_tokens(200, 3), 50)).tokens);
+  // Behind answers that hold both places: the job alone may be over before it is cancelled.
+  auto first = scheduler.submit(request(random_tokens(100, 4), 400));
+  auto second = scheduler.submit(request(random_tokens(100, 5), 400));
   auto cancelled = scheduler.submit(r);
   cancelled->cancel();
   EXPECT_EQ(read(*cancelled).end.reason, FinishReason::cancelled);
+  first->cancel();
+  second->cancel();
   AnswerRequest too_large = r;
   too_large.prompt_logprobs = 1 << 30;
   EXPECT_THROW(scheduler.submit(too_large), Error);  // its memory is promised, too
