@@ -98,7 +98,7 @@ std::unique_ptr<Answer> Scheduler::Implementation::submit(AnswerRequest request)
       fail(ErrorCode::overloaded, "the server is about to stop; try again in a moment");
     }
     // Those that a free slot is about to take do not wait.
-    if (std::ssize(queue) >= options.max_queue + options.parallel - published.running) {
+    if (std::ssize(queue) >= options.max_queue + options.parallel - taken_slots) {
       ++refused;
       fail(ErrorCode::overloaded, "{} requests are waiting already; try again later", queue.size());
     }

@@ -127,6 +127,7 @@ struct Scheduler::Implementation {
   std::deque<std::packaged_task<void()>> errands;
   std::vector<SlotInfo> slot_infos;
   SchedulerMetrics published;
+  int taken_slots = 0;  // by answers whose readers do not know of their end
   uint64_t refused = 0;
   bool stopping = false, draining = false;
 

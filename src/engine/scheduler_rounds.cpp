@@ -122,6 +122,7 @@ void Scheduler::Implementation::fail_all(const std::exception_ptr& failure) {
     const std::lock_guard lock(mutex);
     waiting.swap(queue);
     published.running = 0;
+    taken_slots = 0;
     published.kv_bytes_reserved = 0;
     for (SlotInfo& info : slot_infos) info = {.id = info.id};
     ended.notify_all();
@@ -167,6 +168,7 @@ void Scheduler::Implementation::admit() {
       slot.bytes = queue.front().bytes;
       queue.pop_front();
       ++published.running;
+      ++taken_slots;
     }
     admission.begin(slot.bytes);
     slot.stage = Stage::begins;
@@ -238,6 +240,11 @@ void Scheduler::Implementation::finish(Slot& slot, FinishReason reason,
     const size_t kept =
         named >= 0 ? static_cast<size_t>(named) : static_cast<size_t>(&slot - slots.data());
     conversations[kept] = slot.task->conversation();
+  }
+  {
+    // Before the reader knows: its next request finds the slot free.
+    const std::lock_guard lock(mutex);
+    --taken_slots;
   }
   slot.task->end(reason, std::move(error), snapshots);
   admission.end(slot.bytes);

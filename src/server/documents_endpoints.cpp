@@ -93,6 +93,22 @@ AnswerJob reading_job(ModelService& service, Exchange& exchange, const DocumentU
   return chat_job(service, exchange, request);
 }
 
+/// Why it is not read, or nothing. A document is kept all the same when too much is waiting: the
+/// first question about it reads it.
+std::string read_ahead(ModelService& service, const std::string& id, const AnswerJob& job) {
+  AnswerRequest request = job.request.answer;
+  request.prompt = job.prompts[0].tokens;
+  request.generation.protected_ranges = job.prompts[0].protected_ranges;
+  const auto tokens = static_cast<int64_t>(request.prompt.size());
+  try {
+    service.documents->begin_reading(id, service.scheduler->submit(std::move(request)), tokens);
+    return {};
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::overloaded) throw;
+    return error.what();
+  }
+}
+
 void add_document(ModelService& service, Exchange& exchange) {
   DocumentUpload upload = parse_document_upload(exchange);
   const Document document = convert(upload);
@@ -100,16 +116,11 @@ void add_document(ModelService& service, Exchange& exchange) {
   if (upload.read_ahead) job = reading_job(service, exchange, upload, document.text);
   std::string problem;
   const DocumentShelf::Document kept = service.documents->put(upload.name, document.text, problem);
-  if (job) {
-    AnswerRequest request = job->request.answer;
-    request.prompt = job->prompts[0].tokens;
-    request.generation.protected_ranges = job->prompts[0].protected_ranges;
-    const auto tokens = static_cast<int64_t>(request.prompt.size());
-    service.documents->begin_reading(kept.entry.id, service.scheduler->submit(std::move(request)),
-                                     tokens);
-  }
+  std::string unread;
+  if (job) unread = read_ahead(service, kept.entry.id, *job);
   Json json = document_json(service, kept);
   json["notes"] = document.notes;
+  if (!unread.empty()) json["notes"].push_back("not read ahead, only kept: " + unread);
   if (!problem.empty()) {
     json["notes"].push_back("kept in memory only: " + problem);
     write_log(LogLine("warning", "library").add("message", problem));

@@ -112,6 +112,18 @@ def test_a_document_is_named_instead_of_sent(program, model, tmp_path):
     assert not list((tmp_path / "snapshots").iterdir()) and not list((tmp_path / "documents").iterdir())
 
 
+def test_a_document_is_kept_when_too_much_waits(program, smollm2, tmp_path):
+    with serve(program, smollm2, tmp_path, "--parallel", 1, "--max-queue", 0) as server:
+        busy = {"prompt": "One day", "max_tokens": 2000, "stream": True, "ignore_eos": True}
+        with server.start_post("/v1/completions", busy) as connection:
+            connection.recv(1)  # the only slot is taken
+            document = add(server)
+            assert document["status"] == "stored" and "waiting already" in document["notes"][0], document
+        server.wait_until_idle()
+        asked = ask(server, documents=[document["id"]])
+        assert bits(asked) == bits(ask(server, documents=[document["id"]], cache_prompt=False))
+
+
 def test_documents_stand_before_the_first_user_message_of_a_chat(program, smollm2, tmp_path):
     with serve(program, smollm2, tmp_path, "-c", 1024, "--idle", "off") as server:
         first, second = add(server, "The code of the door is 4711.\n")["id"], add(server, "It is red.", read_ahead=False)["id"]

@@ -28,6 +28,9 @@ export class ReadAhead {
     this.waitedFor = true;
     await this.finished;
     this.waitedFor = false;
+    if (this.running !== null) return;  // what is typed already for the next question
+    this.asked = '';
+    this.changed(null);  // at once: what was read is the question's now
   }
 
   read() {
