@@ -157,13 +157,14 @@ void Scheduler::Implementation::drop_cancelled(const Slot* except) {
 /// First come, first served: one that does not fit yet is not overtaken, so that it comes to its
 /// turn.
 void Scheduler::Implementation::admit() {
+  bool admitted = false;
   for (Slot& slot : slots) {
     if (slot.task) continue;
     {
       const std::lock_guard lock(mutex);
-      if (queue.empty()) return;
+      if (queue.empty()) break;
       if (!admission.admits(queue.front().bytes)) drop_deepening();
-      if (!admission.admits(queue.front().bytes)) return;
+      if (!admission.admits(queue.front().bytes)) break;
       slot.task = std::move(queue.front().task);
       slot.bytes = queue.front().bytes;
       queue.pop_front();
@@ -173,7 +174,9 @@ void Scheduler::Implementation::admit() {
     admission.begin(slot.bytes);
     slot.stage = Stage::begins;
     ++counters.requests;
+    admitted = true;
   }
+  if (admitted) publish();  // its first step may be a long one
 }
 
 /// Starts what was admitted. Of several like prompts (choices of one request) the first is
