@@ -75,6 +75,9 @@ GGUF_NAMES = {
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
     "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up", "mlp.gate": "ffn_gate_inp", "block_sparse_moe.gate": "ffn_gate_inp", "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
     "block_sparse_moe.router.layer": "ffn_gate_inp", "mlp.router": "ffn_gate_inp",
+    "operator_norm": "attn_norm", "ffn_norm": "ffn_norm", "self_attn.out_proj": "attn_output", "self_attn.q_layernorm": "attn_q_norm",
+    "self_attn.k_layernorm": "attn_k_norm", "conv.conv": "shortconv.conv", "conv.in_proj": "shortconv.in_proj", "conv.out_proj": "shortconv.out_proj",
+    "feed_forward.w1": "ffn_gate", "feed_forward.w3": "ffn_up", "feed_forward.w2": "ffn_down", "feed_forward.gate": "ffn_gate_inp",
     "mlp.shared_expert.gate_proj": "ffn_gate_shexp", "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
 }
 NEIGHBOURS = {"llama", "granite", "granitemoe", "mistral3", "smollm3"}  # rotate neighbours in GGUF files
@@ -84,7 +87,8 @@ EXPERT_NAMES = {"w1": "ffn_gate_exps", "w3": "ffn_up_exps", "w2": "ffn_down_exps
 
 def gguf_name(model: TinyModel, name: str) -> str:
     """The GGUF name of a Hugging Face tensor."""
-    top = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight"}
+    top = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight",
+           "model.embedding_norm.weight": "token_embd_norm.weight"}
     if name in top:
         return top[name]
     norms = ({"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm"}
@@ -96,6 +100,8 @@ def gguf_name(model: TinyModel, name: str) -> str:
     _, _, layer, rest = name.split(".", 3)
     if rest == "layer_scalar":
         return f"blk.{layer}.layer_output_scale.weight"
+    if rest == "feed_forward.expert_bias":
+        return f"blk.{layer}.exp_probs_b.bias"
     if rest == "self_attn.sinks":
         return f"blk.{layer}.attn_sinks.weight"
     stem, kind = rest.rsplit(".", 1)
@@ -169,6 +175,8 @@ def gguf_tensors(model: TinyModel, tensors: Tensors, mxfp4: bool = False) -> Ten
             continue
         if "shared_expert_gate" in name:
             array = array[0]
+        if name.endswith("conv.conv.weight"):
+            array = array[:, 0]
         if model.arch in NEIGHBOURS and ".q_proj." in name:
             array = permute(array, model["num_attention_heads"])
         elif model.arch in NEIGHBOURS and ".k_proj." in name:
@@ -218,6 +226,8 @@ def gguf_value(value: object) -> bytes:
         return struct.pack("<IIQ", 9, 7, len(value)) + struct.pack(f"<{len(value)}?", *value)
     if isinstance(value, list):
         return struct.pack("<IIQ", 9, 5, len(value)) + struct.pack(f"<{len(value)}i", *value)
+    if isinstance(value, bool):
+        return struct.pack("<I?", 7, value)
     if isinstance(value, int):
         return struct.pack("<II", 4, value)
     if isinstance(value, float):

@@ -60,6 +60,24 @@ class TinyModel:
         return self["num_global_key_value_heads"] if self.is_full(layer) else self["num_key_value_heads"]
 
     @property
+    def is_lfm2(self) -> bool:
+        """Whether layers may be short convolutions."""
+        return self.arch.startswith("lfm2")
+
+    def convolves(self, layer: int) -> bool:
+        """Whether the layer is a short convolution."""
+        kinds, attention = self.config.get("layer_types"), self.config.get("full_attn_idxs", [])
+        return self.is_lfm2 and (kinds[layer] == "conv" if kinds else layer not in attention)  # type: ignore[index,operator]
+
+    @property
+    def feed_forward(self) -> int:
+        """Width of a feed-forward."""
+        width = self["intermediate_size"]
+        if self.config.get("block_auto_adjust_ff_dim"):
+            width = -(-(2 * width // 3) // self["block_multiple_of"]) * self["block_multiple_of"]
+        return width
+
+    @property
     def tied(self) -> bool:
         """Whether the output matrix is the embedding."""
         return bool(self.config["tie_word_embeddings"])
@@ -219,6 +237,27 @@ MODELS: list[TinyModel] = [
               gguf_extra={"attention.sliding_window": 8, "expert_count": 5, "expert_used_count": 2, "expert_feed_forward_length": 64,
                           "rope.scaling.type": "yarn", "rope.scaling.factor": 32.0, "rope.scaling.original_context_length": 16,
                           "rope.scaling.yarn_beta_fast": 32.0, "rope.scaling.yarn_beta_slow": 1.0}),
+    # Short convolutions in most layers, also the last; the width of the feed-forward is two thirds of 70, in multiples of 16.
+    TinyModel("lfm2", "lfm2", config("Lfm2ForCausalLM", "lfm2", d=32, layers=6, heads=4, kv_heads=2, ff=70, vocab=256, tied=True, theta=1e6,
+                                     eps=1e-4, norm_eps=1e-4, conv_L_cache=3, conv_bias=False, block_auto_adjust_ff_dim=True,
+                                     block_ffn_dim_multiplier=1.0, block_multiple_of=16, pad_token_id=0,
+                                     layer_types=["conv", "conv", "full_attention", "conv", "full_attention", "conv"]),
+              qk_norm=True, gguf_extra={"attention.head_count_kv": [0, 0, 2, 0, 2, 0], "feed_forward_length": 48, "shortconv.l_cache": 3}),
+    # The older spelling of the config, longer kernels with biases, an output matrix of its own, and attention at both ends.
+    TinyModel("lfm2-bias", "lfm2", config("Lfm2ForCausalLM", "lfm2", d=36, layers=5, heads=3, kv_heads=1, ff=40, vocab=260, tied=False, theta=1e6,
+                                          eps=1e-5, norm_eps=1e-5, conv_L_cache=4, conv_bias=True, block_auto_adjust_ff_dim=False,
+                                          block_ff_dim=40, tie_embedding=False, full_attn_idxs=[0, 2, 4], pad_token_id=0),
+              qk_norm=True, mlp_bias=False, gguf_extra={"attention.head_count_kv": [1, 0, 1, 0, 1], "shortconv.l_cache": 4, "shortconv.bias": True}),
+    # The first layer has no experts; the choice among them has a bias of its own.
+    TinyModel("lfm2moe", "lfm2moe", config("Lfm2MoeForCausalLM", "lfm2_moe", d=32, layers=5, heads=4, kv_heads=2, ff=48, vocab=256, tied=True,
+                                           theta=1e6, norm_eps=1e-5, conv_L_cache=3, conv_bias=False, moe_intermediate_size=24, num_experts=6,
+                                           num_experts_per_tok=2, num_dense_layers=1, use_expert_bias=True, norm_topk_prob=True,
+                                           routed_scaling_factor=1.25, pad_token_id=0,
+                                           layer_types=["conv", "full_attention", "conv", "full_attention", "conv"]),
+              qk_norm=True,
+              gguf_extra={"attention.head_count_kv": [0, 2, 0, 2, 0], "shortconv.l_cache": 3, "expert_count": 6, "expert_used_count": 2,
+                          "expert_feed_forward_length": 24, "leading_dense_block_count": 1, "expert_gating_func": 2,
+                          "expert_weights_scale": 1.25}),
     # Two of its layers do not rotate.
     TinyModel("smollm3", "smollm3", config("SmolLM3ForCausalLM", "smollm3", d=32, layers=8, heads=4, kv_heads=2, ff=40, vocab=256, tied=True,
                                            attention_bias=False, mlp_bias=False, use_sliding_window=False, sliding_window=None,
@@ -285,7 +324,7 @@ def with_mxfp4(model: TinyModel, tensors: Tensors) -> Tensors:
 
 def make_weights(model: TinyModel) -> Tensors:
     """Every tensor under its Hugging Face name, float32, [out, in]."""
-    d, ff, vocab = model["hidden_size"], model["intermediate_size"], model["vocab_size"]
+    d, ff, vocab = model["hidden_size"], model.feed_forward, model["vocab_size"]
     gemma = model.arch.startswith("gemma")
     plus_one = model.arch in PLUS_ONE
     tensors: Tensors = {}
@@ -330,6 +369,29 @@ def make_weights(model: TinyModel) -> Tensors:
             add_gated(f"{at}.shared_expert", model["shared_expert_intermediate_size"], ("gate_proj", "up_proj", "down_proj"))
             add(f"{at}.shared_expert_gate.weight", (1, d), 1.0 / math.sqrt(d))
 
+    def add_lfm2_layer(at: str, layer: int) -> None:
+        for name in ("operator_norm", "ffn_norm"):
+            norm(f"{at}{name}.weight", d)
+        if model.convolves(layer):
+            taps, biased = model["conv_L_cache"], bool(model.config["conv_bias"])
+            for name, shape, strength in (("in_proj", (3 * d, d), 1.2 / math.sqrt(d)), ("conv", (d, 1, taps), 1.0), ("out_proj", (d, d), 1.2 / math.sqrt(d))):
+                add(f"{at}conv.{name}.weight", shape, strength)
+                if biased:
+                    add(f"{at}conv.{name}.bias", shape[:1], 0.3)
+        else:
+            head, heads, kv_heads = model.head_dim, model["num_attention_heads"], model["num_key_value_heads"]
+            for name, rows, columns in (("q_proj", heads * head, d), ("k_proj", kv_heads * head, d), ("v_proj", kv_heads * head, d), ("out_proj", d, heads * head)):
+                add(f"{at}self_attn.{name}.weight", (rows, columns), 1.2 / math.sqrt(columns))
+            norm(at + "self_attn.q_layernorm.weight", head)
+            norm(at + "self_attn.k_layernorm.weight", head)
+        if model.arch == "lfm2" or layer < model["num_dense_layers"]:
+            add_gated(at + "feed_forward", ff, ("w1", "w3", "w2"))
+            return
+        add(at + "feed_forward.gate.weight", (model["num_experts"], d), 2.0 / math.sqrt(d))
+        add(at + "feed_forward.expert_bias", (model["num_experts"],), 0.3)
+        for e in range(model["num_experts"]):
+            add_gated(f"{at}feed_forward.experts.{e}", model["moe_intermediate_size"], ("w1", "w3", "w2"))
+
     # Embedding and output scales: distinct greedy tokens. Query and key gain: attention that is neither flat nor a single spike.
     # A small tied embedding, or else every token would predict itself.
     add("model.embed_tokens.weight", (vocab, d), 0.5 / math.sqrt(d) if gemma else 0.2 if model.tied else 0.5)
@@ -338,6 +400,9 @@ def make_weights(model: TinyModel) -> Tensors:
     gain = 0.7 if model.qk_norm else 1.6
     for i in range(model["num_hidden_layers"]):
         at = f"model.layers.{i}."
+        if model.is_lfm2:
+            add_lfm2_layer(at, i)
+            continue
         head = model.head_dim_of(i)
         q, kv = model["num_attention_heads"] * head, model.kv_heads_of(i) * head
         input_norms = model.input_norms and not model.whole_norms
@@ -372,5 +437,5 @@ def make_weights(model: TinyModel) -> Tensors:
             add(f"{at}mlp.{part}_proj.weight", (rows, columns), 1.0 / math.sqrt(columns))
             if model.mlp_bias:
                 add(f"{at}mlp.{part}_proj.bias", (rows,), 0.2)
-    norm("model.norm.weight", d)
+    norm("model.embedding_norm.weight" if model.is_lfm2 else "model.norm.weight", d)
     return tensors

@@ -17,16 +17,27 @@ std::string mebibytes(uint64_t bytes) {
 }
 
 std::string attention_text(const ModelInfo& info) {
+  std::string convolutions;
+  const auto convolving = std::count_if(info.convolutions.begin(), info.convolutions.end(),
+                                        [](int taps) { return taps > 0; });
+  if (convolving > 0) {
+    convolutions = fmt::format(
+        "short convolutions over {} tokens in {} layers; ",
+        *std::max_element(info.convolutions.begin(), info.convolutions.end()), convolving);
+  }
   const auto sliding = std::count_if(info.sliding_windows.begin(), info.sliding_windows.end(),
                                      [](int window) { return window > 0; });
-  if (sliding == 0) return "full in every layer";
+  if (sliding == 0 && convolving == 0) return "full in every layer";
   const int window = *std::max_element(info.sliding_windows.begin(), info.sliding_windows.end());
   std::string full;
   for (size_t l = 0; l < info.sliding_windows.size(); ++l) {
-    if (info.sliding_windows[l] == 0) full += (full.empty() ? "" : ", ") + std::to_string(l + 1);
+    if (info.sliding_windows[l] > 0 || info.convolutions[l] > 0) continue;
+    full += (full.empty() ? "" : ", ") + std::to_string(l + 1);
   }
-  return fmt::format("sliding window of {} in {} layers; full in layers {}", window, sliding,
-                     full.empty() ? "none" : full);
+  if (full.empty()) full = "none";
+  if (sliding == 0) return fmt::format("{}full in layers {}", convolutions, full);
+  return fmt::format("{}sliding window of {} in {} layers; full in layers {}", convolutions, window,
+                     sliding, full);
 }
 
 void show_info(const CommonOptions& options) {

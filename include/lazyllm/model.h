@@ -64,7 +64,9 @@ struct ModelInfo {
   int experts = 0, experts_used = 0, expert_size = 0;  ///< of a mixture, per layer and token; or 0
   int heads = 0, kv_heads = 0, head_dim = 0;  ///< the last two of full layers, if they differ
   int64_t kv_values = 0;                      ///< of the keys of one token in all layers
-  std::vector<int> sliding_windows;           ///< per layer; 0: full attention
+  int64_t convolution_values = 0;    ///< float32 values that all short convolutions keep of a token
+  std::vector<int> sliding_windows;  ///< per layer; 0: full attention, or none
+  std::vector<int> convolutions;     ///< per layer: tokens under a short convolution; 0: attention
   /// What embeddings the model was made for: "mean", "last", another word; empty: the file says
   /// nothing.
   std::string pooling;

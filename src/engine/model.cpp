@@ -197,12 +197,14 @@ ModelInfo Model::info() const {
     info.heads = h->heads;
     info.kv_heads = h->kv_heads;
     info.head_dim = h->head_dim;
-    for (int l = 0; l < h->layers; ++l) info.kv_values += h->kv_size(l);
     for (int l = 0; l < h->layers; ++l) {
+      (h->convolves(l) ? info.convolution_values : info.kv_values) += h->kv_size(l);
       if (h->full_attention(l)) info.kv_heads = h->kv_heads_of(l);
     }
-    for (const model::LayerParameters& layer : h->layer)
+    for (const model::LayerParameters& layer : h->layer) {
       info.sliding_windows.push_back(layer.sliding_window);
+      info.convolutions.push_back(layer.convolution);
+    }
   } else if (implementation_->tokenizer != nullptr) {
     info.vocabulary_size = implementation_->tokenizer->size();
   }
@@ -221,7 +223,7 @@ uint64_t ModelInfo::kv_bytes_per_token(CacheType k, CacheType v) const {
     return kernels::cache_row_bytes(static_cast<kernels::CacheType>(type),
                                     static_cast<int>(kv_values));
   };
-  return row(k) + row(v);
+  return row(k) + row(v) + static_cast<uint64_t>(convolution_values) * sizeof(float);
 }
 
 bool Model::has_tokenizer() const {

@@ -77,8 +77,11 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
         looked_at_per_layer.empty() ? 0 : looked_at_per_layer[static_cast<size_t>(layer)];
     const std::string p = fmt::format("blk.{}.", layer);
     const auto keys = static_cast<double>(tokens + looked_at);
-    linear.add(p + "attn_output.weight", full);
-    if (h->fused_qkv) {
+    const bool convolves = h->convolves(layer);
+    linear.add(p + (convolves ? "shortconv.out_proj.weight" : "attn_output.weight"), full);
+    if (convolves) {  // two of its three parts are kept; the convolution itself is next to nothing
+      linear.add(p + "shortconv.in_proj.weight", (2.0 * keys + full) / 3.0);
+    } else if (h->fused_qkv) {
       const double kv_share =
           2.0 * h->kv_size(layer) / (h->q_size(layer) + 2.0 * h->kv_size(layer));
       linear.add(p + "attn_qkv.weight", keys * kv_share + full * (1.0 - kv_share));
@@ -96,6 +99,7 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
       linear.add(p + "ffn_up.weight", full);
       linear.add(p + "ffn_down.weight", full);
     }
+    if (convolves) continue;
     const int window = h->layer[static_cast<size_t>(layer)].sliding_window;
     const double pairs =
         last ? static_cast<double>(window == 0 ? tokens : std::min<int64_t>(tokens, window))

@@ -49,7 +49,8 @@ const Recipe& find_recipe(const std::string& name) {
 
 bool is_matrix(const TensorView& tensor) {
   // Small, read as float32, or chosen by: what is lost there is lost for all.
-  for (const char* part : {"norm", "ffn_gate_inp", "rope_f", "attn_sinks", ".bias"}) {
+  for (const char* part :
+       {"norm", "ffn_gate_inp", "rope_f", "attn_sinks", "shortconv.conv", ".bias"}) {
     if (tensor.name.find(part) != std::string::npos) return false;
   }
   return tensor.shape.size() >= 2;

@@ -16,7 +16,7 @@ inline uint64_t sequence_bytes(const model::Hyperparameters& h, lazy::CacheTypes
   const auto blocks = static_cast<uint64_t>((tokens + kGranule - 1) / kGranule);
   uint64_t kv = 0;
   for (int l = 0; l < h.layers; ++l) {
-    kv += kernels::KvLayout{h.kv_heads_of(l), h.head_dim_of(l), types.k, types.v}.block_bytes();
+    kv += h.cache_layout(l, types.k, types.v).block_bytes();
   }
   const uint64_t row = static_cast<uint64_t>(h.hidden_size) * sizeof(float);
   return blocks * (kv + hidden_rows * row * kGranule);

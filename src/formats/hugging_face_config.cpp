@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json_object.h"
 #include "base/quote.h"
+#include "formats/hugging_face_lfm2.h"
 #include "formats/hugging_face_model_types.h"
 #include "formats/hugging_face_rope.h"
 #include "formats/known_keys.h"
@@ -59,7 +60,7 @@ class Translator {
     translate_sizes();
     translate_rope(config_, result_.architecture, type_.theta, head_dimension_, result_.metadata);
     translate_rotated_layers();
-    translate_window();
+    if (!type_.is_lfm2()) translate_window();
     if (type_.architecture == "gemma4") translate_gemma4();
     translate_experts();
     translate_flags();
@@ -98,7 +99,9 @@ class Translator {
     key("block_count") = result_.block_count;
     key("context_length") = size("max_position_embeddings", kLongestContext, type_.context);
     key("embedding_length") = hidden;
-    key("feed_forward_length") = size("intermediate_size", kWidest, type_.feed_forward);
+    key("feed_forward_length") =
+        size(config_.has("block_ff_dim") && type_.is_lfm2() ? "block_ff_dim" : "intermediate_size",
+             kWidest, type_.feed_forward);
     key("vocab_size") = size("vocab_size", kLargestToken, type_.vocabulary);
     key("attention.head_count") = heads;
     key("attention.head_count_kv") = heads_kv;
@@ -110,7 +113,8 @@ class Translator {
     }
     key("attention.key_length") = head_dimension_;
     key("attention.value_length") = head_dimension_;
-    key("attention.layer_norm_rms_epsilon") = positive("rms_norm_eps", type_.epsilon);
+    key("attention.layer_norm_rms_epsilon") =
+        positive(type_.is_lfm2() ? "norm_eps" : "rms_norm_eps", type_.epsilon);
   }
 
   double positive(std::string_view name, double fallback) const {
@@ -235,6 +239,7 @@ class Translator {
 
   /// Which layers have a mixture of experts, and of what size.
   void translate_experts() {
+    if (type_.is_lfm2()) return translate_lfm2(config_, type_, result_);
     if (type_.experts == ExpertKeys::none) return;
     const bool granite = type_.experts == ExpertKeys::granite;
     const bool mixtral = granite || type_.experts == ExpertKeys::mixtral;
@@ -296,7 +301,8 @@ class Translator {
     key("hidden_act") = type_.is_gemma()
                             ? config_.text("hidden_activation").value_or("gelu_pytorch_tanh")
                             : config_.text("hidden_act").value_or("silu");
-    const bool caps = type_.name == "gemma2";  // where null is none, and absent is not
+    if (type_.is_lfm2()) key("hidden_act") = "silu";  // transformers asks no config
+    const bool caps = type_.name == "gemma2";         // where null is none, and absent is not
     const std::pair<const char*, double> soft_caps[] = {{"attn_logit_softcapping", 50},
                                                         {"final_logit_softcapping", 30}};
     for (const auto& [name, fallback] : soft_caps) {
@@ -317,6 +323,9 @@ class Translator {
         config_.boolean("tie_word_embeddings")
             .value_or(
                 outer_.boolean("tie_word_embeddings").value_or(wrapper_tied_.value_or(type_.tied)));
+    if (type_.is_lfm2()) {  // whose own word for it wins
+      result_.tied_embeddings = config_.boolean("tie_embedding").value_or(result_.tied_embeddings);
+    }
     const char* const bias = type_.experts == ExpertKeys::qwen2 ? "qkv_bias" : "attention_bias";
     result_.attention_bias =
         type_.name == "qwen2" || config_.boolean(bias).value_or(type_.attention_bias);

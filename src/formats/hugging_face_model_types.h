@@ -20,7 +20,7 @@ enum class SlidingRule {
 };
 
 /// How a config spells its experts.
-enum class ExpertKeys { none, mixtral, qwen2, qwen3, granite };
+enum class ExpertKeys { none, mixtral, qwen2, qwen3, granite, lfm2 };
 
 /// What the transformers library assumes where a config says nothing. Multimodal
 /// Gemma configs really leave most of these out. 0: no default, the key is required.
@@ -37,6 +37,7 @@ struct ModelType {
   bool needs_use_sliding_window() const {
     return architecture.starts_with("qwen") || architecture == "smollm3";
   }
+  bool is_lfm2() const { return architecture.starts_with("lfm2"); }
   bool is_gemma() const { return architecture.starts_with("gemma"); }
 };
 

@@ -49,11 +49,13 @@ constexpr auto kInLayer = std::to_array<NamePair>({
 });
 
 // All experts' matrices as one tensor, whose name has no ending (transformers 5).
-constexpr std::array<NamePair, 4> kFusedExperts = {{
+constexpr std::array<NamePair, 6> kFusedExperts = {{
     {"mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
     {"mlp.experts.down_proj", "ffn_down_exps.weight"},
     {"block_sparse_moe.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
     {"block_sparse_moe.experts.down_proj", "ffn_down_exps.weight"},
+    {"feed_forward.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
+    {"feed_forward.experts.down_proj", "ffn_down_exps.weight"},
 }};
 
 // Of one expert, which GGUF's first files of experts had as tensors of their own, too.
@@ -79,6 +81,21 @@ constexpr std::array<NamePair, 3> kGlmNorms = {{
     {"post_self_attn_layernorm", "post_attention_norm"},
     {"post_attention_layernorm", "ffn_norm"},
     {"post_mlp_layernorm", "post_ffw_norm"},
+}};
+
+constexpr std::array<NamePair, 12> kLfm2 = {{
+    {"operator_norm", "attn_norm"},
+    {"ffn_norm", "ffn_norm"},
+    {"self_attn.out_proj", "attn_output"},
+    {"self_attn.q_layernorm", "attn_q_norm"},
+    {"self_attn.k_layernorm", "attn_k_norm"},
+    {"conv.conv", "shortconv.conv"},
+    {"conv.in_proj", "shortconv.in_proj"},
+    {"conv.out_proj", "shortconv.out_proj"},
+    {"feed_forward.w1", "ffn_gate"},
+    {"feed_forward.w3", "ffn_up"},
+    {"feed_forward.w2", "ffn_down"},
+    {"feed_forward.gate", "ffn_gate_inp"},
 }};
 
 template <size_t N>
@@ -145,6 +162,9 @@ TranslatedName translate_tensor_name(std::string_view name, std::string_view arc
     if (layer && architecture == "gemma4" && inner == "layer_scalar") {
       return {TensorUse::needed, fmt::format("blk.{}.layer_output_scale.weight", *layer), *layer};
     }
+    if (layer && architecture == "lfm2moe" && inner == "feed_forward.expert_bias") {
+      return {TensorUse::needed, fmt::format("blk.{}.exp_probs_b.bias", *layer), *layer};
+    }
     if (const auto fused = look_up(kFusedExperts, inner); layer && fused) {
       return {TensorUse::needed, fmt::format("blk.{}.{}", *layer, *fused), *layer};
     }
@@ -156,19 +176,25 @@ TranslatedName translate_tensor_name(std::string_view name, std::string_view arc
   if (kind != ".weight" && kind != ".bias") return {};
   rest = rest.substr(0, point);
 
+  const bool lfm2 = architecture.starts_with("lfm2");
+  if (lfm2 && rest == "model.embedding_norm") {
+    return {TensorUse::needed, "token_embd_norm" + std::string(kind), -1};
+  }
   if (const auto found = look_up(kOutside, rest)) {
     return {TensorUse::needed, std::string(*found) + std::string(kind), -1};
   }
   if (!drop_prefix(rest, "model.layers.")) return {};
   const auto layer = take_number(rest);
   if (!layer) return {};
-  if (drop_prefix(rest, "mlp.experts.") || drop_prefix(rest, "block_sparse_moe.experts.")) {
+  if (drop_prefix(rest, "mlp.experts.") || drop_prefix(rest, "block_sparse_moe.experts.") ||
+      drop_prefix(rest, "feed_forward.experts.")) {
     const auto expert = take_number(rest);
     const auto part = look_up(kInExpert, rest);
     if (!expert || !part) return {};
     return {TensorUse::needed, fmt::format("blk.{}.{}.{}{}", *layer, *part, *expert, kind), *layer};
   }
-  auto found = look_up(kInLayer, rest);
+  auto found = lfm2 ? look_up(kLfm2, rest) : std::nullopt;
+  if (!found) found = look_up(kInLayer, rest);
   const bool branch_norms =
       gemma || architecture == "gemma2" || architecture == "olmo2" || architecture == "exaone4";
   if (!found && architecture == "glm4") found = look_up(kGlmNorms, rest);

@@ -157,6 +157,10 @@ class WeightLoader {
     }
     const StorageType type = safetensors_storage_type(entry, where);
     TensorView view{std::move(translated.name), type, entry.shape, entry.data, {}};
+    const bool by_channel = view.name.ends_with("shortconv.conv.weight");
+    if (by_channel && view.shape.size() == 3 && view.shape[1] == 1) {  // as GGUF has it
+      view.shape.erase(view.shape.begin() + 1);
+    }
     if (config_.tied_embeddings && view.name == "output.weight") {
       tied_output_ = std::move(view);
     } else {

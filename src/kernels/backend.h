@@ -114,6 +114,19 @@ struct AttentionInput {
   const float* sinks = nullptr;
 };
 
+inline constexpr int kMostTaps = 64;
+
+/// A causal convolution along the tokens, each channel by itself: weights by distance, the oldest
+/// input first.
+struct ConvolutionInput {
+  KvLayerView cache;               ///< the inputs: float32 rows without values
+  std::span<const int32_t> slots;  ///< [rows][taps]; -1: nothing there, as if the input were 0
+  int taps = 0;                    ///< at most kMostTaps
+  const float* weights = nullptr;  ///< [taps][columns]
+  const float* bias = nullptr;     ///< [columns] or null
+  ConstFloatRows gate;             ///< [rows][columns]
+};
+
 enum class Activation {
   silu,
   gelu_tanh,
@@ -172,6 +185,8 @@ class Backend {
                                 FloatRows out) const = 0;
   /// rows[r] += other[r].
   virtual void add(FloatRows rows, ConstFloatRows other) const = 0;
+  /// rows[r] *= other[r], value by value.
+  virtual void multiply(FloatRows rows, ConstFloatRows other) const = 0;
   /// tile row r = *rows[r] / *rows[r] = tile row r; each a hidden row of tile.columns values.
   virtual void gather(std::span<const float* const> rows, FloatRows tile) const = 0;
   virtual void scatter(ConstFloatRows tile, std::span<float* const> rows) const = 0;
@@ -180,7 +195,8 @@ class Backend {
                            std::span<float* const> rows) const = 0;
 
   // --- keys and values ---
-  /// Writes k[r], v[r] ([rows][kv_heads * head_dim]) to slots[r] of a layer's cache.
+  /// Writes k[r], v[r] ([rows][kv_heads * head_dim]) to slots[r] of a layer's cache; v is not
+  /// looked at where the layout has no values.
   virtual void append_kv(const KvLayerView& cache, std::span<const int32_t> slots, ConstFloatRows k,
                          ConstFloatRows v) const = 0;
   /// Copies keys and values from from_slots[r] of one layer's cache to to_slots[r] of another of
@@ -198,6 +214,8 @@ class Backend {
   /// the key). Of ScoreKind::peak the highest over both, each head's times its weight.
   virtual void attention_scores(const AttentionInput& input, ScoreKind kind,
                                 std::span<float> scores) const = 0;
+  /// out[r] = gate[r] * (bias + the sum over the taps of weights[tap] * the row at its slot).
+  virtual void convolve(const ConvolutionInput& input, FloatRows out) const = 0;
 };
 
 /// What the CPU back end can run on this machine, best first: e.g. {"avx512-vnni", "avx2",

@@ -33,16 +33,18 @@ inline constexpr size_t cache_row_bytes(CacheType type, int head_dim) {
 /// How one layer's keys and values lie in a block of kKvBlockSlots slots:
 ///   keys   [kv_heads][kKvBlockSlots][cache_row_bytes(k_type)]
 ///   values [kv_heads][kKvBlockSlots][cache_row_bytes(v_type)]
+/// A layer of another kind may keep one row per token, as a key of one head, and no values.
 struct KvLayout {
   int kv_heads = 0;
   int head_dim = 0;
   CacheType k_type = CacheType::f16;
   CacheType v_type = CacheType::f16;
+  bool has_values = true;
 
   bool operator==(const KvLayout&) const = default;
 
   size_t k_row_bytes() const { return cache_row_bytes(k_type, head_dim); }
-  size_t v_row_bytes() const { return cache_row_bytes(v_type, head_dim); }
+  size_t v_row_bytes() const { return has_values ? cache_row_bytes(v_type, head_dim) : 0; }
   size_t block_bytes() const {
     return static_cast<size_t>(kv_heads) * kKvBlockSlots * (k_row_bytes() + v_row_bytes());
   }

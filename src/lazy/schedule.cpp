@@ -70,10 +70,11 @@ void check_schedule(const Schedule& schedule, const std::vector<bool>& full_atte
            to_string(schedule), point.layer, layers - 1);
     }
     if (!full_attention[static_cast<size_t>(point.layer) - 1]) {
-      fail(ErrorCode::usage,
-           "--prune {}: layer {} sees a sliding window only and cannot score all tokens; "
-           "this model can prune after layers {}",
-           to_string(schedule), point.layer, possible_layers(full_attention));
+      fail(
+          ErrorCode::usage,
+          "--prune {}: layer {} does not see all tokens (it has a sliding window or a convolution) "
+          "and cannot score them; this model can prune after layers {}",
+          to_string(schedule), point.layer, possible_layers(full_attention));
     }
   }
 }

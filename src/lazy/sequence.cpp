@@ -14,7 +14,7 @@ Sequence::Sequence(const model::Transformer& transformer, CacheTypes cache_types
       cache_types.k == kernels::CacheType::q8_0 || cache_types.v == kernels::CacheType::q8_0;
   int odd_head = 0;
   for (int l = 0; l < h.layers; ++l) {
-    if (h.head_dim_of(l) % 32 != 0) odd_head = h.head_dim_of(l);
+    if (!h.convolves(l) && h.head_dim_of(l) % 32 != 0) odd_head = h.head_dim_of(l);
   }
   if (q8 && odd_head != 0) {
     fail(ErrorCode::unsupported,
@@ -23,9 +23,7 @@ Sequence::Sequence(const model::Transformer& transformer, CacheTypes cache_types
   }
   kv_.reserve(static_cast<size_t>(h.layers));
   for (int layer = 0; layer < h.layers; ++layer) {
-    const kernels::KvLayout layout{h.kv_heads_of(layer), h.head_dim_of(layer), cache_types.k,
-                                   cache_types.v};
-    kv_.emplace_back(transformer.backend(), layout);
+    kv_.emplace_back(transformer.backend(), h.cache_layout(layer, cache_types.k, cache_types.v));
   }
 }
 

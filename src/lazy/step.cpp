@@ -187,7 +187,9 @@ void Stepper::compute_tile(StepRun& run) {
       for (const Piece& piece : pieces_) {
         const auto count = static_cast<int64_t>(piece.count);
         guarded(*piece.part, [&] {
-          piece.part->keep_queries(piece.first, q.slice(piece.row, count));
+          if (!h_.convolves(layer)) {
+            piece.part->keep_queries(piece.first, q.slice(piece.row, count));
+          }
           piece.part->attend(layer, piece.tokens(), q.slice(piece.row, count),
                              attention.slice(piece.row, count));
         });

@@ -108,6 +108,7 @@ void StepPart::enter_layer(int layer) {
 
 void StepPart::attend(int layer, std::span<const int32_t> queries, ConstFloatRows q,
                       FloatRows out) {
+  if (h_.convolves(layer)) return convolve(layer, queries, q, out);
   const int window = h_.layer[static_cast<size_t>(layer)].sliding_window;
   first_key_.clear();
   end_key_.clear();
@@ -130,6 +131,31 @@ void StepPart::attend(int layer, std::span<const int32_t> queries, ConstFloatRow
                       .soft_cap = h_.attention_soft_cap,
                       .sinks = transformer_.sinks(layer)},
                      out);
+}
+
+/// A token's inputs are those of the positions before it. A position whose token has not come so
+/// deep adds nothing; one that has does so although it is not in S any more.
+void StepPart::convolve(int layer, std::span<const int32_t> queries, ConstFloatRows gate,
+                        FloatRows out) {
+  const int taps = h_.layer[static_cast<size_t>(layer)].convolution;
+  const KvCache& cache = sequence_->kv(layer);
+  const auto stands = [&](int32_t token) {
+    return sequence_->depth(token) > layer ||
+           std::binary_search(pending_.begin(), pending_.end(), token) || is_computed_before(token);
+  };
+  input_slots_.clear();
+  for (const int32_t token : queries) {
+    for (int32_t input = token - taps + 1; input <= token; ++input) {
+      input_slots_.push_back(input >= 0 && stands(input) ? cache.slot(input) : KvCache::kNoSlot);
+    }
+  }
+  backend_.convolve({.cache = cache.view(),
+                     .slots = input_slots_,
+                     .taps = taps,
+                     .weights = transformer_.convolution(layer),
+                     .bias = transformer_.convolution_bias(layer),
+                     .gate = gate},
+                    out);
 }
 
 void StepPart::keep_queries(size_t first, ConstFloatRows q) {

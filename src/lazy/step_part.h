@@ -108,7 +108,8 @@ class StepPart {
   /// Keeps what the layer's scores will want of these rows: `first` is the index in pending() of
   /// the first, q are the tile's queries [rows][q_size] from that token on.
   void keep_queries(size_t first, kernels::ConstFloatRows q);
-  /// out = attention of `queries` (rising, all in S) over their part of S.
+  /// out = attention of `queries` (rising, all in S) over their part of S, or the layer's
+  /// convolution over them and the tokens before them.
   void attend(int layer, std::span<const int32_t> queries, kernels::ConstFloatRows q,
               kernels::FloatRows out);
   /// At a pruning layer: scores S and keeps what the policy says.
@@ -155,6 +156,8 @@ class StepPart {
                           std::span<float> scores) const;
 
  private:
+  void convolve(int layer, std::span<const int32_t> queries, kernels::ConstFloatRows gate,
+                kernels::FloatRows out);
   bool is_protected(int32_t token) const;
   bool is_computed_before(int32_t token) const;
   bool is_carried_before(int32_t token) const;
@@ -179,6 +182,7 @@ class StepPart {
   std::vector<Revived> revived_;
   std::vector<float> revived_rows_;  // [revived][hidden_size], where they stood
   std::vector<int32_t> set_, pending_, pending_before_, key_slots_, first_key_, end_key_;
+  std::vector<int32_t> input_slots_;  // of a convolution, [queries][taps]
   std::vector<float> scores_, masses_;
   PoolScratch pool_scratch_;
   Selector selector_;

@@ -17,25 +17,17 @@ struct Entry {
   Hyperparameters (*describe)(const formats::ModelFile&);
 };
 
-constexpr std::array<Entry, 18> kArchitectures = {{
-    {"exaone4", describe_exaone4},
-    {"gemma2", describe_gemma2},
-    {"gemma3", describe_gemma3},
-    {"gemma4", describe_gemma4},
-    {"glm4", describe_glm4},
-    {"gpt-oss", describe_gpt_oss},
-    {"granite", describe_granite},
-    {"granitemoe", describe_granitemoe},
-    {"llama", describe_llama},
-    {"mistral3", describe_mistral3},
-    {"olmo2", describe_olmo2},
-    {"phi3", describe_phi3},
-    {"qwen2", describe_qwen2},
-    {"qwen2moe", describe_qwen2moe},
-    {"qwen3", describe_qwen3},
-    {"qwen3moe", describe_qwen3moe},
-    {"seed_oss", describe_seed_oss},
-    {"smollm3", describe_smollm3},
+constexpr std::array<Entry, 20> kArchitectures = {{
+    {"exaone4", describe_exaone4},   {"gemma2", describe_gemma2},
+    {"gemma3", describe_gemma3},     {"gemma4", describe_gemma4},
+    {"glm4", describe_glm4},         {"gpt-oss", describe_gpt_oss},
+    {"granite", describe_granite},   {"granitemoe", describe_granitemoe},
+    {"lfm2", describe_lfm2},         {"lfm2moe", describe_lfm2moe},
+    {"llama", describe_llama},       {"mistral3", describe_mistral3},
+    {"olmo2", describe_olmo2},       {"phi3", describe_phi3},
+    {"qwen2", describe_qwen2},       {"qwen2moe", describe_qwen2moe},
+    {"qwen3", describe_qwen3},       {"qwen3moe", describe_qwen3moe},
+    {"seed_oss", describe_seed_oss}, {"smollm3", describe_smollm3},
 }};
 
 RopeScaling scaling_of(const formats::ModelFile& file, const std::string& key) {

@@ -44,6 +44,8 @@ Hyperparameters describe_glm4(const formats::ModelFile& file);
 Hyperparameters describe_gpt_oss(const formats::ModelFile& file);
 Hyperparameters describe_granite(const formats::ModelFile& file);
 Hyperparameters describe_granitemoe(const formats::ModelFile& file);
+Hyperparameters describe_lfm2(const formats::ModelFile& file);
+Hyperparameters describe_lfm2moe(const formats::ModelFile& file);
 Hyperparameters describe_llama(const formats::ModelFile& file);
 Hyperparameters describe_mistral3(const formats::ModelFile& file);
 Hyperparameters describe_olmo2(const formats::ModelFile& file);

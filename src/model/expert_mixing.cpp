@@ -52,7 +52,7 @@ void Transformer::mix_experts(int layer, ConstFloatRows normed, FloatRows hidden
   std::vector<RoutedExpert> chosen;
   for (int64_t r = 0; r < rows; ++r) {
     choose_experts(std::span(logits).subspan(static_cast<size_t>(r) * count, count), experts,
-                   chosen);
+                   w.selection_bias, chosen);
     for (const RoutedExpert& each : chosen) {
       ExpertRows& of_expert = by_expert[static_cast<size_t>(each.expert)];
       of_expert.rows.push_back(r);

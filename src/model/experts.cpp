@@ -98,27 +98,38 @@ int ExpertStore::input_bytes() const {
 }
 
 void choose_experts(std::span<const float> logits, const ExpertParameters& parameters,
-                    std::vector<RoutedExpert>& chosen) {
+                    std::span<const float> selection_bias, std::vector<RoutedExpert>& chosen) {
   const auto count = static_cast<int32_t>(logits.size());
   const float highest = *std::max_element(logits.begin(), logits.end());
   double sum = 0.0;
   chosen.clear();
   for (int32_t expert = 0; expert < count; ++expert) {
-    const float probability = std::exp(logits[static_cast<size_t>(expert)] - highest);
-    sum += probability;
-    chosen.push_back({expert, probability});
+    const float logit = logits[static_cast<size_t>(expert)];
+    const float weight =
+        parameters.sigmoid ? 1.0f / (1.0f + std::exp(-logit)) : std::exp(logit - highest);
+    sum += weight;
+    chosen.push_back({expert, weight});
   }
+  if (parameters.sigmoid) sum = 1.0;
+  const auto rank = [&](const RoutedExpert& each) {
+    const float bias =
+        selection_bias.empty() ? 0.0f : selection_bias[static_cast<size_t>(each.expert)];
+    return each.weight + bias;
+  };
   const auto used = std::min(static_cast<size_t>(parameters.used), chosen.size());
   std::partial_sort(chosen.begin(), chosen.begin() + static_cast<ptrdiff_t>(used), chosen.end(),
-                    [](const RoutedExpert& a, const RoutedExpert& b) {
-                      return a.weight > b.weight || (a.weight == b.weight && a.expert < b.expert);
+                    [&](const RoutedExpert& a, const RoutedExpert& b) {
+                      const float of_a = rank(a), of_b = rank(b);
+                      return of_a > of_b || (of_a == of_b && a.expert < b.expert);
                     });
   chosen.resize(used);
   if (parameters.normalise) {
-    sum = 0.0;
+    sum = parameters.least_sum;
     for (const RoutedExpert& each : chosen) sum += each.weight;
   }
-  for (RoutedExpert& each : chosen) each.weight = static_cast<float>(each.weight / sum);
+  for (RoutedExpert& each : chosen) {
+    each.weight = static_cast<float>(each.weight / sum * parameters.weight_scale);
+  }
   std::sort(chosen.begin(), chosen.end(),
             [](const RoutedExpert& a, const RoutedExpert& b) { return a.expert < b.expert; });
 }

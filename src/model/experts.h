@@ -84,9 +84,10 @@ struct RoutedExpert {
   float weight = 0.0f;
 };
 
-/// Softmax over a row's router logits, then the highest `used` of them (of equals, the first).
-/// Ascending by expert.
+/// Softmax over a row's router logits, or the sigmoid of each, then the highest `used` of them (of
+/// equals, the first), where `selection_bias` [experts] is added for the choice alone, unless it is
+/// empty. Ascending by expert.
 void choose_experts(std::span<const float> logits, const ExpertParameters& parameters,
-                    std::vector<RoutedExpert>& chosen);
+                    std::span<const float> selection_bias, std::vector<RoutedExpert>& chosen);
 
 }  // namespace lazyllm::model

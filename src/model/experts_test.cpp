@@ -9,14 +9,30 @@
 namespace lazyllm::model {
 namespace {
 
-std::vector<RoutedExpert> choose(std::vector<float> logits, int used, bool normalise) {
+std::vector<RoutedExpert> choose(std::vector<float> logits, int used, bool normalise,
+                                 bool sigmoid = false, std::vector<float> selection_bias = {}) {
   ExpertParameters parameters;
   parameters.count = static_cast<int>(logits.size());
   parameters.used = used;
   parameters.normalise = normalise;
+  parameters.sigmoid = sigmoid;
   std::vector<RoutedExpert> chosen;
-  choose_experts(logits, parameters, chosen);
+  choose_experts(logits, parameters, selection_bias, chosen);
   return chosen;
+}
+
+TEST(Experts, ABiasCountsInTheChoiceAlone) {
+  const auto sigmoid = [](double x) { return 1.0 / (1.0 + std::exp(-x)); };
+  const auto chosen = choose({1.0f, 3.0f, -2.0f, 2.0f}, 2, false, true, {0.0f, 0.0f, 1.0f, 0.0f});
+  ASSERT_EQ(chosen.size(), 2u);
+  EXPECT_EQ(chosen[0].expert, 1);
+  EXPECT_NEAR(chosen[0].weight, sigmoid(3.0), 1e-6);
+  EXPECT_EQ(chosen[1].expert, 2);
+  EXPECT_NEAR(chosen[1].weight, sigmoid(-2.0), 1e-6);
+  const auto normalised = choose({1.0f, 3.0f, -2.0f, 2.0f}, 2, true, true);
+  ASSERT_EQ(normalised.size(), 2u);
+  EXPECT_EQ(normalised[1].expert, 3);
+  EXPECT_NEAR(normalised[0].weight + normalised[1].weight, 1.0, 1e-6);
 }
 
 TEST(Experts, TheHighestInAscendingOrder) {

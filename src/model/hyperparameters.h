@@ -41,6 +41,10 @@ struct ExpertParameters {
   bool shared_is_gated = false;  ///< its result is scaled by a sigmoid
   bool normalise = false;        ///< the weights of the used experts add up to one
   bool biases = false;           ///< of the router and of the experts' matrices
+  bool sigmoid = false;          ///< of each logit by itself, instead of a softmax over all
+  bool selection_bias = false;   ///< each expert has a number that counts in the choice only
+  double least_sum = 0.0;        ///< added to the sum that weights are divided by
+  double weight_scale = 1.0;     ///< on the weights of the used experts
 };
 
 /// What differs from layer to layer.
@@ -51,6 +55,9 @@ struct LayerParameters {
   int head_dim = 0;        ///< 0: Hyperparameters::head_dim
   int kv_heads = 0;        ///< 0: Hyperparameters::kv_heads
   bool values_are_keys = false;  ///< values are what the keys are before their norm (gemma4)
+  /// A gated short convolution over so many tokens instead of attention (lfm2); 0: attention. What
+  /// it convolves is kept per token, as keys are.
+  int convolution = 0;
 };
 
 /// A decoder-only transformer in numbers; everything the shared block needs to
@@ -86,9 +93,10 @@ struct Hyperparameters {
   bool input_norms = true;     ///< a norm before attention and before feed-forward
   bool post_norms = false;     ///< a norm after attention and after feed-forward
   bool qkv_bias_required = false;
-  bool sinks = false;          ///< each head has a logit of its own beside those of the keys
-  bool fused_qkv = false;      ///< the file has q, k and v as one matrix
-  bool fused_gate_up = false;  ///< and gate and up
+  bool sinks = false;             ///< each head has a logit of its own beside those of the keys
+  bool convolution_bias = false;  ///< of the matrices and the kernels of convolutions
+  bool fused_qkv = false;         ///< the file has q, k and v as one matrix
+  bool fused_gate_up = false;     ///< and gate and up
   ExpertParameters experts;
   std::vector<RopeParameters> ropes;
   std::vector<LayerParameters> layer;  ///< [layers]
@@ -101,8 +109,22 @@ struct Hyperparameters {
     const int own = layer[static_cast<size_t>(l)].kv_heads;
     return own > 0 ? own : kv_heads;
   }
-  int q_size(int l) const { return heads * head_dim_of(l); }
-  int kv_size(int l) const { return kv_heads_of(l) * head_dim_of(l); }
+  bool convolves(int l) const { return layer[static_cast<size_t>(l)].convolution > 0; }
+  /// Of a convolution: its gate, and what it keeps of a token.
+  int q_size(int l) const { return convolves(l) ? hidden_size : heads * head_dim_of(l); }
+  int kv_size(int l) const { return convolves(l) ? hidden_size : kv_heads_of(l) * head_dim_of(l); }
+  /// A convolution's rows are float32 whatever the types of keys and values: they are the state of
+  /// the layer, and products that can leave the range of f16.
+  kernels::KvLayout cache_layout(int l, kernels::CacheType k_type,
+                                 kernels::CacheType v_type) const {
+    if (!convolves(l)) return {kv_heads_of(l), head_dim_of(l), k_type, v_type};
+    constexpr kernels::CacheType kExact = kernels::CacheType::f32;
+    return {.kv_heads = 1,
+            .head_dim = hidden_size,
+            .k_type = kExact,
+            .v_type = kExact,
+            .has_values = false};
+  }
   /// Of all layers.
   int widest_q() const {
     int widest = 0;
@@ -118,7 +140,10 @@ struct Hyperparameters {
   int widest_feed_forward() const {
     return std::max({intermediate_size, experts.intermediate_size, experts.shared_size});
   }
-  bool full_attention(int l) const { return layer[static_cast<size_t>(l)].sliding_window == 0; }
+  /// Whether each query of the layer sees all tokens before it.
+  bool full_attention(int l) const {
+    return !convolves(l) && layer[static_cast<size_t>(l)].sliding_window == 0;
+  }
 };
 
 }  // namespace lazyllm::model

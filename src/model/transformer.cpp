@@ -60,6 +60,7 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
   if (w.v_proj != nullptr) targets[count++] = {w.v_proj.get(), w.v_bias.floats(), v};
   if (want_queries) targets[count++] = {w.q_proj.get(), w.q_bias.floats(), q};
   backend_.matmul(normed, std::span(targets).first(count));
+  if (h_.convolves(layer)) return backend_.multiply(k, v);
   if (w.v_proj == nullptr) copy_rows(k, v);
   if (h_.v_norm) {
     const FloatRows by_head{v.data, rows * kv_heads, head_dim, head_dim};

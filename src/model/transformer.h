@@ -73,11 +73,20 @@ class Transformer {
     return weights_.layers[static_cast<size_t>(layer)].sinks.floats();
   }
 
+  /// [taps][hidden] and [hidden] for ConvolutionInput; the latter may be null.
+  const float* convolution(int layer) const {
+    return weights_.layers[static_cast<size_t>(layer)].convolution.floats();
+  }
+  const float* convolution_bias(int layer) const {
+    return weights_.layers[static_cast<size_t>(layer)].convolution_bias.floats();
+  }
+
   /// hidden[r] = embedding of tokens[r]. Ids must be in range.
   void embed(std::span<const int32_t> tokens, kernels::FloatRows hidden) const;
 
   /// workspace.k and .v, and .q if wanted, of the tile's hidden rows: normalised,
-  /// projected, rotated at the rows' original positions.
+  /// projected, rotated at the rows' original positions. Of a convolution .k is what it convolves,
+  /// B * x, and .q its gate C.
   void project(int layer, kernels::ConstFloatRows hidden, std::span<const int32_t> positions,
                bool want_queries, Workspace& workspace) const;
 

@@ -82,8 +82,38 @@ class Loader {
     return result;
   }
 
+  /// `count` values of a longer vector, from `first` on.
+  kernels::Buffer optional_part(const std::string& name, int64_t size, int64_t first, int64_t count,
+                                bool required) const {
+    const kernels::Buffer whole = optional_vector(name, size, required);
+    if (!whole) return {};
+    std::vector<float> values(static_cast<size_t>(count));
+    backend_.download(whole.floats() + first, values.data(), values.size());
+    return uploaded(values);
+  }
+
+  /// A matrix as float32 with rows and columns exchanged.
+  kernels::Buffer transposed(const std::string& name, int64_t rows, int64_t columns) const {
+    const kernels::Buffer plain = small_tensor(name, {rows, columns});
+    std::vector<float> values(static_cast<size_t>(rows * columns)), turned(values.size());
+    backend_.download(plain.floats(), values.data(), values.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      const size_t row = i / static_cast<size_t>(columns),
+                   column = i % static_cast<size_t>(columns);
+      turned[column * static_cast<size_t>(rows) + row] = values[i];
+    }
+    return uploaded(turned);
+  }
+
   kernels::Buffer ones(int64_t size) const {
-    const std::vector<float> values(static_cast<size_t>(size), 1.0f);
+    return uploaded(std::vector<float>(static_cast<size_t>(size), 1.0f));
+  }
+
+  void download(const kernels::Buffer& from, std::span<float> values) const {
+    backend_.download(from.floats(), values.data(), values.size());
+  }
+
+  kernels::Buffer uploaded(const std::vector<float>& values) const {
     kernels::Buffer buffer = backend_.allocate(values.size() * sizeof(float));
     backend_.upload(values.data(), buffer.floats(), values.size());
     return buffer;
@@ -117,9 +147,7 @@ class Loader {
       }
       values[i] += offset;
     }
-    kernels::Buffer buffer = backend_.allocate(values.size() * sizeof(float));
-    backend_.upload(values.data(), buffer.floats(), values.size());
-    return buffer;
+    return uploaded(values);
   }
 
   kernels::Buffer optional_vector(const std::string& name, int64_t size, bool required) const {
@@ -198,6 +226,11 @@ void load_experts(const Loader& loader, const Hyperparameters& h, const std::str
                   LayerWeights& w, ExpertStore& store, int expert_layer) {
   const ExpertParameters& experts = h.experts;
   w.router = loader.matrix(p + "ffn_gate_inp.weight", experts.count, h.hidden_size);
+  if (experts.selection_bias) {
+    const kernels::Buffer bias = loader.vector(p + "exp_probs_b.bias", experts.count);
+    w.selection_bias.resize(static_cast<size_t>(experts.count));
+    loader.download(bias, w.selection_bias);
+  }
   std::vector<ExpertSources> sources(static_cast<size_t>(experts.count));
   const auto take = [&](size_t part, const char* name, int64_t rows, int64_t columns) {
     for (int e = 0; e < experts.count; ++e) {
@@ -242,18 +275,32 @@ void load_experts(const Loader& loader, const Hyperparameters& h, const std::str
   }
 }
 
-LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int layer,
-                        ExpertStore* experts, int expert_layer) {
-  const std::string p = fmt::format("blk.{}.", layer);
+void load_convolution(const Loader& loader, const Hyperparameters& h, int layer,
+                      const std::string& p, LayerWeights& w) {
+  const int64_t hidden = h.hidden_size;
+  const bool biased = h.convolution_bias;
+  const auto part = [&](int64_t index) {
+    return loader.slice(p + "in_proj.weight", 3 * hidden, hidden, index * hidden, hidden);
+  };
+  const auto bias = [&](int64_t index) {
+    return loader.optional_part(p + "in_proj.bias", 3 * hidden, index * hidden, hidden, biased);
+  };
+  w.k_proj = part(0);
+  w.q_proj = part(1);
+  w.v_proj = part(2);
+  w.k_bias = bias(0);
+  w.q_bias = bias(1);
+  w.v_bias = bias(2);
+  const int taps = h.layer[static_cast<size_t>(layer)].convolution;
+  w.convolution = loader.transposed(p + "conv.weight", hidden, taps);
+  w.convolution_bias = loader.optional_vector(p + "conv.bias", hidden, biased);
+  w.o_proj = loader.matrix(p + "out_proj.weight", hidden, hidden);
+  w.o_bias = loader.optional_vector(p + "out_proj.bias", hidden, biased);
+}
+
+void load_attention(const Loader& loader, const Hyperparameters& h, int layer, const std::string& p,
+                    LayerWeights& w) {
   const float offset = h.norm_weight_offset;
-  LayerWeights w;
-  if (h.input_norms) {
-    w.input_layernorm = loader.vector(p + "attn_norm.weight", h.hidden_size, offset);
-    // Some converters name the norm before the feed-forward as Hugging Face does.
-    const bool as_theirs = !h.post_norms && !loader.has(p + "ffn_norm.weight");
-    w.pre_feedforward_layernorm = loader.vector(
-        p + (as_theirs ? "post_attention_norm.weight" : "ffn_norm.weight"), h.hidden_size, offset);
-  }
   const int64_t q = h.q_size(layer), kv = h.kv_size(layer);
   const int head_dim = h.head_dim_of(layer);
   if (h.fused_qkv) {
@@ -284,9 +331,28 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
   }
   w.o_proj = loader.matrix(p + "attn_output.weight", h.hidden_size, q);
   if (h.v_norm) w.v_norm = loader.ones(head_dim);
-  if (h.layer_scales) w.scale = loader.scalar(p + "layer_output_scale.weight");
   w.o_bias = loader.optional_vector(p + "attn_output.bias", h.hidden_size, false);
   if (h.sinks) w.sinks = loader.vector(p + "attn_sinks.weight", h.heads);
+}
+
+LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int layer,
+                        ExpertStore* experts, int expert_layer) {
+  const std::string p = fmt::format("blk.{}.", layer);
+  const float offset = h.norm_weight_offset;
+  LayerWeights w;
+  if (h.input_norms) {
+    w.input_layernorm = loader.vector(p + "attn_norm.weight", h.hidden_size, offset);
+    // Some converters name the norm before the feed-forward as Hugging Face does.
+    const bool as_theirs = !h.post_norms && !loader.has(p + "ffn_norm.weight");
+    w.pre_feedforward_layernorm = loader.vector(
+        p + (as_theirs ? "post_attention_norm.weight" : "ffn_norm.weight"), h.hidden_size, offset);
+  }
+  if (h.convolves(layer)) {
+    load_convolution(loader, h, layer, p + "shortconv.", w);
+  } else {
+    load_attention(loader, h, layer, p, w);
+  }
+  if (h.layer_scales) w.scale = loader.scalar(p + "layer_output_scale.weight");
   const int64_t inner = h.intermediate_size;
   if (h.layer[static_cast<size_t>(layer)].experts) {
     load_experts(loader, h, p, w, *experts, expert_layer);
@@ -357,7 +423,10 @@ Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,
     weights.layers.push_back(load_layer(loader, h, layer, weights.experts.get(), expert_layers));
     if (weights.layers.back().expert_layer >= 0) ++expert_layers;
   }
-  weights.norm = loader.vector("output_norm.weight", h.hidden_size, h.norm_weight_offset);
+  // LFM2's files have it under a word of their own.
+  const bool as_lfm2 = h.architecture.starts_with("lfm2") && !loader.has("output_norm.weight");
+  weights.norm = loader.vector(as_lfm2 ? "token_embd_norm.weight" : "output_norm.weight",
+                               h.hidden_size, h.norm_weight_offset);
   const bool tied = file.find_tensor("output.weight") == nullptr;
   weights.lm_head =
       loader.matrix(tied ? "token_embd.weight" : "output.weight", h.vocabulary_size, h.hidden_size);

@@ -15,6 +15,8 @@ namespace lazyllm::model {
 using WeightPointer = std::unique_ptr<const kernels::Weight>;
 
 /// One layer's weights under Hugging Face's names. Absent parts are null/empty.
+/// Of a convolution k_proj, q_proj and v_proj are the parts B, C and x of its in_proj, each
+/// [hidden][hidden], and o_proj is its out_proj.
 struct LayerWeights {
   kernels::Buffer input_layernorm;                   // [hidden]
   WeightPointer q_proj, k_proj, v_proj;              // [q_size|kv_size][hidden]; v: or none
@@ -25,6 +27,8 @@ struct LayerWeights {
   WeightPointer o_proj;                              // [hidden][q_size]
   kernels::Buffer o_bias;                            // [hidden]
   kernels::Buffer sinks;                             // [heads], gpt-oss
+  kernels::Buffer convolution;                       // [taps][hidden], the oldest first; lfm2
+  kernels::Buffer convolution_bias;                  // [hidden]
   kernels::Buffer post_attention_norm;               // [hidden], gemma
   kernels::Buffer pre_feedforward_layernorm;         // [hidden] (Llama: post_attention_layernorm)
   WeightPointer gate_proj, up_proj;                  // [intermediate][hidden]; the shared expert's
@@ -36,6 +40,7 @@ struct LayerWeights {
   kernels::Buffer router_bias;                       // [experts]
   kernels::Buffer expert_gate_bias, expert_up_bias;  // [experts][intermediate]
   kernels::Buffer expert_down_bias;                  // [experts][hidden]
+  std::vector<float> selection_bias;                 // [experts] in host memory, or empty
   WeightPointer shared_gate;                         // [1][hidden]
   int expert_layer = -1;                             // in Weights::experts; -1: no experts
 };

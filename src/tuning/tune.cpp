@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 std::vector<bool> full_attention(const ModelInfo& info) {
   std::vector<bool> full(static_cast<size_t>(info.layers), true);
   for (size_t layer = 0; layer < info.sliding_windows.size(); ++layer) {
-    full[layer] = info.sliding_windows[layer] == 0;
+    full[layer] = info.sliding_windows[layer] == 0 && info.convolutions[layer] == 0;
   }
   return full;
 }

@@ -2,6 +2,7 @@
 #include "kernels/cpu/cpu_backend.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <thread>
 #if defined(__linux__)
@@ -125,6 +126,30 @@ void CpuBackend::add(FloatRows rows, ConstFloatRows other) const {
            [&](int64_t r) { row_kernels_.add(rows.row(r), other.row(r), rows.columns); });
 }
 
+void CpuBackend::multiply(FloatRows rows, ConstFloatRows other) const {
+  for_rows(rows.rows, rows.columns,
+           [&](int64_t r) { row_kernels_.multiply(rows.row(r), other.row(r), rows.columns); });
+}
+
+void CpuBackend::convolve(const ConvolutionInput& input, FloatRows out) const {
+  const KvLayout& layout = input.cache.layout;
+  const auto taps = static_cast<size_t>(input.taps);
+  LAZYLLM_CHECK(input.taps <= kMostTaps && layout.k_type == CacheType::f32 &&
+                input.slots.size() == static_cast<size_t>(out.rows) * taps);
+  for_rows(out.rows, input.taps * out.columns, [&](int64_t r) {
+    std::array<const float*, kMostTaps> inputs;
+    for (size_t tap = 0; tap < taps; ++tap) {
+      const int32_t slot = input.slots[static_cast<size_t>(r) * taps + tap];
+      inputs[tap] = slot < 0 ? nullptr
+                             : reinterpret_cast<const float*>(
+                                   input.cache.blocks[static_cast<size_t>(slot / kKvBlockSlots)] +
+                                   layout.key_offset(0, slot % kKvBlockSlots));
+    }
+    row_kernels_.convolve(inputs.data(), input.taps, input.weights, input.bias, input.gate.row(r),
+                          out.columns, out.row(r));
+  });
+}
+
 void CpuBackend::gather(std::span<const float* const> rows, FloatRows tile) const {
   const size_t bytes = static_cast<size_t>(tile.columns) * sizeof(float);
   for_rows(static_cast<int64_t>(rows.size()), tile.columns,
@@ -159,6 +184,7 @@ void CpuBackend::append_kv(const KvLayerView& cache, std::span<const int32_t> sl
       const int64_t column = int64_t{head} * layout.head_dim;
       kv_row_kernels_.encode(layout.k_type, k.row(r) + column, layout.head_dim,
                              block + layout.key_offset(head, index));
+      if (!layout.has_values) continue;
       kv_row_kernels_.encode(layout.v_type, v.row(r) + column, layout.head_dim,
                              block + layout.value_offset(head, index));
     }

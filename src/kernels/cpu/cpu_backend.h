@@ -40,6 +40,7 @@ class CpuBackend final : public Backend {
   void gated_activation(Activation activation, ConstFloatRows gate, ConstFloatRows up,
                         FloatRows out) const override;
   void add(FloatRows rows, ConstFloatRows other) const override;
+  void multiply(FloatRows rows, ConstFloatRows other) const override;
   void gather(std::span<const float* const> rows, FloatRows tile) const override;
   void scatter(ConstFloatRows tile, std::span<float* const> rows) const override;
   void scatter_add(ConstFloatRows tile, std::span<const float> scales,
@@ -54,6 +55,7 @@ class CpuBackend final : public Backend {
   void attention(const AttentionInput& input, FloatRows out) const override;
   void attention_scores(const AttentionInput& input, ScoreKind kind,
                         std::span<float> scores) const override;
+  void convolve(const ConvolutionInput& input, FloatRows out) const override;
 
  private:
   /// Calls body(row) for each row; by all threads when rows * columns is worth it.

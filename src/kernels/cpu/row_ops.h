@@ -19,6 +19,12 @@ struct RowKernels {
   void (*clamped_swiglu)(const float* gate, const float* up, int64_t columns, float* out);
   /// row += other.
   void (*add)(float* row, const float* other, int64_t columns);
+  /// row *= other.
+  void (*multiply)(float* row, const float* other, int64_t columns);
+  /// out = gate * (bias + sum of weights[tap] * inputs[tap]), from tap 0 on; weights:
+  /// [taps][columns]. An input may be null, and so may the bias: then they add nothing.
+  void (*convolve)(const float* const* inputs, int taps, const float* weights, const float* bias,
+                   const float* gate, int64_t columns, float* out);
   /// Rotates `heads` heads in place; cos_sin: [rotated / 2][2] of the row's position.
   void (*rope)(float* row, int heads, int head_dim, const float* cos_sin, int rotated,
                bool interleaved);

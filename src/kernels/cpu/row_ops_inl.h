@@ -91,6 +91,25 @@ void add_row(float* row, const float* other, int64_t columns) {
   });
 }
 
+void multiply_row(float* row, const float* other, int64_t columns) {
+  for_vectors(columns, [&](int64_t offset, int n) {
+    store_up_to(row + offset, mul(load_up_to(row + offset, n), load_up_to(other + offset, n)), n);
+  });
+}
+
+void convolve(const float* const* inputs, int taps, const float* weights, const float* bias,
+              const float* gate, int64_t columns, float* out) {
+  for_vectors(columns, [&](int64_t offset, int n) {
+    Vec sum = bias == nullptr ? zero() : load_up_to(bias + offset, n);
+    for (int tap = 0; tap < taps; ++tap) {
+      if (inputs[tap] == nullptr) continue;
+      sum = multiply_add(load_up_to(weights + tap * columns + offset, n),
+                         load_up_to(inputs[tap] + offset, n), sum);
+    }
+    store_up_to(out + offset, mul(load_up_to(gate + offset, n), sum), n);
+  });
+}
+
 constexpr int kRopePairs = 128;  // pairs of a head rotated at a time: bounds the stack tables
 
 void rope(float* row, int heads, int head_dim, const float* cos_sin, int rotated,
@@ -140,7 +159,7 @@ void rope(float* row, int heads, int head_dim, const float* cos_sin, int rotated
 
 }  // namespace
 
-const RowKernels kRowKernels = {rms_norm,       silu_times, gelu_tanh_times,
-                                clamped_swiglu, add_row,    rope};
+const RowKernels kRowKernels = {rms_norm, silu_times,   gelu_tanh_times, clamped_swiglu,
+                                add_row,  multiply_row, convolve,        rope};
 
 }  // namespace lazyllm::kernels::cpu::LAZYLLM_ISA

@@ -177,6 +177,69 @@ TEST_P(RowOpsTest, AddGatherScatter) {
   }
 }
 
+TEST_P(RowOpsTest, ConvolvesRowsOfACache) {
+  constexpr int kTaps = 3, kSlots = 70;  // in two blocks
+  for (const int64_t columns : kColumns) {
+    const KvLayout layout{.kv_heads = 1,
+                          .head_dim = int(columns),
+                          .k_type = CacheType::f32,
+                          .v_type = CacheType::f32,
+                          .has_values = false};
+    const Buffer first = backend_->allocate(layout.block_bytes());
+    const Buffer second = backend_->allocate(layout.block_bytes());
+    std::byte* const blocks[] = {static_cast<std::byte*>(first.data()),
+                                 static_cast<std::byte*>(second.data())};
+    const KvLayerView cache{layout, blocks};
+    std::vector<float> inputs = random_floats(size_t(kSlots * columns), 1.0f, 1);
+    const std::vector<float> other = random_floats(inputs.size(), 1.0f, 2);
+    std::vector<int32_t> slots;
+    for (int32_t i = 0; i < kSlots; ++i) slots.push_back((i * 11) % kSlots);
+    backend_->multiply({inputs.data(), kSlots, columns, columns},
+                       {other.data(), kSlots, columns, columns});
+    backend_->append_kv(cache, slots, {inputs.data(), kSlots, columns, columns}, {});
+    const std::vector<float> weights = random_floats(size_t(kTaps * columns), 1.0f, 3);
+    const std::vector<float> bias = random_floats(size_t(columns), 1.0f, 4);
+    const std::vector<float> gate = random_floats(inputs.size(), 1.0f, 5);
+    std::vector<int32_t> taps;
+    for (int32_t row = 0; row < kSlots; ++row) {
+      for (int32_t from = row - kTaps + 1; from <= row; ++from) {
+        taps.push_back(from < 0 || from % 7 == 3 ? -1 : slots[size_t(from)]);
+      }
+    }
+    for (const float* const b : {static_cast<const float*>(nullptr), bias.data()}) {
+      std::vector<float> out(inputs.size());
+      backend_->convolve({.cache = cache,
+                          .slots = taps,
+                          .taps = kTaps,
+                          .weights = weights.data(),
+                          .bias = b,
+                          .gate = {gate.data(), kSlots, columns, columns}},
+                         {out.data(), kSlots, columns, columns});
+      for (size_t i = 0; i < out.size(); ++i) {
+        const int64_t row = int64_t(i) / columns, column = int64_t(i) % columns;
+        double exact = b == nullptr ? 0.0 : b[column];
+        for (int64_t tap = 0; tap < kTaps; ++tap) {
+          const int64_t from = row - kTaps + 1 + tap;
+          if (from < 0 || from % 7 == 3) continue;
+          exact += double(weights[size_t(tap * columns + column)]) *
+                   inputs[size_t(from * columns + column)];
+        }
+        ASSERT_NEAR(out[i], exact * gate[i], 1e-5) << columns << " " << row;
+      }
+      // A row alone has the same bits.
+      std::vector<float> alone(static_cast<size_t>(columns));
+      backend_->convolve({.cache = cache,
+                          .slots = std::span(taps).last(kTaps),
+                          .taps = kTaps,
+                          .weights = weights.data(),
+                          .bias = b,
+                          .gate = {&gate[size_t((kSlots - 1) * columns)], 1, columns, columns}},
+                         {alone.data(), 1, columns, columns});
+      EXPECT_TRUE(std::equal(alone.begin(), alone.end(), out.end() - columns));
+    }
+  }
+}
+
 TEST_P(RowOpsTest, AppendKvRounds) {
   for (const int head_dim : {6, 32, 80, 96}) {
     for (const CacheType type : {CacheType::f16, CacheType::f32, CacheType::q8_0}) {

@@ -126,7 +126,8 @@ class HeadsForm final : public ScoreForm {
       }
       if (!h.full_attention(head.layer - 1)) {
         fail(ErrorCode::usage,
-             "--score heads: layer {} sees a sliding window only and cannot score all tokens",
+             "--score heads: layer {} does not see all tokens (it has a sliding window or a "
+             "convolution) and cannot score them",
              head.layer);
       }
     }

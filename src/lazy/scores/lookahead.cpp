@@ -58,7 +58,8 @@ void Lookahead::fit_cache(const kernels::KvLayout& layout, size_t tokens) {
 
 /// Places of the set that the last token sees in a layer: all, or those in its sliding window.
 size_t Lookahead::first_seen(std::span<const int32_t> set, int layer) const {
-  const int window = h_.layer[static_cast<size_t>(layer)].sliding_window;
+  const model::LayerParameters& kind = h_.layer[static_cast<size_t>(layer)];
+  const int window = kind.convolution > 0 ? kind.convolution : kind.sliding_window;
   if (window == 0) return 0;
   const auto first = std::lower_bound(set.begin(), set.end(), set.back() - window + 1);
   return static_cast<size_t>(first - set.begin());
@@ -87,6 +88,11 @@ void Lookahead::pass_layer(std::span<const int32_t> set, int layer, std::span<fl
   transformer_.project(layer, row, last, /*want_queries=*/true, workspace_);
   backend_.append_kv(cache_->view(), std::span(slots_).last(1), workspace_.k(layer, 1),
                      workspace_.v(layer, 1));
+  if (h_.convolves(layer)) {
+    if (!goes_on) return;
+    convolve(set, layer);
+    return transformer_.finish(layer, workspace_.attention(layer, 1), row, workspace_);
+  }
   const int32_t first[] = {static_cast<int32_t>(first_seen(set, layer))};
   const int32_t end[] = {static_cast<int32_t>(set.size())};
   const kernels::AttentionInput input = {.queries = workspace_.q(layer, 1),
@@ -106,6 +112,24 @@ void Lookahead::pass_layer(std::span<const int32_t> set, int layer, std::span<fl
   if (!goes_on) return;
   backend_.attention(input, workspace_.attention(layer, 1));
   transformer_.finish(layer, workspace_.attention(layer, 1), row, workspace_);
+}
+
+/// The last token's convolution over those of the positions before it that are in the set.
+void Lookahead::convolve(std::span<const int32_t> set, int layer) {
+  const int taps = h_.layer[static_cast<size_t>(layer)].convolution;
+  input_slots_.clear();
+  for (int32_t input = set.back() - taps + 1; input <= set.back(); ++input) {
+    const auto place = std::lower_bound(set.begin(), set.end(), input);
+    input_slots_.push_back(*place == input ? slots_[static_cast<size_t>(place - set.begin())]
+                                           : KvCache::kNoSlot);
+  }
+  backend_.convolve({.cache = cache_->view(),
+                     .slots = input_slots_,
+                     .taps = taps,
+                     .weights = transformer_.convolution(layer),
+                     .bias = transformer_.convolution_bias(layer),
+                     .gate = workspace_.q(layer, 1)},
+                    workspace_.attention(layer, 1));
 }
 
 }  // namespace lazyllm::lazy

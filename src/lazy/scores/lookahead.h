@@ -32,6 +32,7 @@ class Lookahead {
   void fit_cache(const kernels::KvLayout& layout, size_t tokens);
   size_t first_seen(std::span<const int32_t> set, int layer) const;
   void store_keys_and_values(const Sequence& sequence, std::span<const int32_t> set, int layer);
+  void convolve(std::span<const int32_t> set, int layer);
   void pass_layer(std::span<const int32_t> set, int layer, std::span<float> scores, bool goes_on);
 
   const model::Transformer& transformer_;
@@ -41,6 +42,7 @@ class Lookahead {
   std::optional<KvCache> cache_;  // of the layer in work, token numbers are places in the set
   kernels::Buffer last_row_;      // hidden state of the token that runs ahead
   std::vector<int32_t> slots_;    // by place in the set
+  std::vector<int32_t> input_slots_;
   std::vector<const float*> rows_;
   std::vector<float> layer_scores_;
 };
