@@ -167,6 +167,12 @@ std::vector<text::TextSegment> render(const Model::Implementation& implementatio
   const ordered_json tools = with_tools ? parse(chat.tools, "the tools") : ordered_json::array();
   if (mentions(source, "tools") || mentions(source, "tool_calls")) {
     if (with_tools) options.extra["tools"] = tools;
+    if (!mentions(source, "tool_calls") && has_calls(messages)) {
+      const bool lfm2 = mentions(source, "List of tools: ");
+      follow(conversation, text::write_calls_as_text(conversation.messages,
+                                                     lfm2 ? text::CallSpelling::python_list
+                                                          : text::CallSpelling::tagged_json));
+    }
   } else if (with_tools || has_calls(messages)) {
     follow(conversation, text::write_tools_as_text(conversation.messages, tools));
   }

@@ -7,12 +7,15 @@
 
 #include "server/json_body.h"
 #include "server/possible_begin.h"
+#include "server/python_calls.h"
 #include "server/request_log.h"
 
 namespace lazyllm::server {
 namespace {
 
 constexpr std::string_view kOpen = "<tool_call>", kClose = "</tool_call>";
+/// LFM2's, around a list; where they are tokens of their own they are no text.
+constexpr std::string_view kOpenList = "<|tool_call_start|>", kCloseList = "<|tool_call_end|>";
 constexpr std::string_view kSpace = " \t\r\n";
 
 std::string new_call_id() {
@@ -149,6 +152,17 @@ std::vector<ToolCall> parse_whole_answer(std::string_view text, const Json* tool
   }
 }
 
+/// The calls of a list, and what follows it in `rest`; none if it is no list of calls.
+std::vector<ToolCall> parse_list(std::string_view text, const Json* tools, std::string_view& rest) {
+  rest = {};
+  auto python = parse_python_calls(text);
+  if (!python) return parse_whole_answer(text, tools);
+  for (ToolCall& call : python->calls) call.id = new_call_id();
+  rest = text.substr(python->size);
+  rest.remove_prefix(std::min(rest.find_first_not_of(kSpace), rest.size()));
+  return std::move(python->calls);
+}
+
 }  // namespace
 
 const ToolCallParser::Form ToolCallParser::Form::none = {};
@@ -171,8 +185,11 @@ ToolCallParser::Beginning ToolCallParser::look_at_beginning() const {
     }
     return matched == wanted.size() ? Beginning::call : Beginning::unknown;
   };
-  std::vector<std::string> wanted = names_of(form_.tools.get());
-  for (std::string& name : wanted) name += '{';
+  std::vector<std::string> wanted;
+  for (const std::string& name : names_of(form_.tools.get())) {
+    wanted.push_back(name + '{');
+    wanted.push_back('[' + name + '(');
+  }
   wanted.insert(wanted.end(), {"{\"name\"", "[{\"name\""});
   Beginning result = Beginning::text;
   for (const std::string& one : wanted) {
@@ -246,6 +263,7 @@ bool ToolCallParser::take_call(Output& output) {
   if (phase_ == Phase::rest) take_rest();
   if (phase_ == Phase::tail) return take_tail();
   if (phase_ != Phase::none) return false;
+  if (in_list_) return take_list(output);
   if (begin_arguments(output, 0)) return true;
   const size_t close = held_.find(kClose);
   if (close == std::string::npos) return false;
@@ -264,17 +282,35 @@ bool ToolCallParser::take_call(Output& output) {
 }
 
 /// False: more of the answer is needed.
+bool ToolCallParser::take_list(Output& output) {
+  const size_t close = held_.find(kCloseList);
+  if (close == std::string::npos) return false;
+  const std::string written = held_.substr(0, close);
+  held_.erase(0, close + kCloseList.size());
+  in_call_ = in_list_ = false;
+  std::string_view rest;
+  std::vector<ToolCall> calls = parse_list(written, form_.tools.get(), rest);
+  if (!rest.empty()) calls.clear();
+  after_call_ = !calls.empty();
+  if (calls.empty()) output.text += std::string(kOpenList) + written + std::string(kCloseList);
+  for (ToolCall& call : calls) add(output, std::move(call));
+  return true;
+}
+
+/// False: more of the answer is needed.
 bool ToolCallParser::take_text(Output& output) {
   if (after_call_) {
     held_.erase(0, std::min(held_.find_first_not_of(kSpace), held_.size()));
     if (held_.empty()) return false;
     after_call_ = false;
   }
-  const size_t tag = held_.find(kOpen);
-  in_call_ = tag != std::string::npos;
-  const size_t certain = in_call_ ? tag : held_.size() - possible_begin(held_, kOpen);
+  const size_t tag = held_.find(kOpen), list = held_.find(kOpenList);
+  in_list_ = list < tag;
+  in_call_ = in_list_ || tag != std::string::npos;
+  const size_t open = std::max(possible_begin(held_, kOpen), possible_begin(held_, kOpenList));
+  const size_t certain = in_call_ ? std::min(tag, list) : held_.size() - open;
   output.text += held_.substr(0, certain);
-  held_.erase(0, certain + (in_call_ ? kOpen.size() : 0));
+  held_.erase(0, certain + (in_list_ ? kOpenList.size() : in_call_ ? kOpen.size() : 0));
   return in_call_;
 }
 
@@ -322,7 +358,14 @@ ToolCallParser::Output ToolCallParser::finish() {
     calls = parse_bare(held_);
     if (calls_ > 0) otherwise.clear();  // the brackets of the list
   } else if (beginning_ == Beginning::call) {
-    calls = parse_whole_answer(held_, form_.tools.get());
+    std::string_view rest;
+    calls = parse_list(held_, form_.tools.get(), rest);
+    output.text = rest;
+  } else if (in_list_) {
+    std::string_view rest;
+    calls = parse_list(held_, form_.tools.get(), rest);
+    output.text = rest;
+    otherwise = std::string(kOpenList) + held_;
   } else if (in_call_) {
     // The model may end its answer instead of closing the tag.
     auto call = parse_call(held_);

@@ -26,6 +26,8 @@ struct CallPiece {
 ///
 ///   <tool_call>{"name", "arguments"}</tool_call>                    Qwen, Hermes and many others
 ///   <tool_call><function=NAME><parameter=P>V</parameter></function></tool_call>    Qwen3-Coder
+///   <|tool_call_start|>[NAME(KEY=VALUE, ...), ...]<|tool_call_end|>    LFM2; where the tags are no
+///                                                 text the list at the answer's beginning
 ///   {"name", "parameters"} as the whole answer                      Llama 3
 ///   [{"name", "arguments"}, ...] or NAME{arguments} as the whole answer    Mistral, Granite, whose
 ///                                                 tokens before it are no text
@@ -70,6 +72,7 @@ class ToolCallParser {
   void take_tagged(Output& output);
   void take_bare(Output& output);
   bool take_text(Output& output);
+  bool take_list(Output& output);
   bool take_call(Output& output);
   bool begin_arguments(Output& output, size_t at);
   void take_arguments(Output& output);
@@ -83,6 +86,7 @@ class ToolCallParser {
   Phase phase_ = Phase::none;
   JsonFollower follower_;    ///< of the call's object
   bool in_call_ = false;     ///< between tags
+  bool in_list_ = false;     ///< between those around a list
   bool after_call_ = false;  ///< white space there belongs to nobody
 };
 

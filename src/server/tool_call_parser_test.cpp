@@ -51,6 +51,44 @@ TEST(ToolCallParser, FindsCallsAmongText) {
   EXPECT_EQ(tagged("<tool_call>{\"name\": \"f\"}</tool_call> then <b>text"), "then <b>text|f({})");
 }
 
+TEST(ToolCallParser, FindsListsOfPythonCalls) {
+  EXPECT_EQ(tagged("<|tool_call_start|>[f(x=1)]<|tool_call_end|>Done."), "Done.|f({\"x\":1})");
+  EXPECT_EQ(
+      tagged("Let me see. <|tool_call_start|>[f(), a.g(text='it\\'s', on=True)]<|tool_call_end|>"),
+      "Let me see. |f({})|a.g({\"text\":\"it's\",\"on\":true})");
+  EXPECT_EQ(
+      tagged("<|tool_call_start|>[f(x=[1, -2.5e3, None], y={\"a\": (false,)},)]<|tool_call_end|>"),
+      "|f({\"x\":[1,-2500.0,null],\"y\":{\"a\":[false]}})");
+  EXPECT_EQ(tagged("<|tool_call_start|>[f(x=\"\\u00e9\\ud83d\\ude00\\n)]\")]<|tool_call_end|>"),
+            "|f({\"x\":\"\u00e9\U0001F600\\n)]\"})");
+  EXPECT_EQ(
+      tagged("<|tool_call_start|>[{\"name\": \"f\", \"arguments\": {\"x\": 1}}]<|tool_call_end|>"),
+      "|f({\"x\":1})");
+  EXPECT_EQ(tagged("<|tool_call_start|>[f(x=1)]"), "|f({\"x\":1})");
+  for (const std::string answer :
+       {"<|tool_call_start|>f(x=1)<|tool_call_end|>", "<|tool_call_start|>[f(x)]<|tool_call_end|>",
+        "<|tool_call_start|>[f(x=1)] and<|tool_call_end|>", "<|tool_call_start|>[f(x=\"1",
+        "<|tool_call_start|>[f(x=y)]<|tool_call_end|>", "a <|tool_call_st", "[f(x=1)]"}) {
+    EXPECT_EQ(tagged(answer), answer);
+  }
+  const std::string deep = "<|tool_call_start|>[f(x=" + std::string(5000, '[');
+  EXPECT_EQ(parsed(Form::tagged, deep, deep.size()), deep);
+}
+
+TEST(ToolCallParser, FindsPythonCallsWhoseTagsAreNoText) {
+  const Form form = {Form::Kind::tagged,
+                     std::make_shared<const Json>(Json::parse(
+                         R"([{"type": "function", "function": {"name": "look_up"}}])"))};
+  const std::string answer = "[look_up(word=\"sun\"), look_up(word='moon')] I look.";
+  for (size_t size = 1; size <= answer.size(); ++size) {
+    EXPECT_EQ(parsed(form, answer, size),
+              "I look.|look_up({\"word\":\"sun\"})|look_up({\"word\":\"moon\"})");
+  }
+  for (const std::string text : {"[look_up(word=", "[look_up is a word]", "[other(x=1)]"}) {
+    EXPECT_EQ(parsed(form, text, 3), text);
+  }
+}
+
 TEST(ToolCallParser, WhatIsNoCallStaysText) {
   for (const std::string answer :
        {"<tool_call>not JSON</tool_call> rest", "<tool_call>[1]</tool_call>",

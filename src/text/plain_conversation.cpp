@@ -43,6 +43,29 @@ std::string calls_as_text(const ordered_json& calls) {
   return text;
 }
 
+/// Python's words for JSON's, texts as both write them.
+std::string python_value(const ordered_json& value) {
+  if (value.is_boolean()) return value.get<bool>() ? "True" : "False";
+  return value.is_null() ? "None" : to_text(value);
+}
+
+std::string calls_as_python(const ordered_json& calls) {
+  std::string list;
+  for (const ordered_json& call : calls) {
+    const auto function = call.find("function");
+    const ordered_json& named = function == call.end() ? call : *function;
+    std::string arguments;
+    const ordered_json given = named.value("arguments", ordered_json::object());
+    if (given.is_object()) {
+      for (const auto& [key, value] : given.items()) {
+        arguments = joined(arguments, key + "=" + python_value(value), ", ");
+      }
+    }
+    list = joined(list, named.value("name", std::string()) + "(" + arguments + ")", ", ");
+  }
+  return "<|tool_call_start|>[" + list + "]<|tool_call_end|>";
+}
+
 bool is_result(const ordered_json& message) {
   const std::string role = text_of(message, "role");
   return role == "tool" || role == "function";
@@ -84,6 +107,22 @@ PlainConversation write_tools_as_text(const ordered_json& messages, const ordere
       message = {{"role", "user"}, {"content", std::move(text)}};
     }
     after_result = result;
+    append(plain, std::move(message), static_cast<int>(i));
+  }
+  return plain;
+}
+
+PlainConversation write_calls_as_text(const ordered_json& messages, CallSpelling spelling) {
+  PlainConversation plain{ordered_json::array(), {}};
+  for (size_t i = 0; i < messages.size(); ++i) {
+    ordered_json message = messages[i];
+    if (const auto calls = message.find("tool_calls"); calls != message.end()) {
+      const std::string text = text_of(message, "content");
+      message["content"] = spelling == CallSpelling::python_list
+                               ? calls_as_python(*calls) + text
+                               : joined(text, calls_as_text(*calls), "\n");
+      message.erase("tool_calls");
+    }
     append(plain, std::move(message), static_cast<int>(i));
   }
   return plain;

@@ -18,6 +18,17 @@ struct PlainConversation {
 PlainConversation write_tools_as_text(const nlohmann::ordered_json& messages,
                                       const nlohmann::ordered_json& tools);
 
+/// How calls stand in the assistant's text.
+enum class CallSpelling {
+  tagged_json,  ///< JSON objects between <tool_call> tags
+  python_list   ///< <|tool_call_start|>[NAME(KEY=VALUE, ...), ...]<|tool_call_end|> before it: LFM2
+};
+
+/// The conversation with its calls in the assistant's text, for a template that tells tools and
+/// results but leaves calls out.
+PlainConversation write_calls_as_text(const nlohmann::ordered_json& messages,
+                                      CallSpelling spelling);
+
 /// The conversation with what the system says at the head of the next message of the user, for a
 /// template that has no place for it.
 PlainConversation move_system_to_user(const nlohmann::ordered_json& messages);

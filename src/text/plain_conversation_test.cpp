@@ -26,6 +26,27 @@ TEST(PlainConversation, AnAddedSystemTurnIsMadeOfNone) {
   EXPECT_EQ(write_tools_as_text(messages, ordered_json::array()).messages, messages);
 }
 
+TEST(PlainConversation, CallsAreWrittenForTemplatesThatLeaveThemOut) {
+  const ordered_json messages = {
+      {{"role", "user"}, {"content", "u"}},
+      {{"role", "assistant"},
+       {"content", "Well."},
+       {"tool_calls",
+        {{{"type", "function"},
+          {"function",
+           {{"name", "f"}, {"arguments", {{"x", "it's"}, {"on", true}, {"of", nullptr}}}}}},
+         {{"type", "function"}, {"function", {{"name", "g"}}}}}}},
+      {{"role", "tool"}, {"content", "r"}}};
+  const PlainConversation python = write_calls_as_text(messages, CallSpelling::python_list);
+  EXPECT_EQ(python.messages[1]["content"],
+            "<|tool_call_start|>[f(x=\"it's\", on=True, of=None), g()]<|tool_call_end|>Well.");
+  EXPECT_FALSE(python.messages[1].contains("tool_calls"));
+  EXPECT_EQ(python.messages[2], messages[2]);
+  EXPECT_EQ(python.made_of, (std::vector<int>{0, 1, 2}));
+  const PlainConversation tagged = write_calls_as_text(messages, CallSpelling::tagged_json);
+  EXPECT_TRUE(tagged.messages[1]["content"].get<std::string>().starts_with("Well.\n<tool_call>\n"));
+}
+
 TEST(PlainConversation, TheSystemsWordsGoToTheNextUser) {
   const ordered_json messages = {{{"role", "system"}, {"content", "s"}},
                                  {{"role", "user"}, {"content", "u"}},
