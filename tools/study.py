@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The study behind docs/evidence.md: every policy at several operating points on LongBench, RULER, needles and text.
+"""The study behind docs/lab/evidence.md: every policy at several operating points on LongBench, RULER, needles and text.
 
     tools/study.py --model models/SmolLM2-135M-Instruct.Q4_1.gguf --data DATA --out results --quick     within 30 minutes on 2 cores
     tools/study.py --model models/SmolLM2-135M-Instruct.Q4_1.gguf --data DATA --out results             within 10 hours

@@ -23,7 +23,7 @@ constexpr Fraction kBalanced[] = {{0.5, 0.3}};
 constexpr Fraction kFast[] = {{0.3, 0.6}, {0.5, 0.4}, {0.7, 0.3}};
 constexpr Fraction kPaper[] = {{0.3, 0.7}, {0.6, 0.7}, {0.9, 0.7}};
 
-// With two returning tokens a step takes no longer than a dense one (docs/performance.md).
+// With two returning tokens a step takes no longer than a dense one (docs/lab/speed.md).
 constexpr RevivalBudget kDefaultBudget{2};
 constexpr int kDefaultPool = 7;
 constexpr int64_t kDefaultProtectFirst = 4, kDefaultProtectLast = 32, kDefaultMinPrompt = 256;

@@ -136,3 +136,8 @@ def test_spelling(root):
     assert len(wanted) > 300
     result = subprocess.run([checker, "--ignore-words", root / "tests" / "python" / "spelling.txt", *wanted], cwd=root, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout
+
+
+def test_the_plot_of_the_evidence_is_its_tables(root):
+    result = subprocess.run([sys.executable, root / "tools" / "evidence_plot.py", "--check"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -13,7 +13,7 @@ namespace lazyllm::kernels::cpu {
 namespace {
 
 // Up to this many rows weights are unpacked in registers, once per panel of 6 rows (measured:
-// docs/performance.md, "Few rows");
+// docs/lab/speed.md, "Few rows");
 // beyond, a block of columns is unpacked once for all rows.
 constexpr int64_t kDirectRows = 3 * kPanelRows;
 

@@ -18,7 +18,7 @@ struct Family {
 // FMA.
 constexpr Family kFastBf16[] = {
     {Vendor::amd, 0x19},  // Zen 4
-    {Vendor::amd, 0x1A},  // Zen 5: docs/performance.md
+    {Vendor::amd, 0x1A},  // Zen 5: docs/lab/speed.md
 };
 
 #if defined(__x86_64__)

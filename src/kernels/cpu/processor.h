@@ -31,13 +31,13 @@ bool prefers_bf16_products(const Processor& processor);
 
 /// How many bytes ahead a product of few rows should ask for weights that are read once; 0 where
 /// the processor's own prefetching does better. Changes no bit of a result. Measured:
-/// docs/performance.md, "Few rows".
+/// docs/lab/speed.md, "Few rows".
 int64_t weight_prefetch_bytes(const Processor& processor);
 
 /// Activations (a byte each, if they are quantised) in a block of rows that a product takes through
 /// a tile's unpacked weights: what the second-level cache holds, or, where a big third level feeds
 /// the products as well, so many that weights are mostly unpacked once. Changes no bit of a result.
-/// Measured: docs/performance.md, "Blocks of rows".
+/// Measured: docs/lab/speed.md, "Blocks of rows".
 int64_t block_activations(const Processor& processor);
 
 }  // namespace lazyllm::kernels::cpu
