@@ -19,7 +19,7 @@ using nlohmann::json;
 using namespace lazyllm;
 
 constexpr double kLogitTolerance = 1e-3;
-constexpr double kScoreTolerance = 2e-5;  // absolute; scores lie in 0 .. 1
+constexpr double kScoreTolerance = 2e-5;  // of 1, or of the score where that is more (`value`)
 
 using Sets = std::map<int, std::vector<int32_t>>;
 
@@ -65,7 +65,8 @@ void compare_scores(size_t step, const json& selections, const Recorder& recorde
       continue;
     }
     for (size_t i = 0; i < expected.size(); ++i) {
-      if (!(std::abs(found->second[i] - expected[i]) < kScoreTolerance)) {
+      if (!(std::abs(found->second[i] - expected[i]) <
+            kScoreTolerance * std::max(1.0, expected[i]))) {
         report("step %zu, layer %d: score %zu is %g, expected %g", step, layer + 1, i,
                static_cast<double>(found->second[i]), expected[i]);
         break;
@@ -93,6 +94,7 @@ lazy::PruningPlan plan_of(const json& scenario, int query_heads) {
   }
   plan.score.layers = scenario.value("score_layers", 1);
   if (plan.score.layers > 1) plan.score.form = form("accumulate");
+  if (scenario.value("score_value", false)) plan.score.form = form("value");
   if (scenario.value("score_peak", false)) plan.score.form = form("peak");
   if (const int ahead = scenario.value("score_ahead", 0); ahead > 0) {
     plan.score.form = form("ahead");

@@ -65,6 +65,7 @@ class Options:
     layers: int = 1  # 1 is the paper: the pruning layer alone
     ahead: int = 0  # layers to look ahead; 0: off
     peak: bool = False  # the highest over heads, queries and layers instead of their mean; the pool spreads it
+    value: bool = False  # a head's attention counts times the size of the token's value in it
     mass: float = 0.0  # 0: off
 
 
@@ -331,7 +332,10 @@ class LazySequence:
             next_kv = set(self.kv[layer + 1].k)
             queries = [row for row, i in enumerate(computed) if i in new][-options.window :]
             weights = {head: weight for at, head, weight in options.heads if at == layer + 1} if options.heads else None
-            scores = layer_score(attention[:, queries, :], weights, options.peak)
+            seen = attention[:, queries, :]
+            if options.value:
+                seen = seen * np.repeat(np.abs(values).sum(axis=-1).T, model.heads // model.kv_heads, axis=0)[:, None, :]
+            scores = layer_score(seen, weights, options.peak)
             if options.peak and len(new_ids) == 1 and layer + 1 not in options.schedule:
                 scores = np.zeros_like(scores)
             by_layer.append(dict(zip(selected, scores)))
@@ -404,7 +408,10 @@ def parse_score(text: str) -> dict[str, object]:
     if text == "last":
         return {}
     name, _, rest = text.partition(":")
-    rest, _, window = (rest, "", "1") if name != "window" and "@" not in rest else (rest, "", rest) if name == "window" else rest.partition("@")
+    if name in ("window", "value"):
+        window = rest or "1"
+    else:
+        rest, _, window = rest.partition("@") if "@" in rest else (rest, "", "1")
     members: dict[str, object] = {"window": int(window)}
     if name == "heads":
         heads = []
@@ -418,6 +425,8 @@ def parse_score(text: str) -> dict[str, object]:
     elif name in ("accumulate", "peak"):
         members["layers"] = int(rest)
         members["peak"] = name == "peak"
+    elif name == "value":
+        members["value"] = True
     elif name != "window":
         raise ValueError(f"score {text}")
     return members
@@ -429,7 +438,7 @@ def main() -> None:
     parser.add_argument("--ids", required=True, help="prompt token ids, separated by commas")
     parser.add_argument("--prune", type=parse_schedule, default={}, metavar="LAYER:KEEP,...")
     parser.add_argument("--decode", type=int, default=20, help="greedy steps (default %(default)s)")
-    parser.add_argument("--score", default="last", help="last, window:W, heads:LAYER.HEAD=WEIGHT,..., accumulate:N, peak:N or ahead[:N]")
+    parser.add_argument("--score", default="last", help="last, window:W, value[:W], heads:LAYER.HEAD=WEIGHT,..., accumulate:N, peak:N or ahead[:N]")
     parser.add_argument("--keep-mass", type=float, default=0.0)
     parser.add_argument("--score-pool", type=int, default=1)
     parser.add_argument("--protect-first", type=int, default=0)

@@ -48,6 +48,7 @@ SCENARIOS = [
     Scenario("last_layer", "llama-gqa", 56, Options({5: 0.4}, protect_first=4)),
     Scenario("pooled", "llama-odd", 72, Options({2: 0.6, 3: 0.5}, pool=7, protect_first=4, protect_last=8)),
     Scenario("window", "llama-odd", 64, Options({1: 0.7, 3: 0.4}, window=8, pool=3, protect_first=2, protect_last=8, budget=4)),
+    Scenario("value", "llama-gqa", 64, Options({2: 0.6, 4: 0.4}, window=4, pool=3, protect_first=2, protect_last=4, budget=4, value=True), decode=12, turn=9),
     Scenario("frozen", "llama-rope3", 60, Options({1: 0.6, 2: 0.6, 3: 0.6}, budget=0)),
     Scenario("budget", "llama-rope3", 96, Options({1: 0.5, 2: 0.5, 3: 0.5}, budget=4)),
     Scenario("turn", "llama-bias", 48, Options({1: 0.6, 2: 0.4}, window=4, pool=3, protect_first=1, protect_last=4, budget=2), decode=10, turn=9),
@@ -123,7 +124,7 @@ def beyond_the_paper(o: Options) -> dict[str, object]:
     """What a scenario has of the scores that the paper does not know."""
     every = {
         "score_heads": [{"layer": at, "head": head, "weight": weight} for at, head, weight in o.heads],
-        "score_layers": o.layers if o.layers > 1 else 0, "score_ahead": o.ahead, "score_peak": o.peak, "keep_mass": o.mass,
+        "score_layers": o.layers if o.layers > 1 else 0, "score_ahead": o.ahead, "score_peak": o.peak, "score_value": o.value, "keep_mass": o.mass,
     }
     return {key: value for key, value in every.items() if value}
 

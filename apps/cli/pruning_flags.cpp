@@ -65,7 +65,7 @@ void add_schedule_flags(CLI::App& command, PruningFlags& flags) {
       ->group(expert);
   command
       .add_option("--score", flags.score,
-                  "how importance is measured: last (the paper), window:W, ahead[:N], "
+                  "how importance is measured: last (the paper), window:W, value[:W], ahead[:N], "
                   "accumulate:N, peak:N, heads:LAYER.HEAD=WEIGHT,...; the last three also with @W; "
                   "see docs/tuning.md")
       ->group(expert);

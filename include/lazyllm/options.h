@@ -28,7 +28,8 @@ struct PruningOptions {
   /// or a preset: careful, balanced, fast, off, paper. Empty: careful.
   std::string prune;
   /// "last" (the paper: the last token's attention, mean over heads), "window:W" (mean over the
-  /// last W queries), "heads:LAYER.HEAD=WEIGHT,..." (chosen heads, 1-based), "accumulate:N" (mean
+  /// last W queries), "value[:W]" (the same times the size of the token's value, by head),
+  /// "heads:LAYER.HEAD=WEIGHT,..." (chosen heads, 1-based), "accumulate:N" (mean
   /// over the last N layers), "peak:N" (the most that any head of the last N layers gives from any
   /// of these queries); the last three may end in "@W". "ahead" or
   /// "ahead:N": what the next N layers (all that follow) would look at, found out by running the

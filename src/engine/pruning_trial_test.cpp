@@ -52,8 +52,8 @@ TEST(PruningTrial, GivesWhatASessionGives) {
   EXPECT_EQ(trial.dense().own_logits, forced(model, dense, prompt, own).logits);
   // The last schedule begins at a depth that the trial did not keep.
   for (const char* schedule : {"1:0.5", "2:0.3", "1:0.6,2:0.4", "3:0.5"}) {
-    for (const char* score : {"last", "window:4", "window:200", "ahead", "ahead:1", "accumulate:2",
-                              "peak:2@4", "heads:1.1=0.5,1.2"}) {
+    for (const char* score : {"last", "window:4", "value:4", "window:200", "ahead", "ahead:1",
+                              "accumulate:2", "peak:2@4", "heads:1.1=0.5,1.2"}) {
       PruningOptions options;
       options.prune = schedule;
       options.score = score;

@@ -63,7 +63,8 @@ class RandomRequests {
   PruningOptions pruning() {
     static const char* const kPolicies[] = {"lazy", "lazy",   "lazy", "lazy",   "dense",
                                             "tsp",  "static", "gem",  "random", "compress"};
-    static const char* const kScores[] = {"last", "window:8", "accumulate:2", "peak:2@4", "ahead"};
+    static const char* const kScores[] = {"last",         "window:8", "value:4",
+                                          "accumulate:2", "peak:2@4", "ahead"};
     PruningOptions options;
     options.policy = kPolicies[number(std::size(kPolicies))];
     options.min_prompt = number(4) == 0 ? 300 : 0;

@@ -137,6 +137,7 @@ enum class Activation {
 enum class ScoreKind {
   probability,  ///< softmax over the visible keys (the paper's Eq. 1)
   peak,         ///< the same, but the highest over heads and query rows instead of their mean
+  value,        ///< a probability times the sum of the absolute values of what it weighs (VATP)
   dot,          ///< the bare inner products, unscaled (GemFilter)
 };
 
@@ -210,7 +211,7 @@ class Backend {
   /// out[r] = softmax over the row's visible keys, times values: [rows][heads * head_dim].
   virtual void attention(const AttentionInput& input, FloatRows out) const = 0;
   /// scores[i] = what `kind` says of key_slots[i], mean over all heads (or the sum over the heads
-  /// by their weights; probabilities only) and over the query rows (0 where a row does not see
+  /// by their weights; not of dot) and over the query rows (0 where a row does not see
   /// the key). Of ScoreKind::peak the highest over both, each head's times its weight.
   virtual void attention_scores(const AttentionInput& input, ScoreKind kind,
                                 std::span<float> scores) const = 0;

@@ -25,9 +25,9 @@ using Set = std::vector<int32_t>;
 using Scores = std::vector<float>;
 
 TEST(ImportanceScore, ReadsAndWritesEveryForm) {
-  for (const char* text :
-       {"last", "window:8", "accumulate:3", "accumulate:4@16", "accumulate:2@2",
-        "heads:3.1=0.5,4.2=1", "heads:1.1=2@8", "ahead", "ahead:6", "peak:3", "peak:8@32"}) {
+  for (const char* text : {"last", "window:8", "value", "value:16", "accumulate:3",
+                           "accumulate:4@16", "accumulate:2@2", "heads:3.1=0.5,4.2=1",
+                           "heads:1.1=2@8", "ahead", "ahead:6", "peak:3", "peak:8@32"}) {
     EXPECT_EQ(parsed(text).to_string(), text);
   }
   EXPECT_EQ(parsed("window:1").to_string(), "last");
@@ -64,6 +64,8 @@ TEST(ImportanceScore, RefusesWhatCannotBeMeant) {
                            "heads:3.1,3.1",
                            "heads:3.1,",
                            "heads:=.3",
+                           "value:0",
+                           "value:",
                            "accumulate:0",
                            "max:3",
                            "accumulate:",

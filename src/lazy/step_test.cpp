@@ -40,8 +40,8 @@ ImportanceScore random_score(std::mt19937_64& generator, const TinyShape& shape)
   ImportanceScore score;
   score.window = generator() % 2 == 0 ? 1 : 1 + static_cast<int>(generator() % 9);
   score.pool = generator() % 2 == 0 ? 1 : 7;
-  constexpr const char* kForms[] = {"window", "heads", "accumulate", "peak", "ahead"};
-  score.form = &find_score_form(ScoreText(kForms[generator() % 5]));
+  constexpr const char* kForms[] = {"window", "value", "heads", "accumulate", "peak", "ahead"};
+  score.form = &find_score_form(ScoreText(kForms[generator() % std::size(kForms)]));
   score.layers = 1 + static_cast<int>(generator() % 4);
   if (score.form->name() != "heads") return score;
   for (int layer = 1; layer <= shape.layers; ++layer) {

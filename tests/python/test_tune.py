@@ -126,7 +126,7 @@ def test_the_server_uses_it_unless_a_request_has_a_schedule(tuned, program, stor
         assert server.ask("/v1/completions", {**body, "lazy": {"prune": "3:0.5", "min_prompt": 0}})[1]["lazy"]["schedule"] == "3:0.5"
 
 
-@pytest.mark.parametrize("score", ["last", "window:4", "ahead", "accumulate:2", "heads:1.2=0.5,3.1"])
+@pytest.mark.parametrize("score", ["last", "window:4", "value:2", "ahead", "accumulate:2", "heads:1.2=0.5,3.1"])
 def test_the_server_chooses_the_same_tokens_from_a_snapshot(program, stories, story, score):
     def answer(prompt, **more):
         status, body = server.ask("/v1/completions", {"prompt": prompt, "max_tokens": 8, "temperature": 0, "logprobs": 1, "lazy": {"report": "tokens"}, **more})

@@ -2,9 +2,12 @@
 #include "kernels/cpu/attention.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
+#include "kernels/cpu/kv_rows.h"
 #include "kernels/cpu/parallel.h"
 
 namespace lazyllm::kernels::cpu {
@@ -62,6 +65,14 @@ constexpr double kLog2E = 1.4426950408889634;
 /// where it towers over all keys: the head's output is 0 then, as it should be.
 float sink_power(const float* sinks, int head, float maximum) {
   return std::exp2(static_cast<float>(static_cast<double>(sinks[head]) * kLog2E) - maximum);
+}
+
+/// Sum of the absolute values; in sixteen sums, so that the compiler takes several at a time.
+float absolute_sum(std::span<const float> values) {
+  constexpr size_t kSums = 16;
+  std::array<float, kSums> sums{};
+  for (size_t i = 0; i < values.size(); ++i) sums[i % kSums] += std::abs(values[i]);
+  return std::accumulate(sums.begin(), sums.end(), 0.0f);
 }
 
 }  // namespace
@@ -246,6 +257,7 @@ void Attention::attend_chunks(const Call& call, FloatRows out) {
 void Attention::score(const AttentionInput& input, ScoreKind kind, std::span<float> scores) {
   std::fill(scores.begin(), scores.end(), 0.0f);
   const int64_t rows = input.queries.rows;
+  if (kind == ScoreKind::value && rows > 0) measure_values(input);
   for (int64_t row = 0; row < rows; ++row) {
     AttentionInput one = input;
     one.queries = input.queries.slice(row, 1);
@@ -261,6 +273,36 @@ void Attention::score(const AttentionInput& input, ScoreKind kind, std::span<flo
   const float heads = input.head_weights.empty() ? static_cast<float>(input.heads) : 1.0f;
   const float factor = 1.0f / (heads * static_cast<float>(rows));
   for (float& score : scores) score *= factor;
+}
+
+// The size of each key's value, for each kv head, into norm_scratch_.
+void Attention::measure_values(const AttentionInput& input) {
+  const KvLayout& layout = input.cache.layout;
+  const KvRowKernels& rows = kv_row_kernels(isa_);
+  const int64_t keys = std::ssize(input.key_slots);
+  const int64_t end = *std::max_element(input.end_key.begin(), input.end_key.end());
+  float* const norms = norm_scratch_.floats(static_cast<size_t>((layout.kv_heads + 1) * keys));
+  auto measure_chunk = [&](int64_t index, int worker) {
+    const int kv_head = static_cast<int>(index % layout.kv_heads);
+    const int64_t first = index / layout.kv_heads * kChunkKeys;
+    const std::span<float> value{
+        worker_scratch_[static_cast<size_t>(worker)].floats(static_cast<size_t>(layout.head_dim)),
+        static_cast<size_t>(layout.head_dim)};
+    for (int64_t key = first; key < std::min(keys, first + kChunkKeys); ++key) {
+      if (key >= end) {  // nobody sees it: its slot may hold anything
+        norms[kv_head * keys + key] = 0.0f;
+        continue;
+      }
+      const int32_t slot = input.key_slots[static_cast<size_t>(key)];
+      const std::byte* const block = input.cache.blocks[static_cast<size_t>(slot / kKvBlockSlots)];
+      rows.decode(layout.v_type, block + layout.value_offset(kv_head, slot % kKvBlockSlots),
+                  layout.head_dim, value.data());
+      norms[kv_head * keys + key] = absolute_sum(value);
+    }
+  };
+  const int64_t chunks = (keys + kChunkKeys - 1) / kChunkKeys;
+  parallel_for(pool_, chunks * layout.kv_heads,
+               keys * layout.kv_heads * layout.head_dim >= kInlineWork, measure_chunk);
 }
 
 // Takes in the scores of one query row, head by head.
@@ -313,6 +355,14 @@ void Attention::score_row(const AttentionInput& input, const Call& call, ScoreKi
       const float* from = raw + head * stride + chunk * kChunkKeys;
       if (kind == ScoreKind::dot) {
         kernels_.add_scores(from, keys, scores.data() + key);
+      } else if (kind == ScoreKind::value) {
+        const int64_t all = std::ssize(scores);
+        const float* const norms = norm_scratch_.floats(0) + head / call.group * all + key;
+        float* const own = norm_scratch_.floats(0) + kv_heads * all + key;
+        std::fill(own, own + keys, 0.0f);
+        kernels_.add_probabilities(from, keys, maximum[head], sum[head], own);
+        for (int64_t i = 0; i < keys; ++i)
+          scores[static_cast<size_t>(key + i)] += own[i] * norms[i];
       } else if (kind == ScoreKind::peak) {
         kernels_.raise_to_probabilities(from, keys, maximum[head], sum[head], scores.data() + key);
       } else {

@@ -27,6 +27,7 @@ class Attention {
   struct Call;
   void attend_tiles(const Call& call, FloatRows out);
   void attend_chunks(const Call& call, FloatRows out);
+  void measure_values(const AttentionInput& input);
   void score_row(const AttentionInput& input, const Call& call, ScoreKind kind,
                  std::span<float> scores);
 
@@ -35,6 +36,7 @@ class Attention {
   ThreadPool& pool_;
   std::vector<Scratch> worker_scratch_;  ///< one for each thread
   Scratch shared_scratch_;
+  Scratch norm_scratch_;  ///< of ScoreKind::value: [kv_heads][keys], then [keys]
 };
 
 }  // namespace lazyllm::kernels::cpu

@@ -190,6 +190,15 @@ class Problem {
     return out;
   }
 
+  double value_size(int head, size_t key) const {
+    const int kv_head = head / (shape_.heads / shape_.kv_heads);
+    double sum = 0;
+    for (int d = 0; d < shape_.head_dim; ++d) {
+      sum += std::abs(stored(true, static_cast<int>(key), kv_head, d));
+    }
+    return sum;
+  }
+
   /// `weights` by head; empty: the mean (of a peak: all alike).
   std::vector<double> expected_scores(ScoreKind kind, std::span<const float> weights = {}) const {
     std::vector<double> mean(size_t(shape_.keys), 0.0), peak(size_t(shape_.keys), 0.0);
@@ -199,7 +208,8 @@ class Problem {
         const double weight = weights.empty() ? 1.0 : weights[size_t(head)];
         const std::vector<double> p = scores(row, head, kind != ScoreKind::dot);
         for (size_t i = 0; i < p.size(); ++i) {
-          mean[i] += p[i] * share / shape_.rows;
+          const double size = kind == ScoreKind::value ? value_size(head, i) : 1.0;
+          mean[i] += p[i] * size * share / shape_.rows;
           peak[i] = std::max(peak[i], p[i] * weight);
         }
       }
@@ -273,13 +283,18 @@ TEST_P(AttentionTest, MatchesTheOracle) {
 TEST_P(AttentionTest, ScoresMatchTheOracle) {
   const auto backend = create_cpu_backend(GetParam(), 2);
   for (const Shape& shape : shapes()) {
-    for (const ScoreKind kind : {ScoreKind::probability, ScoreKind::peak, ScoreKind::dot}) {
+    for (const ScoreKind kind :
+         {ScoreKind::probability, ScoreKind::peak, ScoreKind::value, ScoreKind::dot}) {
       const Problem problem(*backend, shape, 2);
       std::vector<float> scores(size_t(shape.keys), -1.0f);
       backend->attention_scores(problem.input(), kind, scores);
       const std::vector<double> expected = problem.expected_scores(kind);
       for (size_t i = 0; i < scores.size(); ++i) {
-        ASSERT_NEAR(scores[i], expected[i], kind == ScoreKind::dot ? 2e-5 : 1e-6) << i;
+        ASSERT_NEAR(scores[i], expected[i],
+                    kind == ScoreKind::dot     ? 2e-5
+                    : kind == ScoreKind::value ? 1e-5 + 2e-5 * expected[i]
+                                               : 1e-6)
+            << i;
       }
       for (int threads = 1; threads <= 4; ++threads) {
         const auto other = create_cpu_backend(GetParam(), threads);
@@ -302,10 +317,13 @@ TEST_P(AttentionTest, ScoresOfChosenHeadsMatchTheOracle) {
       AttentionInput input = problem.input();
       input.head_weights = weights;
       std::vector<float> scores(size_t(shape.keys), -1.0f);
-      for (const ScoreKind kind : {ScoreKind::probability, ScoreKind::peak}) {
+      for (const ScoreKind kind : {ScoreKind::probability, ScoreKind::peak, ScoreKind::value}) {
         backend->attention_scores(input, kind, scores);
         const std::vector<double> expected = problem.expected_scores(kind, weights);
-        for (size_t i = 0; i < scores.size(); ++i) ASSERT_NEAR(scores[i], expected[i], 5e-6) << i;
+        const double bound = kind == ScoreKind::value ? 5e-5 : 5e-6;
+        for (size_t i = 0; i < scores.size(); ++i) {
+          ASSERT_NEAR(scores[i], expected[i], bound * std::max(1.0, expected[i])) << i;
+        }
       }
     }
     const std::vector<float> none(size_t(shape.heads), 0.0f);

@@ -7,6 +7,7 @@
 
 #define LAZYLLM_SCORES(X) \
   X(window)               \
+  X(value)                \
   X(ahead)                \
   X(heads)                \
   X(accumulate)           \
