@@ -137,6 +137,10 @@ TEST(Snapshot, SoItDoesWithExperts) {
   expect_bits_of_a_prompt_computed_whole({.layers = 5, .experts = 4, .seed = 3}, 1);
 }
 
+TEST(Snapshot, SoItDoesWithConvolutions) {
+  expect_bits_of_a_prompt_computed_whole({.layers = 5, .convolutions = {0, 4}, .seed = 3}, 1000);
+}
+
 TEST(Snapshot, OfASnapshotIsAsGood) {
   const TinyModel model({.layers = 5, .seed = 4});
   std::mt19937_64 generator(2);

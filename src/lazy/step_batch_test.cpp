@@ -109,6 +109,10 @@ TEST(StepBatch, ExpertsShareATileAndChangeNoBit) {
   expect_bits_of_steps_alone({.layers = 5, .experts = 4, .seed = 11});
 }
 
+TEST(StepBatch, ConvolutionsShareATileAndChangeNoBit) {
+  expect_bits_of_steps_alone({.layers = 7, .convolutions = {3, 4, 6}, .seed = 11});
+}
+
 TEST(StepBatch, StepsMayWaitForEachOther) {
   const TinyModel model({.layers = 5, .seed = 11}, 2);
   const auto expected = alone(model);

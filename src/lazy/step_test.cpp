@@ -64,7 +64,17 @@ TinyShape random_shape(std::mt19937_64& generator) {
   shape.head_dim = 4 + 2 * static_cast<int>(generator() % 6);
   shape.hidden = 24 + 4 * static_cast<int>(generator() % 5);
   shape.seed = generator();
-  if (generator() % 3 == 0) shape.experts = 4;
+  switch (generator() % 3) {
+    case 0:
+      shape.experts = 4;
+      break;
+    case 1:  // a cut there cuts nothing, so not where the last cut is
+      for (int layer = 0; layer < shape.layers; ++layer) {
+        if (layer == shape.layers - 2 || generator() % 2 == 0) continue;
+        shape.convolutions.push_back(layer);
+      }
+      break;
+  }
   return shape;
 }
 

@@ -20,28 +20,42 @@ namespace lazyllm::lazy {
 struct TinyShape {
   int layers = 4, hidden = 32, heads = 4, kv_heads = 2, head_dim = 8, intermediate = 48;
   int vocabulary = 64, context = 256;
-  int experts = 0;  // of which each token passes two
+  int experts = 0;                     // of which each token passes two
+  std::vector<int> convolutions = {};  // layers (0-based) that are one, over 3 tokens: lfm2
   uint64_t seed = 1;
   int damaged_token = -1;     // whose embedding is no number
   bool damaged_norm = false;  // so that no logit is a number
 };
 
-/// A random llama model as a GGUF file without a tokenizer.
+/// A random llama model, or lfm2 where it has convolutions, as a GGUF file without a tokenizer.
 inline void write_tiny_model(const TinyShape& s, const std::filesystem::path& path) {
   formats::GgufWriter writer;
-  const auto set = [&](const std::string& key, int value) {
-    writer.set("llama." + key, formats::MetadataValue(static_cast<int64_t>(value)));
+  const bool hybrid = !s.convolutions.empty();
+  const std::string architecture = hybrid ? "lfm2" : "llama";
+  const auto convolves = [&](int layer) {
+    return std::find(s.convolutions.begin(), s.convolutions.end(), layer) != s.convolutions.end();
   };
-  writer.set("general.architecture", formats::MetadataValue(std::string("llama")));
+  const auto set = [&](const std::string& key, int value) {
+    writer.set(architecture + "." + key, formats::MetadataValue(static_cast<int64_t>(value)));
+  };
+  writer.set("general.architecture", formats::MetadataValue(architecture));
   set("block_count", s.layers);
   set("context_length", s.context);
   set("embedding_length", s.hidden);
   set("feed_forward_length", s.intermediate);
   set("attention.head_count", s.heads);
-  set("attention.head_count_kv", s.kv_heads);
+  constexpr int kTaps = 3;
+  if (hybrid) {
+    std::vector<int64_t> heads;
+    for (int l = 0; l < s.layers; ++l) heads.push_back(convolves(l) ? 0 : s.kv_heads);
+    writer.set("lfm2.attention.head_count_kv", formats::MetadataValue(heads));
+    set("shortconv.l_cache", kTaps);
+  } else {
+    set("attention.head_count_kv", s.kv_heads);
+  }
   set("attention.key_length", s.head_dim);
   set("attention.value_length", s.head_dim);
-  writer.set("llama.attention.layer_norm_rms_epsilon", formats::MetadataValue(1e-5));
+  writer.set(architecture + ".attention.layer_norm_rms_epsilon", formats::MetadataValue(1e-5));
   if (s.experts > 0) {
     set("expert_count", s.experts);
     set("expert_used_count", 2);
@@ -56,11 +70,11 @@ inline void write_tiny_model(const TinyShape& s, const std::filesystem::path& pa
       values[s.damaged_token * columns] = NAN;
     writer.add_tensor(name, {rows, columns}, values);
   };
-  const auto norm = [&](const std::string& name) {
-    std::vector<float> values(static_cast<size_t>(s.hidden));
+  const auto norm = [&](const std::string& name, int width = 0) {
+    std::vector<float> values(static_cast<size_t>(width > 0 ? width : s.hidden));
     for (float& value : values) value = 1.0f + 0.1f * normal(generator);
     if (name == "output_norm.weight" && s.damaged_norm) values.assign(values.size(), 3e38f);
-    writer.add_tensor(name, {s.hidden}, values);
+    writer.add_tensor(name, {std::ssize(values)}, values);
   };
   matrix("token_embd.weight", s.vocabulary, s.hidden, 1.0f);
   if (s.damaged_token >= 0) matrix("output.weight", s.vocabulary, s.hidden, 1.0f);
@@ -69,11 +83,21 @@ inline void write_tiny_model(const TinyShape& s, const std::filesystem::path& pa
     const std::string p = "blk." + std::to_string(l) + ".";
     norm(p + "attn_norm.weight");
     norm(p + "ffn_norm.weight");
-    // Large enough that attention is peaked and scores are well apart.
-    matrix(p + "attn_q.weight", s.heads * s.head_dim, s.hidden, 0.4f);
-    matrix(p + "attn_k.weight", s.kv_heads * s.head_dim, s.hidden, 0.4f);
-    matrix(p + "attn_v.weight", s.kv_heads * s.head_dim, s.hidden, 0.2f);
-    matrix(p + "attn_output.weight", s.hidden, s.heads * s.head_dim, 0.2f);
+    if (convolves(l)) {
+      matrix(p + "shortconv.in_proj.weight", 3 * s.hidden, s.hidden, 0.2f);
+      matrix(p + "shortconv.conv.weight", s.hidden, kTaps, 0.7f);
+      matrix(p + "shortconv.out_proj.weight", s.hidden, s.hidden, 0.2f);
+    } else {
+      // Large enough that attention is peaked and scores are well apart.
+      matrix(p + "attn_q.weight", s.heads * s.head_dim, s.hidden, 0.4f);
+      matrix(p + "attn_k.weight", s.kv_heads * s.head_dim, s.hidden, 0.4f);
+      matrix(p + "attn_v.weight", s.kv_heads * s.head_dim, s.hidden, 0.2f);
+      matrix(p + "attn_output.weight", s.hidden, s.heads * s.head_dim, 0.2f);
+    }
+    if (hybrid && !convolves(l)) {
+      norm(p + "attn_q_norm.weight", s.head_dim);
+      norm(p + "attn_k_norm.weight", s.head_dim);
+    }
     if (s.experts > 0) matrix(p + "ffn_gate_inp.weight", s.experts, s.hidden, 0.5f);
     for (int e = 0; e < std::max(s.experts, 1); ++e) {
       const std::string of = (s.experts > 0 ? "." + std::to_string(e) : "") + ".weight";
