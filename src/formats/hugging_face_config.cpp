@@ -13,6 +13,7 @@
 #include "formats/hugging_face_model_types.h"
 #include "formats/hugging_face_rope.h"
 #include "formats/known_keys.h"
+#include "formats/recurrent_models.h"
 
 namespace lazyllm::formats {
 namespace {
@@ -32,6 +33,13 @@ const ModelType& find_model_type(const JsonObject& config) {
   }
   for (const ModelType& type : model_types()) {
     if (type.name == *name) return type;
+  }
+  if (const auto layers = recurrent_layers_of(*name); !layers.empty()) {
+    fail(
+        ErrorCode::unsupported,
+        "{}: model_type {} is not supported, because its layers have a recurrent state ({}), which "
+        "lazyllm does not implement; {} are supported",
+        config.where(), quote(*name), layers, supported_model_types());
   }
   fail(ErrorCode::unsupported, "{}: model_type {} is not supported; {} are", config.where(),
        quote(*name), supported_model_types());

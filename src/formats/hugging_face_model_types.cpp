@@ -53,6 +53,7 @@ std::span<const ModelType> model_types() {
 std::span<const Wrapper> wrappers() {
   static constexpr Wrapper kWrappers[] = {{"gemma3", "gemma3_text", true},
                                           {"gemma4", "gemma4_text", true},
+                                          {"lfm2_vl", "lfm2", true},
                                           {"mistral3", "mistral", true}};
   return kWrappers;
 }

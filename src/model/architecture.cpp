@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "formats/recurrent_models.h"
 
 namespace lazyllm::model {
 namespace {
@@ -159,6 +160,12 @@ Hyperparameters describe(const formats::ModelFile& file) {
     Hyperparameters h = entry.describe(file);
     check_widths(file, h);
     return h;
+  }
+  if (const auto layers = formats::recurrent_layers_of(name); !layers.empty()) {
+    fail(ErrorCode::unsupported,
+         "{}: architecture '{}' is not supported, because its layers have a recurrent state ({}), "
+         "which lazyllm does not implement; supported are {}",
+         file.path().string(), name, layers, supported_architectures());
   }
   fail(ErrorCode::unsupported, "{}: architecture '{}' is not supported; supported are {}",
        file.path().string(), name, supported_architectures());

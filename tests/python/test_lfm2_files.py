@@ -13,10 +13,12 @@ def open_with(maker, program, tmp_path):
     """Opens a tiny model with other metadata (without a prefix) and tensors; None takes one away."""
     (tmp_path / "ids.txt").write_text("3 4 5 6 7 8 9")
 
-    def run(name, metadata=None, tensors=None):
+    def run(name, metadata=None, tensors=None, architecture=None):
         model = next(model for model in maker.MODELS if model.name == name)
         keys = {**maker.gguf_metadata(model), **{f"{model.arch}.{key}": value for key, value in (metadata or {}).items()}}
         arrays = {**maker.gguf_tensors(model, maker.make_weights(model)), **(tensors or {})}
+        if architecture:
+            keys["general.architecture"] = architecture
         maker.write_gguf(tmp_path / "model.gguf", {key: value for key, value in keys.items() if value is not None},
                          {name: array for name, array in arrays.items() if array is not None})
         return program.run("logits", "-m", tmp_path / "model.gguf", "--ids", tmp_path / "ids.txt", "-o", tmp_path / "logits.bin")
@@ -149,6 +151,35 @@ def test_configs_that_cannot_be(name, changes, words, logits_of_folder):
     result, _ = logits_of_folder(name, changes)
     message = result.stderr.decode()
     assert result.returncode == 1 and words in message, message
+
+
+def test_the_language_part_of_a_model_that_sees(program, maker, logits_of_folder, tmp_path):
+    """lfm2_vl: the settings inside text_config, the tensors inside language_model, beside a vision tower."""
+    result, expected = logits_of_folder("lfm2", {})
+    assert result.returncode == 0
+    model = next(model for model in maker.MODELS if model.name == "lfm2")
+    folder = tmp_path / "seeing"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "lfm2_vl", "text_config": model.config, "vision_config": {"hidden_size": 8}}))
+    tensors = {name.replace("model.", "model.language_model.", 1): array for name, array in maker.make_weights(model).items()}
+    tensors |= {"model.vision_tower.x.weight": np.zeros(8, np.float32), "model.multi_modal_projector.linear_1.weight": np.zeros(8, np.float32)}
+    maker.write_safetensors(folder / "model.safetensors", tensors)
+    result = program.run("logits", "-m", folder, "--ids", tmp_path / "ids.txt", "-o", tmp_path / "logits.bin")
+    assert result.returncode == 0 and b"2 tensors of images" in result.stderr, result.stderr
+    assert (tmp_path / "logits.bin").read_bytes() == expected
+
+
+@pytest.mark.parametrize("architecture, model_type, layers", [
+    ("qwen35", "qwen3_5", "gated DeltaNet"), ("qwen3next", "qwen3_next", "gated DeltaNet"), ("granitehybrid", "granitemoehybrid", "Mamba-2"),
+    ("nemotron_h", "nemotron_h", "Mamba-2"), ("falcon-h1", "falcon_h1", "Mamba-2"),
+])
+def test_other_hybrids_are_refused_by_name(architecture, model_type, layers, open_with, logits_of_folder):
+    """With what they are, and what is supported."""
+    by_gguf = open_with("lfm2", architecture=architecture)
+    by_folder, _ = logits_of_folder("lfm2", {"model_type": model_type})
+    for result, name in ((by_gguf, architecture), (by_folder, model_type)):
+        message = result.stderr.decode()
+        assert result.returncode == 1 and name in message and f"a recurrent state ({layers})" in message and "lfm2" in message, message
 
 
 def test_a_convolution_cannot_prune(program, tiny_models):
