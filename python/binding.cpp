@@ -137,6 +137,7 @@ lazyllm::PruningOptions pruning_options(const nb::dict& given) {
   take("protect_first", options.protect_first);
   take("protect_last", options.protect_last);
   take("min_prompt", options.min_prompt);
+  take("attention", options.attention);
   take("seed", options.seed);
   std::optional<int64_t> budget;
   take("revive_budget", budget);

@@ -41,7 +41,7 @@ class Bench {
   void run() {
     if (!options_.lazy_only) measure_dense();
     for (const std::string& policy : options_.policies) {
-      if (policy == "dense") continue;
+      if (policy == "dense" && options_.common.attention.empty()) continue;
       for (const int64_t tokens : options_.prompts) {
         if (tokens > 0) measure_lazy(policy, tokens);
       }
@@ -74,9 +74,10 @@ class Bench {
     return result;
   }
 
-  Session session(const std::string& policy) const {
+  Session session(const std::string& policy, bool dense_attention = false) const {
     SessionOptions session_settings = session_options(options_.common);
     session_settings.pruning.policy = policy;
+    if (dense_attention) session_settings.pruning.attention.reset();
     return Session(model_, session_settings);
   }
 
@@ -99,6 +100,7 @@ class Bench {
     row.machine = machine_;
     row.test = test;
     row.policy = statistics.policy;
+    if (statistics.attention != "dense") row.policy += " " + statistics.attention;
     row.schedule = statistics.schedule;
     row.computed_fraction = row.computed_fraction_end = statistics.computed_fraction;
     return row;
@@ -132,13 +134,14 @@ class Bench {
   }
 
   /// Time at the limits of the machine for `count` tokens behind `depth`.
-  std::optional<double> shortest_prompt_ms(int64_t count, int64_t depth) const {
+  std::optional<double> shortest_prompt_ms(int64_t count, int64_t depth, double share) const {
     PrefillWork work = model_->prefill_work(all_layers(count));
     if (depth > 0) {
       // The pairs of all tokens less those among the ones before.
       work.attention = model_->prefill_work(all_layers(depth + count)).attention -
                        model_->prefill_work(all_layers(depth)).attention;
     }
+    work.attention *= share;
     const double ms = work.shortest_ms(machine_);
     return ms > 0.0 ? std::optional(ms) : std::nullopt;
   }
@@ -161,7 +164,8 @@ class Bench {
       dense.generate(all, greedy(1));
       return dense.statistics().ttft_ms;
     });
-    finish_row(row(test, dense.statistics()), count, times, shortest_prompt_ms(count, depth));
+    finish_row(row(test, dense.statistics()), count, times,
+               shortest_prompt_ms(count, depth, dense.statistics().attention_share));
   }
 
   void measure_generation(int64_t count, int64_t depth) {
@@ -199,7 +203,7 @@ class Bench {
       for (const int lazy : {0, 1}) {
         say(fmt::format("{} {}", test, lazy == 1 ? policy : "dense"), std::max(repetition, 0),
             options_.repetitions);
-        Session one = session(lazy == 1 ? policy : "dense");
+        Session one = session(lazy == 1 ? policy : "dense", lazy == 0);
         one.generate(prompt, greedy(1 + further));
         const Statistics& s = last[lazy] = one.statistics();
         if (repetition < 0) continue;
@@ -218,7 +222,8 @@ class Bench {
     const PrefillWork dense_work = model_->prefill_work(last[0].kept_per_layer);
     const bool edits = static_cast<int64_t>(last[1].kept_per_layer.front()) !=
                        count;  // compress and gem work before
-    const PrefillWork work = model_->prefill_work(last[1].kept_per_layer);
+    PrefillWork work = model_->prefill_work(last[1].kept_per_layer);
+    work.attention *= last[1].attention_share;
     const double promised_ms = dense_ttft - linear_ms - attention_ms +
                                linear_ms * work.linear() / dense_work.linear() +
                                attention_ms * work.attention / dense_work.attention;

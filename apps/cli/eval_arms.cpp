@@ -49,8 +49,8 @@ evaluation::Arm parse_arm(const std::string& flag, const std::string& text,
   if (at != std::string::npos && options.prune.empty()) {
     throw Error(ErrorCode::usage, fmt::format("{} {}: nothing stands behind the @", flag, text));
   }
-  if (options.policy == "dense" && text != "dense") {
-    throw Error(ErrorCode::usage, fmt::format("{} {}: dense has no settings", flag, text));
+  if (options.policy == "dense" && text != "dense" && !text.starts_with("dense+attention=")) {
+    throw Error(ErrorCode::usage, fmt::format("{} {}: dense takes attention only", flag, text));
   }
   parts.erase(parts.begin());
   try {
@@ -69,6 +69,7 @@ std::vector<evaluation::Arm> parse_arms(const EvalOptions& options) {
   CommonOptions dense = options.common;
   dense.policy = "dense";
   dense.prune.clear();
+  dense.attention.clear();
   std::vector<evaluation::Arm> arms = {{"dense", session_options(dense)}};
   for (const std::string& text : options.policies) {
     evaluation::Arm arm = parse_arm("--policy", text, options.common);

@@ -28,11 +28,7 @@ RevivalBudget parse_budget(const std::string& text) {
 }  // namespace
 
 void add_pruning_flags(CLI::App& command, PruningFlags& flags) {
-  command
-      .add_option(
-          "--policy", flags.policy,
-          "method of skipping: dense, lazy, random, static, compress, tsp, gem; see lazyllm "
-          "policies")
+  command.add_option("--policy", flags.policy, "method of skipping: lazyllm policies lists them")
       ->capture_default_str()
       ->group(kGroup);
   add_schedule_flags(command, flags);
@@ -45,6 +41,10 @@ void add_schedule_flags(CLI::App& command, PruningFlags& flags) {
                   "LAYER:KEEP,...: 19:0.1 keeps a tenth after layer 19")
       ->group(kGroup);
   const std::string expert = expert_group();
+  command
+      .add_option("--attention", flags.attention,
+                  "long prompts: dense, or sparse[:SHARE][@TOKENS]: to a share of what came before")
+      ->group(expert);
   command
       .add_option("--protect-first", flags.protect_first,
                   "so many tokens at the beginning are never skipped")
@@ -76,8 +76,7 @@ void add_schedule_flags(CLI::App& command, PruningFlags& flags) {
       ->group(expert);
   command
       .add_option("--keep-mass", flags.keep_mass,
-                  "keep fewer tokens when few of them carry this share of the attention (0.95 = 95 "
-                  "%); 0: off")
+                  "keep fewer tokens when few carry this share of the attention; 0: off")
       ->check(CLI::Range(0.0, 1.0))
       ->group(expert);
 }
@@ -108,6 +107,7 @@ PruningOptions pruning_options(const PruningFlags& flags, int64_t seed) {
   pruning.policy = flags.policy;
   pruning.prune = flags.prune;
   pruning.profile = flags.profile;
+  if (!flags.attention.empty()) pruning.attention = flags.attention;
   if (!flags.score.empty()) pruning.score = flags.score;
   if (flags.keep_mass >= 0.0) pruning.keep_mass = flags.keep_mass;
   if (flags.score_pool > 0) pruning.score_pool = flags.score_pool;

@@ -10,7 +10,7 @@ namespace lazyllm::cli {
 
 /// What is pruned, as the user wrote it; negative and empty: not said.
 struct PruningFlags {
-  std::string policy = "lazy", prune, profile = "none", score, revive_budget;
+  std::string policy = "lazy", prune, profile = "none", score, revive_budget, attention;
   double keep_mass = -1.0;
   int64_t protect_first = -1, protect_last = -1, min_prompt = -1;
   int score_pool = 0;

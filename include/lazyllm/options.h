@@ -45,7 +45,12 @@ struct PruningOptions {
   std::optional<int64_t> protect_last;   ///< last tokens of the prompt that always stay
   std::optional<RevivalBudget> revive_budget;
   std::optional<int64_t> min_prompt;  ///< shorter prompts run dense
-  uint64_t seed = 0;                  ///< policy random
+  /// How a prompt's tokens attend, whatever the policy: "dense" (unset too), or "sparse[:SHARE]
+  /// [@TOKENS]": beyond so many tokens each chunk of tokens attends to the first and the recent
+  /// keys and to the share of the others that its queries are most alike to. Beside written
+  /// tokens, in sliding windows and in the importance scores attention stays dense.
+  std::optional<std::string> attention;
+  uint64_t seed = 0;  ///< policy random
   /// Profile for policy lazy: a file, "auto" for the one find_profile() finds, "" or "none". It
   /// gives what the members above leave unset, before the preset does. An explicit `prune` goes
   /// before it: then there is no profile.

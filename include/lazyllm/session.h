@@ -17,8 +17,9 @@ namespace lazyllm {
 
 /// What the last answer cost. Times in milliseconds. JSON keys of --stats-json are these names.
 struct Statistics {
-  std::string policy;    ///< the one that ran: a short prompt runs dense
-  std::string schedule;  ///< "19:0.1"; empty for dense
+  std::string policy;     ///< the one that ran: a short prompt runs dense
+  std::string schedule;   ///< "19:0.1"; empty for dense
+  std::string attention;  ///< of the prompt: "dense" or "sparse:0.12@4096"
   int64_t prompt_tokens = 0;
   int64_t generated_tokens = 0;
   double ttft_ms = 0.0;   ///< prompt handed over -> first token chosen
@@ -29,7 +30,9 @@ struct Statistics {
   double computed_fraction_end = 0.0;  ///< the same after the last generated token
   /// The same after each generated token; of a Session, and not of a dense run.
   std::vector<double> computed_by_step;
-  std::vector<int64_t> kept_per_layer;   ///< tokens entering each layer in the prefill
+  std::vector<int64_t> kept_per_layer;  ///< tokens entering each layer in the prefill
+  /// (query, key) pairs of the prompt's attention / those of dense attention in the same layers.
+  double attention_share = 1.0;
   int64_t revived_tokens = 0;            ///< times a token left the Aux Cache
   int64_t draft_n = 0;                   ///< tokens that prompt lookup or a draft model proposed
   int64_t draft_n_accepted = 0;          ///< and of them those that it wrote

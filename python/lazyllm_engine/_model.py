@@ -20,7 +20,7 @@ from ._score import OwnScore
 Message = Mapping[str, str]
 Prompt = Union[str, Sequence[int]]
 
-_PRUNING = {"policy", "prune", "profile", "score", "score_pool", "keep_mass", "protect_first", "protect_last", "revive_budget", "min_prompt", "seed"}
+_PRUNING = {"policy", "prune", "profile", "score", "score_pool", "keep_mass", "protect_first", "protect_last", "revive_budget", "min_prompt", "attention", "seed"}
 
 
 @dataclass(frozen=True)

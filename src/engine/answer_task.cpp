@@ -39,6 +39,10 @@ void check_free_order(const AnswerRequest& request, const lazy::PruningPlan& pla
          "the model reads; take policy lazy or dense",
          plan.policy_name);
   }
+  if (plan.attention.sparse) {
+    fail(ErrorCode::usage,
+         "documents in free order attend densely; write \"attention\": \"dense\" for them");
+  }
   if (!request.use_cache || request.prompt_logprobs >= 0 || request.pooling != Pooling::none) {
     fail(ErrorCode::usage,
          "documents in free order are taken from the cache, which this request does not use");
@@ -136,9 +140,10 @@ void AnswerTask::start(SnapshotCache& snapshots, const PrefillRates& rates, lazy
   queue_ms_ = milliseconds_since(submitted_);
   const auto& ranges = request_.generation.protected_ranges;
   plan_ = choose_prefill(prefill_question(), snapshots, rates);
-  generation_.begin_prompt({request_.prompt, ranges, reads_exactly() || plan_.dense_instead,
-                            &channel_->cancelled(), [&](int, int, double) { between_tiles(); }},
-                           editor);
+  generation_.begin_prompt(
+      {request_.prompt, ranges, reads_exactly() || plan_.dense_instead, &channel_->cancelled(),
+       [&](int, int, double) { between_tiles(); }, reads_exactly()},
+      editor);
   const bool shares = request_.use_cache && !reads_exactly() && !generation_.was_edited();
   if (plan_.free_order) {
     free_ = std::make_unique<FreePrefill>(generation_.transformer(), generation_.cache_types(),
@@ -263,16 +268,15 @@ bool AnswerTask::has_same_prefill(const AnswerTask& other) const {
 bool AnswerTask::gains_from(const AnswerTask& other, const SnapshotCache& snapshots) const {
   if (other.snapshot_ == nullptr) return false;
   const int depth = other.snapshot_->depth();
-  const std::span<const TokenId> theirs = other.request_.prompt;
+  const std::span<const TokenId> theirs = other.snapshot_->of_prompt(other.request_.prompt);
   for (const SnapshotWish& wish : snapshot_wishes(prefill_question())) {
     if (depth > wish.depth) continue;
-    const int64_t alike = std::min<int64_t>(
-        std::ranges::mismatch(wish.prompt, theirs).in1 - wish.prompt.begin(), wish.most_tokens);
+    const int64_t alike = usable_tokens(wish, theirs, other.snapshot_->attention());
     // With less in common it may be sooner alone.
     if (alike < kLeastAlike || alike * 2 < prompt_tokens() || alike * 2 < std::ssize(theirs)) {
       continue;
     }
-    const auto held = snapshots.find(wish.prompt, wish.depth, wish.most_tokens);
+    const auto held = snapshots.find(wish);
     const int64_t saved = held.snapshot == nullptr ? 0 : held.tokens * held.snapshot->depth();
     if (alike * depth > saved) return true;
   }
@@ -280,8 +284,8 @@ bool AnswerTask::gains_from(const AnswerTask& other, const SnapshotCache& snapsh
 }
 
 std::unique_ptr<lazy::Snapshot> AnswerTask::snapshot_so_far() const {
-  if (snapshot_ == nullptr || snapshot_->size() < generation_.sequence().size()) return nullptr;
-  auto copy = std::make_unique<lazy::Snapshot>(generation_.transformer(), snapshot_->depth());
+  if (snapshot_ == nullptr || !snapshot_->is_whole_of(generation_.sequence())) return nullptr;
+  auto copy = new_snapshot(generation_);
   copy->inherit(*snapshot_, snapshot_->size());
   copy->share(generation_.sequence());
   return copy;
@@ -293,8 +297,7 @@ void AnswerTask::share_prefill(const AnswerTask& other) {
   reuse_ = other.reuse_;
   generation_.share_prompt(other.generation_, other.part_.report());
   if (other.snapshot_) {
-    snapshot_ =
-        std::make_unique<lazy::Snapshot>(generation_.transformer(), other.snapshot_->depth());
+    snapshot_ = new_snapshot(generation_);
     snapshot_->inherit(*other.snapshot_, other.snapshot_->size());
   }
   note_end_of_prompt();
@@ -313,9 +316,10 @@ void AnswerTask::finish_prefill() {
 void AnswerTask::note_speed(PrefillRates& rates) const {
   const Statistics& s = statistics();
   if (s.kept_per_layer.empty() || generation_.was_edited() || free_) return;
-  rates.note(prefill_operations(generation_.model(), s.kept_per_layer,
-                                {cached_tokens(), plan_.cached_depth}),
-             s.prompt_tokens - cached_tokens(), s.linear_ms, s.attention_ms);
+  PrefillOperations done = prefill_operations(generation_.model(), s.kept_per_layer,
+                                              {cached_tokens(), plan_.cached_depth});
+  done.attention *= s.attention_share;
+  rates.note(done, s.prompt_tokens - cached_tokens(), s.linear_ms, s.attention_ms);
 }
 
 void AnswerTask::note_end_of_prompt() {

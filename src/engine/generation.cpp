@@ -34,6 +34,7 @@ Generation::Generation(const Generation& other)
       edited_(other.edited_),
       kept_(other.kept_),
       protected_(other.protected_),
+      attention_(other.attention_),
       prompt_begin_(other.prompt_begin_),
       prompt_end_(other.prompt_end_),
       editing_pairs_(other.editing_pairs_),
@@ -133,6 +134,8 @@ void Generation::begin_prompt(const PromptPart& prompt, lazy::Stepper& editor) {
   for (const int32_t index : kept_) edited_.push_back(prompt_[static_cast<size_t>(index)]);
   prompt_begin_ = sequence_.size();
   prompt_end_ = prompt_begin_ + std::ssize(edited_);
+  attention_ = prompt.exact ? lazy::AttentionForm{} : plan_.attention.for_size(prompt_end_);
+  statistics_.attention = attention_.to_string();
   protect(prompt.protected_ranges);
   statistics_.prompt_tokens = std::ssize(prompt_);
 }
@@ -174,6 +177,7 @@ lazy::StepRequest Generation::prompt_step() {
   step.new_tokens = std::span(edited_).subspan(static_cast<size_t>(held));
   step.kind = lazy::StepKind::prompt;
   step.first_query = prompt_begin_;
+  step.attention = attention_;
   return step;
 }
 
@@ -195,6 +199,8 @@ void Generation::share_prompt(const Generation& other, const lazy::StepReport& r
   edited_ = other.edited_;
   kept_ = other.kept_;
   protected_ = other.protected_;
+  attention_ = other.attention_;
+  statistics_.attention = attention_.to_string();
   logits_ = other.logits_;
   sequence_ = lazy::Sequence(other.sequence_);
   prompt_end_ = other.prompt_end_;

@@ -32,6 +32,7 @@ struct PromptPart {
   bool dense = false;  ///< whatever the plan says
   const std::atomic<bool>* cancel = nullptr;
   lazy::StepProgress progress;  ///< while the policy looks at the prompt
+  bool exact = false;           ///< with dense attention, whatever the plan says
 };
 
 /// What may be computed along with a step.
@@ -97,6 +98,10 @@ class Generation {
   std::span<const TokenId> edited_prompt() const { return edited_; }
   /// Whether the policy left something out or computed something to choose.
   bool was_edited() const;
+  /// How the prompt in work attends: dense where it is too short for anything else.
+  const lazy::AttentionForm& attention() const { return attention_; }
+  /// Tokens of sequence() up to the prompt's end.
+  int64_t prompt_end() const { return prompt_end_; }
   /// Layers that every token passes with all tokens before it in the set, whatever follows: a
   /// snapshot of them holds for others, too.
   int exact_depth() const;
@@ -183,6 +188,7 @@ class Generation {
   std::vector<TokenId> prompt_, edited_;
   std::vector<int32_t> kept_;
   std::vector<TokenRange> protected_;  // within sequence_
+  lazy::AttentionForm attention_;
   int64_t prompt_begin_ = 0, prompt_end_ = 0;
   uint64_t editing_pairs_ = 0;  // spent by the policy on choosing
   uint64_t beside_pairs_ = 0;

@@ -8,9 +8,10 @@
 namespace lazyllm::engine {
 
 CachedPrefix cached_prefix(const SnapshotCache& snapshots, std::span<const TokenId> prompt,
-                           int depth, int64_t scoring_tokens) {
+                           int depth, int64_t scoring_tokens,
+                           const lazy::AttentionForm& attention) {
   const int64_t most = std::max<int64_t>(0, std::ssize(prompt) - scoring_tokens);
-  const SnapshotCache::Match match = snapshots.find(prompt, depth, most);
+  const SnapshotCache::Match match = snapshots.find({prompt, depth, most, attention});
   if (match.snapshot == nullptr) return {};
   return {match.tokens, match.snapshot->depth()};
 }
@@ -20,7 +21,8 @@ std::vector<SnapshotWish> snapshot_wishes(const PrefillQuestion& question) {
   const int layers = question.model.info().layers;
   const int64_t tokens = std::ssize(question.prompt);
   if (!question.use_cache || tokens == 0) return {};
-  const SnapshotWish dense{question.prompt, layers, tokens - 1};
+  const lazy::AttentionForm attention = plan.attention.for_size(tokens);
+  const SnapshotWish dense{question.prompt, layers, tokens - 1, attention};
   const lazy::PolicyDescription* const policy = lazy::find_policy(plan.policy_name);
   const bool prunes = tokens >= plan.min_prompt && policy != nullptr &&
                       policy->cuts != lazy::PolicyDescription::Cuts::none;
@@ -30,8 +32,8 @@ std::vector<SnapshotWish> snapshot_wishes(const PrefillQuestion& question) {
   std::vector<SnapshotWish> wishes;
   if (question.wanted == Prefill::soonest && policy->is_for_speed) wishes.push_back(dense);
   const int64_t scoring = std::max(1, pruning->score().window);
-  wishes.push_back(
-      {question.prompt, exact_depth(*pruning, layers), std::max<int64_t>(0, tokens - scoring)});
+  wishes.push_back({question.prompt, exact_depth(*pruning, layers),
+                    std::max<int64_t>(0, tokens - scoring), attention});
   return wishes;
 }
 
@@ -75,8 +77,14 @@ double reading_ms(const PrefillQuestion& question, int depth, const SnapshotCach
 Way find_way(const PrefillQuestion& question, std::span<const int64_t> sizes, int depth,
              int64_t scoring, const SnapshotCache& snapshots, const PrefillRates& rates) {
   Way way;
-  if (question.use_cache) way.cached = cached_prefix(snapshots, question.prompt, depth, scoring);
-  way.ms = rates.milliseconds(prefill_operations(question.model, sizes, way.cached));
+  const auto tokens = std::ssize(question.prompt);
+  const lazy::AttentionForm attention = question.plan.attention.for_size(tokens);
+  if (question.use_cache) {
+    way.cached = cached_prefix(snapshots, question.prompt, depth, scoring, attention);
+  }
+  PrefillOperations operations = prefill_operations(question.model, sizes, way.cached);
+  operations.attention *= attention.expected_share(tokens);
+  way.ms = rates.milliseconds(operations);
   if (question.documents.empty() || !question.use_cache) return way;
   const FreeLayout layout =
       lay_out(question.documents, std::ssize(question.prompt), question.recomputed_tokens, scoring);

@@ -34,7 +34,8 @@ std::vector<SnapshotWish> document_wishes(const PrefillQuestion& question, bool 
 /// What a snapshot gives to a prompt when a policy leaves it whole up to `depth`. At least
 /// `scoring_tokens` of the prompt are computed in any case.
 CachedPrefix cached_prefix(const SnapshotCache& snapshots, std::span<const TokenId> prompt,
-                           int depth, int64_t scoring_tokens);
+                           int depth, int64_t scoring_tokens,
+                           const lazy::AttentionForm& attention = {});
 
 /// Which way gives the first token soonest: pruned from the snapshot that helps it most, or dense
 /// from the one that helps that most. Dense is taken where it is as soon, since it loses nothing.

@@ -163,6 +163,10 @@ const std::vector<TokenId>& PruningTrial::own_answer() const {
 PruningTrial::Outcome PruningTrial::run(const PruningOptions& options) {
   Implementation& own = *implementation_;
   lazy::PruningPlan plan = lazy::resolve(options, own.transformer.hyperparameters());
+  if (plan.attention.sparse) {
+    fail(ErrorCode::usage, "attention {}: a trial starts from a dense run; leave it out",
+         plan.attention.to_string());
+  }
   // What these policies compute before their first cut is the dense run's.
   LAZYLLM_CHECK(plan.policy_name == "lazy" || plan.policy_name == "tsp" ||
                 plan.policy_name == "static");

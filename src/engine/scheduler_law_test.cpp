@@ -29,7 +29,10 @@ class RandomRequests {
  public:
   explicit RandomRequests(uint64_t seed) : random_(seed) {
     for (int i = 0; i < 3; ++i) {
-      documents_.push_back(random_tokens(200 + number(400), static_cast<int>(number(1 << 20))));
+      // One that is long enough for chunks of sparse attention.
+      const int64_t size = i == 0 ? 930 + number(30) : 200 + number(400);
+      documents_.push_back(
+          random_tokens(static_cast<int>(size), static_cast<int>(number(1 << 20))));
     }
   }
 
@@ -42,7 +45,8 @@ class RandomRequests {
     std::vector<TokenId>& document =
         documents_[static_cast<size_t>(number(std::ssize(documents_)))];
     if (number(5) == 0) document[static_cast<size_t>(number(std::ssize(document)))] = 3;
-    r.prompt.assign(document.begin(), document.end() - number(4) * std::ssize(document) / 8);
+    const int64_t parts = std::ssize(document) < 900 ? 8 : 64;
+    r.prompt.assign(document.begin(), document.end() - number(4) * std::ssize(document) / parts);
     const std::vector<TokenId> question =
         random_tokens(1 + number(30), static_cast<int>(number(99)));
     r.prompt.insert(r.prompt.end(), question.begin(), question.end());
@@ -71,6 +75,8 @@ class RandomRequests {
     options.protect_first = number(3);
     options.protect_last = number(9);
     options.revive_budget = RevivalBudget{number(4) - 1};
+    static const char* const kForms[] = {"dense", "sparse:0.2@0", "sparse:0.2@0", "sparse:0.5@0"};
+    options.attention = kForms[number(std::size(kForms))];
     const int64_t first = 1 + number(kLayers - 2);
     const double keep = 0.2 + 0.1 * static_cast<double>(number(7));
     if (options.policy == "lazy") {
@@ -103,13 +109,13 @@ void expect_same_bits(const Outcome& cached, const Outcome& alone) {
 }
 
 std::string describe(const AnswerRequest& r) {
-  return fmt::format("{} {} score {} of {} tokens", r.pruning.policy, r.pruning.prune,
-                     r.pruning.score.value_or("-"), r.prompt.size());
+  return fmt::format("{} {} score {} attention {} of {} tokens", r.pruning.policy, r.pruning.prune,
+                     r.pruning.score.value_or("-"), *r.pruning.attention, r.prompt.size());
 }
 
 TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
   Scheduler plain(law_model(), {.parallel = 1});
-  int64_t hits = 0, instead = 0, drafted = 0, accepted = 0;
+  int64_t hits = 0, instead = 0, drafted = 0, accepted = 0, sparse_hits = 0;
   for (uint64_t seed = 0; seed < 12; ++seed) {
     const auto folder = lazy::temporary_model_path().replace_extension(".law");
     SchedulerOptions options{.parallel = 3, .cache_bytes = (seed % 3 + 1) << 20};
@@ -146,11 +152,14 @@ TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
           if (outcome.end.plan.dense_instead) {
             again.pruning = PruningOptions();
             again.pruning.policy = "dense";
+            again.pruning.attention = wanted[i].pruning.attention;
           }
           instead += outcome.end.plan.dense_instead ? 1 : 0;
           if (again.generation.max_tokens == 0) continue;
           expect_same_bits(outcome, read(*plain.submit(again)));
           hits += outcome.end.cached_tokens > 0 ? 1 : 0;
+          const bool sparse = outcome.end.statistics.attention != "dense";
+          sparse_hits += sparse && outcome.end.cached_tokens > 512 ? 1 : 0;
           drafted += outcome.end.statistics.draft_n;
           accepted += outcome.end.statistics.draft_n_accepted;
           if (testing::Test::HasFatalFailure()) return;
@@ -160,6 +169,7 @@ TEST(CacheLaw, EveryAnswerIsTheOneWithoutCache) {
     std::filesystem::remove_all(folder);
   }
   EXPECT_GT(hits, 100);  // the cache was used at all
+  EXPECT_GT(sparse_hits, 5);
   EXPECT_GT(instead, 5);
   EXPECT_GT(accepted, 0);  // how many: by what steps take
   EXPECT_GT(drafted, accepted);

@@ -39,13 +39,22 @@ void SnapshotCache::forget(std::span<const int32_t> text) {
   }
 }
 
-SnapshotCache::Match SnapshotCache::find(std::span<const int32_t> prompt, int depth,
-                                         int64_t most_tokens) const {
+int64_t usable_tokens(const SnapshotWish& wish, std::span<const int32_t> tokens,
+                      const lazy::AttentionForm& attention) {
+  int64_t most = wish.most_tokens;
+  if (wish.attention.sparse) {
+    most = std::min(most, wish.attention.chunked(std::ssize(wish.prompt)));
+  }
+  return lazy::tokens_alike(attention, wish.attention,
+                            std::min(common_prefix(wish.prompt, tokens), most));
+}
+
+SnapshotCache::Match SnapshotCache::find(const SnapshotWish& wish) const {
   Match best;
   for (const auto& entry : snapshots_) {
     const lazy::Snapshot& snapshot = *entry;
-    if (snapshot.depth() > depth) continue;
-    const int64_t tokens = std::min(common_prefix(prompt, snapshot.tokens()), most_tokens);
+    if (snapshot.depth() > wish.depth) continue;
+    const int64_t tokens = usable_tokens(wish, snapshot.tokens(), snapshot.attention());
     const int64_t saved = tokens * snapshot.depth();
     if (saved > (best.snapshot == nullptr ? 0 : best.tokens * best.snapshot->depth())) {
       best = {&snapshot, tokens};
@@ -78,7 +87,7 @@ std::shared_ptr<const lazy::Snapshot> SnapshotCache::find_whole(std::span<const 
                                                                 int depth) {
   for (auto entry = snapshots_.begin(); entry != snapshots_.end(); ++entry) {
     const lazy::Snapshot& snapshot = **entry;
-    if (snapshot.depth() != depth ||
+    if (snapshot.depth() != depth || snapshot.attention().sparse ||
         common_prefix(tokens, snapshot.tokens()) < std::ssize(tokens)) {
       continue;
     }
@@ -93,7 +102,7 @@ void SnapshotCache::store(std::shared_ptr<const lazy::Snapshot> snapshot) {
   for (auto entry = snapshots_.begin(); entry != snapshots_.end();) {
     const auto next = std::next(entry);
     const lazy::Snapshot& old = **entry;
-    if (old.depth() == snapshot->depth()) {
+    if (old.depth() == snapshot->depth() && old.attention() == snapshot->attention()) {
       const int64_t common = common_prefix(old.tokens(), snapshot->tokens());
       if (common == snapshot->size()) return;  // nothing new in it
       if (common == old.size()) drop(entry);

@@ -13,9 +13,14 @@ namespace lazyllm::engine {
 /// What a prompt could use of a snapshot.
 struct SnapshotWish {
   std::span<const int32_t> prompt;
-  int depth = 0;            ///< at most
-  int64_t most_tokens = 0;  ///< of the prompt, from its beginning
+  int depth = 0;                       ///< at most
+  int64_t most_tokens = 0;             ///< of the prompt, from its beginning
+  lazy::AttentionForm attention = {};  ///< what its rows are to be computed with
 };
+
+/// How many of the wish's first tokens a snapshot of these tokens and this attention can give.
+int64_t usable_tokens(const SnapshotWish& wish, std::span<const int32_t> tokens,
+                      const lazy::AttentionForm& attention);
 
 /// How many tokens both begin with.
 int64_t common_prefix(std::span<const int32_t> a, std::span<const int32_t> b);
@@ -39,9 +44,12 @@ class SnapshotCache {
   };
   /// The snapshot that saves most of a prompt whose tokens may lie at most at `depth` and of
   /// which at most `most_tokens` may come from a snapshot. Stands until the next store().
-  Match find(std::span<const int32_t> prompt, int depth, int64_t most_tokens) const;
-  /// The one of exactly this depth that holds all of these tokens from its beginning on, noted as
-  /// used; null: there is none.
+  Match find(const SnapshotWish& wish) const;
+  Match find(std::span<const int32_t> prompt, int depth, int64_t most_tokens) const {
+    return find(SnapshotWish{prompt, depth, most_tokens});
+  }
+  /// The dense one of exactly this depth that holds all these tokens from its beginning on, noted
+  /// as used; null: there is none.
   std::shared_ptr<const lazy::Snapshot> find_whole(std::span<const int32_t> tokens, int depth);
   /// One that find() gave was used: it goes last now.
   void note_use(const lazy::Snapshot& snapshot);

@@ -30,11 +30,15 @@ bool SnapshotDeepener::has_failed(const lazy::Snapshot& snapshot) const {
 std::shared_ptr<const lazy::Snapshot> SnapshotDeepener::next(const SnapshotCache& snapshots,
                                                              uint64_t most_bytes) const {
   for (const auto& snapshot : snapshots.snapshots()) {
+    // A sparse one ends at the last whole chunk of a prompt; how its deeper layers attend there
+    // depends on where that ended.
+    if (snapshot->attention().sparse) continue;
     if (!snapshot->has_hidden() || has_failed(*snapshot)) continue;
-    const bool covered = std::any_of(
-        snapshots.snapshots().begin(), snapshots.snapshots().end(), [&](const auto& other) {
-          return !other->has_hidden() && is_prefix_of(snapshot->tokens(), other->tokens());
-        });
+    const bool covered = std::any_of(snapshots.snapshots().begin(), snapshots.snapshots().end(),
+                                     [&](const auto& other) {
+                                       return !other->has_hidden() && !other->attention().sparse &&
+                                              is_prefix_of(snapshot->tokens(), other->tokens());
+                                     });
     const uint64_t needed = bytes_of(snapshot->size());
     const uint64_t others = snapshots.bytes() - snapshot->bytes();
     if (!covered && needed <= most_bytes && others + needed <= snapshots.most_bytes()) {

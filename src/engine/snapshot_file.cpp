@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Layout, little-endian: magic, format version, origin (model, program version, ISA, cache
-// types), depth, number of tokens, tokens, hidden rows and K,V blocks as Snapshot::store gives
-// them, and the XXH3 hash of all bytes before it.
+// types), attention (AttentionForm::to_string), depth, number of tokens, tokens, hidden rows and
+// K,V blocks as Snapshot::store gives them, and the XXH3 hash of all bytes before it.
 #include "engine/snapshot_file.h"
 
 #include <cstring>
@@ -19,7 +19,8 @@ namespace {
 
 constexpr char kMagic[8] = {'l', 'a', 'z', 'y', 's', 'n', 'a', 'p'};
 // 2: files of format 1 may hold rows of one depth filed under another.
-constexpr uint32_t kFormat = 2;
+// 3: the attention.
+constexpr uint32_t kFormat = 3;
 constexpr size_t kMostText = 256;
 
 class Writer {
@@ -101,6 +102,15 @@ void check_origin(Reader& reader, const SnapshotOrigin& origin) {
   if (k != origin.cache_types.k || v != origin.cache_types.v) reader.foreign("other cache types");
 }
 
+lazy::AttentionForm read_attention(Reader& reader) {
+  const std::string text = reader.text();
+  try {
+    return lazy::AttentionForm::parse(text);
+  } catch (const Error&) {
+    reader.damaged("its attention is none");
+  }
+}
+
 }  // namespace
 
 SnapshotOrigin snapshot_origin(const Model& model, lazy::CacheTypes cache_types) {
@@ -120,6 +130,7 @@ void write_snapshot(const std::filesystem::path& path, const lazy::Snapshot& sna
   writer.text(origin.isa);
   writer.value(origin.cache_types.k);
   writer.value(origin.cache_types.v);
+  writer.text(snapshot.attention().to_string());
   writer.value(static_cast<int32_t>(snapshot.depth()));
   writer.value(snapshot.size());
   writer.bytes(std::as_bytes(snapshot.tokens()));
@@ -139,6 +150,7 @@ std::unique_ptr<lazy::Snapshot> read_snapshot(const std::filesystem::path& path,
   if (std::memcmp(magic, kMagic, sizeof(kMagic)) != 0) reader.damaged("it has another beginning");
   if (reader.value<uint32_t>() != kFormat) reader.foreign("another version of the format");
   check_origin(reader, origin);
+  const lazy::AttentionForm attention = read_attention(reader);
   const auto depth = reader.value<int32_t>();
   const auto count = reader.value<int64_t>();
   const model::Hyperparameters& h = transformer.hyperparameters();
@@ -150,7 +162,7 @@ std::unique_ptr<lazy::Snapshot> read_snapshot(const std::filesystem::path& path,
   for (const int32_t token : tokens) {
     if (token < 0 || token >= h.vocabulary_size) reader.damaged("a token is out of range");
   }
-  auto snapshot = std::make_unique<lazy::Snapshot>(transformer, depth);
+  auto snapshot = std::make_unique<lazy::Snapshot>(transformer, depth, attention);
   snapshot->load(tokens, origin.cache_types,
                  [&](std::span<std::byte> data) { reader.bytes(data); });
   reader.finish();

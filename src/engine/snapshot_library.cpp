@@ -24,6 +24,11 @@ std::string text_of(const SnapshotOrigin& origin) {
                      static_cast<int>(origin.cache_types.v));
 }
 
+/// An entry's origin ends in its attention, where that is not dense.
+std::string origin_with(const std::string& origin, const lazy::AttentionForm& attention) {
+  return attention.sparse ? origin + " " + attention.to_string() : origin;
+}
+
 }  // namespace
 
 SnapshotLibrary::SnapshotLibrary(std::shared_ptr<Library> library, const Model& model,
@@ -32,7 +37,8 @@ SnapshotLibrary::SnapshotLibrary(std::shared_ptr<Library> library, const Model& 
       transformer_(model.implementation().require_transformer()),
       origin_(snapshot_origin(model, cache_types)),
       origin_text_(text_of(origin_)),
-      model_name_(model.info().name) {}
+      model_name_(model.info().name),
+      forms_{lazy::AttentionForm{}} {}
 
 std::string SnapshotLibrary::id_of(const lazy::Snapshot& snapshot) const {
   // Two hashes of 64 bits, so that no two snapshots meet by accident.
@@ -40,7 +46,7 @@ std::string SnapshotLibrary::id_of(const lazy::Snapshot& snapshot) const {
   for (const int seed : {0, 1}) {
     Hash hash;
     hash.add(seed);
-    hash.add_text(origin_text_);
+    hash.add_text(origin_with(origin_text_, snapshot.attention()));
     hash.add(snapshot.depth());
     hash.add(std::as_bytes(snapshot.tokens()));
     id += fmt::format("{:016x}", hash.value());
@@ -62,14 +68,34 @@ bool SnapshotLibrary::try_to(const std::function<void()>& work) {
 void SnapshotLibrary::refresh() {
   const int64_t changes = library_->changes();
   if (changes == changes_) return;
-  entries_ = library_->entries(Kind::snapshot, origin_text_);
+  entries_.clear();
+  for (const lazy::AttentionForm& form : forms_) {
+    for (LibraryEntry& entry : library_->entries(Kind::snapshot, origin_with(origin_text_, form))) {
+      stored_.insert(entry.id);
+      entries_.push_back({std::move(entry), form});
+    }
+  }
   changes_ = changes;
-  for (const LibraryEntry& entry : entries_) stored_.insert(entry.id);
+}
+
+void SnapshotLibrary::look_for_all() {
+  const std::string other = origin_text_ + " ";
+  for (const LibraryEntry& entry : library_->entries(Kind::snapshot)) {
+    if (!entry.origin.starts_with(other)) continue;
+    look_for(lazy::AttentionForm::parse(std::string_view(entry.origin).substr(other.size())));
+  }
+}
+
+void SnapshotLibrary::look_for(const lazy::AttentionForm& form) {
+  if (std::ranges::find(forms_, form) != forms_.end()) return;
+  forms_.push_back(form);
+  changes_ = -1;
 }
 
 void SnapshotLibrary::bring(const PrefillQuestion& question, SnapshotCache& cache) {
   if (cache.most_bytes() == 0 || Clock::now() < quiet_until_) return;
   try_to([&] {
+    look_for(question.plan.attention.for_size(std::ssize(question.prompt)));
     refresh();
     for (const SnapshotWish& wish : snapshot_wishes(question)) {
       if (bring(wish, cache)) return;
@@ -86,16 +112,16 @@ void SnapshotLibrary::bring(const PrefillQuestion& question, SnapshotCache& cach
 }
 
 bool SnapshotLibrary::bring(const SnapshotWish& wish, SnapshotCache& cache) {
-  SnapshotCache::Match held = cache.find(wish.prompt, wish.depth, wish.most_tokens);
+  SnapshotCache::Match held = cache.find(wish);
   int64_t most_saved = 0;
   if (held.snapshot != nullptr) {
     note_use(id_of(*held.snapshot));
     most_saved = (held.tokens + kLeastTokens) * held.snapshot->depth();
   }
   const LibraryEntry* best = nullptr;
-  for (const LibraryEntry& entry : entries_) {
+  for (const auto& [entry, attention] : entries_) {
     if (entry.depth > wish.depth || entry.bytes > cache.most_bytes()) continue;
-    const int64_t tokens = std::min(common_prefix(wish.prompt, entry.tokens), wish.most_tokens);
+    const int64_t tokens = usable_tokens(wish, entry.tokens, attention);
     if (tokens < kLeastTokens || tokens * entry.depth <= most_saved) continue;
     most_saved = tokens * entry.depth;
     best = &entry;
@@ -103,7 +129,7 @@ bool SnapshotLibrary::bring(const SnapshotWish& wish, SnapshotCache& cache) {
   if (best != nullptr) {
     note_use(best->id);
     read(*best, cache);
-    held = cache.find(wish.prompt, wish.depth, wish.most_tokens);
+    held = cache.find(wish);
   }
   return held.snapshot != nullptr && held.snapshot->depth() == wish.depth &&
          held.tokens * 10 >= wish.most_tokens * 9;
@@ -142,16 +168,17 @@ bool SnapshotLibrary::wants(const lazy::Snapshot& snapshot, const std::string& i
   // Ten questions about a document need not leave it ten times: what another one at the same depth
   // holds nearly all of is not written.
   const int64_t least_new = std::max(kLeastTokens, snapshot.size() / 8);
-  return std::none_of(entries_.begin(), entries_.end(), [&](const LibraryEntry& entry) {
-    return entry.depth == snapshot.depth() &&
-           snapshot.size() - common_prefix(entry.tokens, snapshot.tokens()) < least_new;
+  return std::none_of(entries_.begin(), entries_.end(), [&](const Entry& of) {
+    return of.entry.depth == snapshot.depth() && of.attention == snapshot.attention() &&
+           snapshot.size() - common_prefix(of.entry.tokens, snapshot.tokens()) < least_new;
   });
 }
 
 void SnapshotLibrary::forget(std::span<const int32_t> text) {
   try_to([&] {
+    look_for_all();
     refresh();
-    for (const LibraryEntry& entry : entries_) {
+    for (const auto& [entry, attention] : entries_) {
       if (hold_text(entry.tokens, text)) library_->remove(Kind::snapshot, entry.id);
     }
   });
@@ -159,8 +186,9 @@ void SnapshotLibrary::forget(std::span<const int32_t> text) {
 
 void SnapshotLibrary::erase(std::span<const int32_t> conversation) {
   try_to([&] {
+    look_for_all();
     refresh();
-    for (const LibraryEntry& entry : entries_) {
+    for (const auto& [entry, attention] : entries_) {
       if (is_of_conversation(entry.tokens, conversation))
         library_->remove(Kind::snapshot, entry.id);
     }
@@ -173,6 +201,8 @@ bool SnapshotLibrary::save_one(const SnapshotCache& cache) {
   try_to([&] {
     refresh();
     for (const auto& snapshot : cache.snapshots()) {
+      look_for(snapshot->attention());
+      refresh();
       const std::string id = id_of(*snapshot);
       if (!wants(*snapshot, id)) continue;
       write(*snapshot, id);
@@ -189,7 +219,7 @@ void SnapshotLibrary::write(const lazy::Snapshot& snapshot, const std::string& i
   entry.kind = Kind::snapshot;
   entry.id = id;
   entry.name = model_name_;
-  entry.origin = origin_text_;
+  entry.origin = origin_with(origin_text_, snapshot.attention());
   entry.tokens.assign(snapshot.tokens().begin(), snapshot.tokens().end());
   entry.depth = snapshot.depth();
   library_->put_file(
@@ -199,8 +229,9 @@ void SnapshotLibrary::write(const lazy::Snapshot& snapshot, const std::string& i
 
 /// A conversation leaves a longer snapshot with each turn.
 void SnapshotLibrary::remove_covered_by(const LibraryEntry& entry) {
-  for (const LibraryEntry& old : entries_) {
-    if (old.depth == entry.depth && old.tokens.size() < entry.tokens.size() &&
+  for (const auto& [old, attention] : entries_) {
+    if (old.origin == entry.origin && old.depth == entry.depth &&
+        old.tokens.size() < entry.tokens.size() &&
         common_prefix(old.tokens, entry.tokens) == std::ssize(old.tokens)) {
       library_->remove(Kind::snapshot, old.id);
     }

@@ -40,6 +40,10 @@ class SnapshotLibrary {
  private:
   std::string id_of(const lazy::Snapshot& snapshot) const;
   void refresh();
+  /// Entries of this attention count, too; forms that no prompt had are not read.
+  void look_for(const lazy::AttentionForm& form);
+  /// All that the library has, to be removed.
+  void look_for_all();
   /// Whether the cache has now nearly all of what is wished.
   bool bring(const SnapshotWish& wish, SnapshotCache& cache);
   void note_use(const std::string& id);
@@ -55,7 +59,12 @@ class SnapshotLibrary {
   SnapshotOrigin origin_;
   std::string origin_text_, model_name_;
 
-  std::vector<LibraryEntry> entries_;  // of this origin, as the library had them at `changes_`
+  struct Entry {
+    LibraryEntry entry;
+    lazy::AttentionForm attention;
+  };
+  std::vector<lazy::AttentionForm> forms_;
+  std::vector<Entry> entries_;  // of this origin, as the library had them at `changes_`
   int64_t changes_ = -1;
   std::set<std::string> stored_;  // ids that the library has or that cannot be stored
   std::map<std::string, std::chrono::steady_clock::time_point> noted_;

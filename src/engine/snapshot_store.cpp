@@ -47,6 +47,7 @@ std::filesystem::path SnapshotStore::path_of(const lazy::Snapshot& snapshot) con
   Hash hash;
   hash.add(origin_.model);
   hash.add(int64_t{snapshot.depth()});
+  hash.add_text(snapshot.attention().to_string());
   hash.add(std::as_bytes(snapshot.tokens()));
   return folder_ / fmt::format("{:016x}{}", hash.value(), kExtension);
 }

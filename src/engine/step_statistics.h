@@ -13,6 +13,10 @@ inline void add_prompt_step(const lazy::StepReport& report, Statistics& statisti
   };
   statistics.kept_per_layer = report.set_sizes;
   statistics.revived_tokens = report.revived;
+  if (report.causal_pairs > 0) {
+    statistics.attention_share =
+        static_cast<double>(report.attended_pairs) / static_cast<double>(report.causal_pairs);
+  }
   statistics.linear_ms = phase_ms(lazy::Phase::linear);
   statistics.attention_ms = phase_ms(lazy::Phase::attention);
   statistics.pruning_ms = phase_ms(lazy::Phase::pruning);

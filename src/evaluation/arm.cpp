@@ -57,6 +57,7 @@ std::string describe(const PruningOptions& pruning) {
     text += fmt::format("+revive-budget={}", tokens < 0 ? "all" : std::to_string(tokens));
   }
   add("min-prompt", pruning.min_prompt);
+  if (pruning.attention != "dense") add("attention", pruning.attention);
   const bool profiled = pruning.policy == "lazy" && pruning.prune.empty();
   if (profiled && !pruning.profile.empty() && pruning.profile != "none") {
     text += "+profile=" + pruning.profile;

@@ -112,6 +112,19 @@ struct AttentionInput {
   /// [heads] back-end memory: a logit per head that takes part in the softmax and has no value.
   /// Null: there is none. No part in ScoreKind::dot.
   const float* sinks = nullptr;
+  /// Above 0: each K,V head has a key list of its own, this far behind the one before. Not for
+  /// attention_scores.
+  int64_t list_stride = 0;
+};
+
+/// A chunk of queries in front of keys of which some are to be chosen for them (QUOKA, arXiv
+/// 2602.08722).
+struct KeySimilarityInput {
+  ConstFloatRows queries;  ///< [rows][heads * head_dim], rotated
+  int heads = 0;
+  KvLayerView cache;
+  std::span<const int32_t> key_slots;
+  int representatives = 0;  ///< queries per head that speak for the chunk, >= 1
 };
 
 inline constexpr int kMostTaps = 64;
@@ -217,6 +230,9 @@ class Backend {
                                 std::span<float> scores) const = 0;
   /// out[r] = gate[r] * (bias + the sum over the taps of weights[tap] * the row at its slot).
   virtual void convolve(const ConvolutionInput& input, FloatRows out) const = 0;
+  /// scores[kv_head * keys + i] = the highest product of key_slots[i], by its length, with a sum
+  /// over the group's heads: of their queries (at length 1) least, second least, ... like the mean.
+  virtual void key_similarities(const KeySimilarityInput& input, std::span<float> scores) const = 0;
 };
 
 /// What the CPU back end can run on this machine, best first: e.g. {"avx512-vnni", "avx2",

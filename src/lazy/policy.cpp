@@ -144,7 +144,7 @@ bool PruningPlan::prefills_like(const PruningPlan& other) const {
     const PolicyDescription* policy = find_policy(p.policy_name);
     return std::tuple(p.policy_name, to_string(p.schedule), p.score.to_string(), p.score.pool,
                       p.keep_mass, p.protect_first, p.protect_last, p.min_prompt,
-                      policy != nullptr && policy->draws ? p.seed : 0);
+                      p.attention.to_string(), policy != nullptr && policy->draws ? p.seed : 0);
   };
   return what_counts(*this) == what_counts(other);
 }
@@ -211,6 +211,7 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
     fail(ErrorCode::usage, "--protect-first, --protect-last and --min-prompt must not be negative");
   }
   plan.seed = options.seed;
+  if (options.attention) plan.attention = AttentionForm::parse(*options.attention);
   return plan;
 }
 

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lazy/attention_form.h"
 #include "lazy/importance_score.h"
 #include "lazy/schedule.h"
 #include "lazy/token_ranges.h"
@@ -94,6 +95,7 @@ struct PruningPlan {
   int64_t min_prompt = 0;
   uint64_t seed = 0;
   int query_heads = 0;  ///< the model's
+  AttentionForm attention;
 
   /// Whether a prompt is pruned alike; what is revived while decoding may differ.
   bool prefills_like(const PruningPlan& other) const;

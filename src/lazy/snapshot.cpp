@@ -5,9 +5,12 @@
 
 namespace lazyllm::lazy {
 
-Snapshot::Snapshot(const model::Transformer& transformer, int depth)
+Snapshot::Snapshot(const model::Transformer& transformer, int depth, const AttentionForm& attention,
+                   int64_t most)
     : transformer_(transformer),
       depth_(depth),
+      attention_(attention),
+      most_(most),
       hidden_(transformer.backend(), transformer.hyperparameters().hidden_size) {}
 
 void Snapshot::inherit(const Snapshot& other, int64_t count) {
@@ -23,7 +26,8 @@ void Snapshot::inherit(const Snapshot& other, int64_t count) {
 
 void Snapshot::record(const Sequence& sequence) {
   const int64_t hidden_size = transformer_.hyperparameters().hidden_size;
-  for (int64_t token = size(); token < sequence.size(); ++token) {
+  const int64_t end = std::min(sequence.size(), most_);
+  for (int64_t token = size(); token < end; ++token) {
     if (sequence.depth(token) != depth_) {
       fail(ErrorCode::internal, "token {} stands at depth {}, its snapshot at {}", token,
            sequence.depth(token), depth_);

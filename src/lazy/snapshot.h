@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <vector>
 
+#include "lazy/attention_form.h"
 #include "lazy/hidden_rows.h"
 #include "lazy/kv_cache.h"
 #include "lazy/sequence.h"
@@ -27,7 +30,10 @@ namespace lazyllm::lazy {
 /// common. Not thread-safe.
 class Snapshot {
  public:
-  Snapshot(const model::Transformer& transformer, int depth);
+  /// `attention`: what its rows were computed with; `most`: of a prompt in chunks, those tokens
+  /// that lie in whole ones (AttentionForm::chunked), since what follows attends otherwise.
+  Snapshot(const model::Transformer& transformer, int depth, const AttentionForm& attention = {},
+           int64_t most = std::numeric_limits<int64_t>::max());
 
   /// Begins, empty, with the rows of the first `count` tokens of another one of the same depth,
   /// from which the sequence was restored.
@@ -44,6 +50,15 @@ class Snapshot {
   void share(const Sequence& sequence);
 
   int depth() const { return depth_; }
+  const AttentionForm& attention() const { return attention_; }
+  /// Whether it has all that it may have of a sequence.
+  bool is_whole_of(const Sequence& sequence) const {
+    return size() >= std::min(sequence.size(), most_);
+  }
+  /// Those of a prompt's tokens that it may come to have.
+  std::span<const int32_t> of_prompt(std::span<const int32_t> prompt) const {
+    return prompt.first(static_cast<size_t>(std::min<int64_t>(std::ssize(prompt), most_)));
+  }
   bool has_hidden() const { return depth_ < transformer_.hyperparameters().layers; }
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   std::span<const int32_t> tokens() const { return tokens_; }
@@ -64,6 +79,8 @@ class Snapshot {
  private:
   const model::Transformer& transformer_;
   int depth_;
+  AttentionForm attention_;
+  int64_t most_;
   std::vector<int32_t> tokens_;
   HiddenRows hidden_;
   std::vector<KvCache> kv_;  // [depth] after take()

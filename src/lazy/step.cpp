@@ -99,6 +99,10 @@ void Stepper::enter_layer(StepRun& run) {
     run.rows_ += part->pending().size();
   }
   run.tile_rows_ = tile_size(run.rows_, most_rows_);
+  for (const StepPart* part : run.parts_) {
+    const size_t step = part->tile_step();
+    run.tile_rows_ = (run.tile_rows_ + step - 1) / step * step;
+  }
 }
 
 bool Stepper::advance(StepRun& run) {
@@ -106,9 +110,9 @@ bool Stepper::advance(StepRun& run) {
   if (run.next_row_ < run.rows_) {
     call_back(run);
     const size_t most = std::min(std::max(run.limit_, StepRun::kLeastTileRows), run.tile_rows_);
-    const size_t count = std::min(most, run.rows_ - run.next_row_);
-    workspace_.reserve(static_cast<int64_t>(run.tile_rows_));
-    cut_tile(run, count);
+    cut_tile(run, std::min(most, run.rows_ - run.next_row_));
+    const size_t count = positions_.size();
+    workspace_.reserve(static_cast<int64_t>(std::max(count, run.tile_rows_)));
     compute_tile(run);
     run.next_row_ += count;
     run.last_tile_rows_ = count;
@@ -157,10 +161,13 @@ void Stepper::cut_tile(const StepRun& run, size_t count) {
   for (StepPart* part : run.parts_) {
     const size_t rows = part->pending().size();
     if (begin < rows && count > 0) {
-      const size_t taken = std::min(count, rows - begin);
+      const size_t asked = std::min(count, rows - begin);
+      const size_t taken = part->tile_rows(begin, asked, pieces_.empty());
+      if (taken == 0) return;
       pieces_.push_back({part, begin, taken, std::ssize(positions_)});
       const std::span<const int32_t> tokens = pieces_.back().tokens();
       positions_.insert(positions_.end(), tokens.begin(), tokens.end());
+      if (taken != asked) return;  // behind it would be the part's own rows
       count -= taken;
       begin = 0;
     } else {

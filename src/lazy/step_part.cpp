@@ -104,11 +104,63 @@ void StepPart::enter_layer(int layer) {
     for (const int32_t token : pending_) sequence_->hidden().acquire(token);
   }
   query_tokens_.clear();
+
+  sparse_.clear();
+  // In the last layer only those attend whose logits are wanted, in no chunks.
+  if (request_.attention.sparse && request_.kind == StepKind::prompt && layer + 1 < h_.layers &&
+      h_.full_attention(layer)) {
+    sparse_.enter_layer(request_.attention, set_, pending_);
+  }
+}
+
+size_t StepPart::tile_rows(size_t first, size_t most, bool at_least_one) const {
+  if (!sparse_.any()) return most;
+  return static_cast<size_t>(
+      sparse_.whole_rows(static_cast<int64_t>(first), static_cast<int64_t>(most), at_least_one));
 }
 
 void StepPart::attend(int layer, std::span<const int32_t> queries, ConstFloatRows q,
                       FloatRows out) {
   if (h_.convolves(layer)) return convolve(layer, queries, q, out);
+  const auto first =
+      sparse_.any()
+          ? std::lower_bound(pending_.begin(), pending_.end(), queries.front()) - pending_.begin()
+          : 0;
+  for (int64_t row = 0; row < q.rows;) {
+    const SparseAttention::Chunk* const chunk = sparse_.next_chunk(first + row);
+    const int64_t begin = chunk == nullptr ? q.rows : chunk->pending_index - first;
+    if (row < begin) {
+      const int64_t count = std::min(begin, q.rows) - row;
+      attend_densely(layer, queries.subspan(static_cast<size_t>(row), static_cast<size_t>(count)),
+                     q.slice(row, count), out.slice(row, count));
+      row += count;
+      continue;
+    }
+    const int64_t count = sparse_.chunk_size();
+    LAZYLLM_CHECK(row + count <= q.rows);
+    sparse_.attend(backend_, *chunk, attention_input(layer, q.slice(row, count)),
+                   out.slice(row, count));
+    const auto in_chunk = static_cast<uint64_t>(count * (count + 1) / 2);
+    report_.attended_pairs += static_cast<uint64_t>(sparse_.keys_before(*chunk) * count) + in_chunk;
+    report_.causal_pairs += static_cast<uint64_t>(chunk->set_index * count) + in_chunk;
+    row += count;
+  }
+}
+
+kernels::AttentionInput StepPart::attention_input(int layer, ConstFloatRows q) const {
+  return {.queries = q,
+          .heads = h_.heads,
+          .first_key = first_key_,
+          .end_key = end_key_,
+          .cache = sequence_->kv(layer).view(),
+          .key_slots = key_slots_,
+          .scale = h_.attention_scale,
+          .soft_cap = h_.attention_soft_cap,
+          .sinks = transformer_.sinks(layer)};
+}
+
+void StepPart::attend_densely(int layer, std::span<const int32_t> queries, ConstFloatRows q,
+                              FloatRows out) {
   const int window = h_.layer[static_cast<size_t>(layer)].sliding_window;
   first_key_.clear();
   end_key_.clear();
@@ -120,17 +172,10 @@ void StepPart::attend(int layer, std::span<const int32_t> queries, ConstFloatRow
     const auto first =
         window == 0 ? set_.begin() : std::lower_bound(set_.begin(), key, token - window + 1);
     first_key_.push_back(static_cast<int32_t>(first - set_.begin()));
+    report_.causal_pairs += static_cast<uint64_t>(end_key_.back() - first_key_.back());
+    report_.attended_pairs += static_cast<uint64_t>(end_key_.back() - first_key_.back());
   }
-  backend_.attention({.queries = q,
-                      .heads = h_.heads,
-                      .first_key = first_key_,
-                      .end_key = end_key_,
-                      .cache = sequence_->kv(layer).view(),
-                      .key_slots = key_slots_,
-                      .scale = h_.attention_scale,
-                      .soft_cap = h_.attention_soft_cap,
-                      .sinks = transformer_.sinks(layer)},
-                     out);
+  backend_.attention(attention_input(layer, q), out);
 }
 
 /// A token's inputs are those of the positions before it. A position whose token has not come so

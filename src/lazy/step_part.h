@@ -14,6 +14,7 @@
 #include "lazy/scores/lookahead.h"
 #include "lazy/selection.h"
 #include "lazy/sequence.h"
+#include "lazy/sparse_attention.h"
 #include "model/transformer.h"
 
 namespace lazyllm::lazy {
@@ -54,6 +55,7 @@ struct StepRequest {
   int64_t tail_begin = 0, tail_end = 0;
   std::span<const TokenRange> protected_ranges;
   RevivalBudget revive_budget;  ///< for StepKind::decode
+  AttentionForm attention;      ///< for StepKind::prompt
   /// First token whose query may score: where the prompt began, if it came in chunks; -1: the
   /// first new token. Revived tokens never score.
   int64_t first_query = -1;
@@ -84,12 +86,14 @@ struct StepReport {
   std::vector<int64_t> set_sizes;  ///< |S| entering each layer
   int64_t revived = 0;             ///< tokens that left the Aux Cache
   uint64_t computed_pairs = 0;
+  /// (query, key) pairs of the layers' attention, and what there would be if all was dense.
+  uint64_t attended_pairs = 0, causal_pairs = 0;
   PhaseSeconds seconds{};  ///< of the step, shared by all its parts
 
   void clear() {
     set_sizes.clear();
     revived = 0;
-    computed_pairs = 0;
+    computed_pairs = attended_pairs = causal_pairs = 0;
     seconds.fill(0.0);
   }
 };
@@ -108,8 +112,13 @@ class StepPart {
   /// Keeps what the layer's scores will want of these rows: `first` is the index in pending() of
   /// the first, q are the tile's queries [rows][q_size] from that token on.
   void keep_queries(size_t first, kernels::ConstFloatRows q);
+  /// Of `most` pending tokens from `first` on as many as one tile may take, so that no chunk of
+  /// sparse attention is cut; 0 where that is none and the tile has others already.
+  size_t tile_rows(size_t first, size_t most, bool at_least_one) const;
+  /// Rows that a tile is best a multiple of.
+  size_t tile_step() const { return sparse_.any() ? static_cast<size_t>(sparse_.chunk_size()) : 1; }
   /// out = attention of `queries` (rising, all in S) over their part of S, or the layer's
-  /// convolution over them and the tokens before them.
+  /// convolution over them and the tokens before them. Whole chunks, where tile_rows() says so.
   void attend(int layer, std::span<const int32_t> queries, kernels::ConstFloatRows q,
               kernels::FloatRows out);
   /// At a pruning layer: scores S and keeps what the policy says.
@@ -164,6 +173,9 @@ class StepPart {
   void note_revived(int32_t token, int layer);
   Standing standing_of(int32_t token, int done) const;
   bool can_look_ahead(int layer) const;
+  void attend_densely(int layer, std::span<const int32_t> queries, kernels::ConstFloatRows q,
+                      kernels::FloatRows out);
+  kernels::AttentionInput attention_input(int layer, kernels::ConstFloatRows q) const;
   std::span<const float> score_set(int layer);
 
   const model::Transformer& transformer_;
@@ -185,6 +197,7 @@ class StepPart {
   std::vector<int32_t> input_slots_;  // of a convolution, [queries][taps]
   std::vector<float> scores_, masses_;
   PoolScratch pool_scratch_;
+  SparseAttention sparse_;
   Selector selector_;
   std::vector<int32_t> query_tokens_;  // whose queries lie in score_queries_
   std::vector<const float*> query_rows_;

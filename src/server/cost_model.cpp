@@ -18,8 +18,9 @@ std::optional<double> CostModel::dense_ttft_ms(const Statistics& run, double ttf
   const PrefillOperations dense = prefill_operations(*model_, all, dense_cached);
 
   const std::lock_guard lock(mutex_);
-  rates_.note(work(run, cached), run.prompt_tokens - cached.tokens, run.linear_ms,
-              run.attention_ms);
+  PrefillOperations done = work(run, cached);
+  done.attention *= run.attention_share;
+  rates_.note(done, run.prompt_tokens - cached.tokens, run.linear_ms, run.attention_ms);
   if (!rates_.measured()) return std::nullopt;
   const double rest = ttft_ms - run.linear_ms - run.attention_ms - run.pruning_ms;
   return std::max(rest, 0.0) + rates_.milliseconds(dense);

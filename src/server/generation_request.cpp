@@ -142,6 +142,7 @@ PruningOptions parse_pruning(const Fields& lazy, PruningOptions options) {
   assign(options.policy, lazy.text("policy"));
   assign(options.prune, lazy.text("prune"));
   if (const auto value = lazy.text("score")) options.score = *value;
+  if (const auto value = lazy.text("attention")) options.attention = *value;
   if (const auto value = lazy.integer("score_pool", 1, 1 << 20))
     options.score_pool = static_cast<int>(*value);
   if (const auto value = lazy.number("keep_mass", 0.0, 1.0)) options.keep_mass = *value;

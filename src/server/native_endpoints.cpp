@@ -45,7 +45,8 @@ Json pruning_json(const RequestDefaults& defaults) {
           {"protect_first", or_null(p.protect_first)},
           {"protect_last", or_null(p.protect_last)},
           {"revive_budget", p.revive_budget ? budget_json(*p.revive_budget) : Json()},
-          {"min_prompt", or_null(p.min_prompt)}};
+          {"min_prompt", or_null(p.min_prompt)},
+          {"attention", or_null(p.attention)}};
 }
 
 /// What a page needs to offer choices.

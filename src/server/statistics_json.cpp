@@ -98,6 +98,8 @@ Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost) {
   const PrefillOperations work = cost.work(s, cached);
   Json json = {{"policy", s.policy},
                {"schedule", s.schedule},
+               {"attention", s.attention},
+               {"attention_share", s.attention_share},
                {"layers", model.layers},
                {"computed_fraction", s.computed_fraction},
                {"computed_fraction_end", s.computed_fraction_end},

@@ -185,7 +185,7 @@ def test_bad_data(evaluate, folder, tmp_path):
     refused(2, "out of range", more=["--policy", "lazy@99:0.5"])
     refused(2, "magic", more=["--policy", "magic"])
     refused(2, "lazy@", more=["--policy", "lazy@"])
-    refused(2, "dense has no settings", more=["--policy", "dense@2:0.3"])
+    refused(2, "dense takes attention only", more=["--policy", "dense@2:0.3"])
     refused(2, "--limit", more=["--limit", 2**60])
     (folder / "dataset2maxlen.json").write_text(json.dumps({"hotpotqa": 4000, "trec_small": 8}))
     refused(2, "no room", more=["--tasks", "hotpotqa"])

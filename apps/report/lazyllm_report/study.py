@@ -24,7 +24,7 @@ class Arm:
 
     @property
     def is_dense(self) -> bool:
-        return self.policy == "dense"
+        return self.policy == "dense" and "attention=" not in self.options
 
     @property
     def name(self) -> str:

@@ -17,7 +17,10 @@ struct Arm {
   std::string profile = {};  ///< what the profile that applies sets; empty without one
 
   const std::string& policy() const { return session.pruning.policy; }
-  bool is_dense() const { return policy() == "dense"; }
+  /// What the others are compared with.
+  bool is_dense() const {
+    return policy() == "dense" && session.pruning.attention.value_or("dense") == "dense";
+  }
 };
 
 /// All that is set, as `lazyllm eval --policy` has it: "lazy@15:0.3+score-pool=7". Equal texts mean

@@ -7,6 +7,7 @@
 #include <functional>
 #include <numeric>
 
+#include "kernels/cpu/attention_scratch.h"
 #include "kernels/cpu/kv_rows.h"
 #include "kernels/cpu/parallel.h"
 
@@ -21,28 +22,6 @@ constexpr int64_t kTasksPerThread = 4;
 
 // Work (multiplications) below which waking other threads costs more than it gains.
 constexpr int64_t kInlineWork = 1 << 17;
-
-// Arrays begin at cache lines.
-int64_t round_up(int64_t floats) {
-  return (floats + 15) / 16 * 16;
-}
-
-AttentionScratch carve_scratch(float*& next, int64_t lanes, int padded_dim) {
-  AttentionScratch scratch;
-  scratch.queries = next;
-  next += lanes * padded_dim;
-  scratch.scores = next;
-  next += lanes * kChunkKeys;
-  scratch.rows = next;
-  next += int64_t{kBlockKeys} * padded_dim;
-  scratch.keys = next;
-  next += int64_t{kBlockKeys} * padded_dim;
-  return scratch;
-}
-
-int64_t scratch_floats(int64_t lanes, int padded_dim) {
-  return lanes * (padded_dim + kChunkKeys) + 2 * int64_t{kBlockKeys} * padded_dim;
-}
 
 AttentionPartial carve_partial(float*& next, int64_t lanes, int padded_dim) {
   AttentionPartial partial;
@@ -138,7 +117,7 @@ struct Attention::Call {
     tile.end_key = input->end_key.data() + row;
     tile.common_first = *std::max_element(tile.first_key, tile.first_key + tile.rows);
     tile.common_end = *std::min_element(tile.end_key, tile.end_key + tile.rows);
-    tile.key_slots = input->key_slots.data();
+    tile.key_slots = input->key_slots.data() + kv_head * input->list_stride;
     tile.blocks = input->cache.blocks.data();
     tile.key_offset = layout.key_offset(kv_head, 0);
     tile.value_offset = layout.value_offset(kv_head, 0);

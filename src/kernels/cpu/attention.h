@@ -23,6 +23,9 @@ class Attention {
   /// See Backend::attention_scores.
   void score(const AttentionInput& input, ScoreKind kind, std::span<float> scores);
 
+  /// See Backend::key_similarities.
+  void compare_keys(const KeySimilarityInput& input, std::span<float> scores);
+
  private:
   struct Call;
   void attend_tiles(const Call& call, FloatRows out);

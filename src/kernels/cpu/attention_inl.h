@@ -285,6 +285,36 @@ void chunk_scores(const AttentionTile& tile, const AttentionScratch& scratch, in
   }
 }
 
+void chunk_similarities(const AttentionTile& tile, const AttentionScratch& scratch,
+                        int64_t chunk_index, float* best) {
+  constexpr float kSmallest = 1e-30f;  // a key of zeros is like none
+  const int lanes = tile.rows * tile.group;
+  const int64_t chunk_key = chunk_index * kChunkKeys;
+  for (int block = 0; block < kChunkKeys; block += kBlockKeys) {
+    const uint64_t mask = visible_mask(tile, chunk_key + block);
+    if (mask == 0) continue;
+    load_keys(tile, scratch, chunk_key + block, mask);
+    float* products = scratch.scores + block;
+    score_block(tile, scratch, chunk_key + block, FloatMatrix{scratch.keys, kBlockKeys}, products,
+                kChunkKeys);
+    for (int key = 0; key < kBlockKeys; key += kWidth) {
+      Vec squares = broadcast(kSmallest);
+      for (int d = 0; d < tile.head_dim; ++d) {
+        const Vec x = load(scratch.keys + d * kBlockKeys + key);
+        squares = multiply_add(x, x, squares);
+      }
+      Vec top = load(products + key);
+      for (int lane = 1; lane < lanes; ++lane) {
+        top = max(top, load(products + int64_t{lane} * kChunkKeys + key));
+      }
+      float lengths[kWidth];
+      store(lengths, squares);
+      for (int i = 0; i < kWidth; ++i) lengths[i] = 1.0f / __builtin_sqrtf(lengths[i]);
+      store(best + block + key, mul(top, load(lengths)));
+    }
+  }
+}
+
 template <bool kHighest>
 void take_probabilities(const float* scores, int64_t keys, float maximum, float sum, float* total) {
   const Vec top = broadcast(maximum);
@@ -326,8 +356,14 @@ float scalar_power(float x) {
 
 }  // namespace
 
-const AttentionKernels kAttentionKernels = {
-    {prepare, chunk},         fold,       finish,      chunk_scores, take_probabilities<false>,
-    take_probabilities<true>, add_scores, scalar_power};
+const AttentionKernels kAttentionKernels = {{prepare, chunk},
+                                            fold,
+                                            finish,
+                                            chunk_scores,
+                                            chunk_similarities,
+                                            take_probabilities<false>,
+                                            take_probabilities<true>,
+                                            add_scores,
+                                            scalar_power};
 
 }  // namespace lazyllm::kernels::cpu::LAZYLLM_ISA

@@ -34,7 +34,7 @@ struct AttentionTile {
   const int32_t* end_key;    ///< [rows]
   int32_t common_first;      ///< all rows see [common_first, common_end)
   int32_t common_end;
-  const int32_t* key_slots;  ///< the whole key list
+  const int32_t* key_slots;  ///< the whole key list (of this kv head)
   std::byte* const* blocks;
   size_t key_offset;  ///< of this kv head in a block
   size_t value_offset;
@@ -84,6 +84,10 @@ struct AttentionKernels {
   /// -infinity where not visible. Maximum and sum as `products.chunk` gives.
   void (*chunk_scores)(const AttentionTile& tile, const AttentionScratch& scratch, int64_t chunk,
                        float* scores, int64_t stride, float* maximum, float* sum);
+  /// best[i] = the highest product of a lane with key i of the chunk, by the key's length. All rows
+  /// see all keys of the list; behind its end `best` is undefined.
+  void (*chunk_similarities)(const AttentionTile& tile, const AttentionScratch& scratch,
+                             int64_t chunk, float* best);
   /// total[i] += 2^(scores[i] - maximum) / sum.
   void (*add_probabilities)(const float* scores, int64_t keys, float maximum, float sum,
                             float* total);

@@ -217,9 +217,59 @@ class Problem {
     return kind == ScoreKind::peak ? peak : mean;
   }
 
+  /// [kv_heads][keys], from the `count` queries of each head that are least like its mean.
+  std::vector<double> expected_similarities(int count) const {
+    const int group = shape_.heads / shape_.kv_heads;
+    std::vector<double> best(size_t(shape_.kv_heads * shape_.keys), -1e300);
+    for (int kv_head = 0; kv_head < shape_.kv_heads; ++kv_head) {
+      std::vector<std::vector<double>> sums(size_t(std::min(count, shape_.rows)),
+                                            std::vector<double>(size_t(shape_.head_dim), 0.0));
+      for (int head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+        add_representatives(head, sums);
+      }
+      for (int key = 0; key < shape_.keys; ++key) {
+        double& top = best[size_t(kv_head * shape_.keys + key)];
+        for (const std::vector<double>& sum : sums) {
+          double product = 0, square = 0;
+          for (int d = 0; d < shape_.head_dim; ++d) {
+            product += sum[size_t(d)] * stored(false, key, kv_head, d);
+            square += std::pow(stored(false, key, kv_head, d), 2);
+          }
+          top = std::max(top, product / std::sqrt(square));
+        }
+      }
+    }
+    return best;
+  }
+
   const Shape& shape() const { return shape_; }
 
  private:
+  /// sums[i] += the head's query that is i-th least like its mean, at length 1.
+  void add_representatives(int head, std::vector<std::vector<double>>& sums) const {
+    std::vector<std::pair<double, int>> likeness;
+    for (int row = 0; row < shape_.rows; ++row) {
+      double with_mean = 0, square = 0;
+      for (int d = 0; d < shape_.head_dim; ++d) {
+        double mean = 0;
+        for (int other = 0; other < shape_.rows; ++other) mean += query(other, head, d, false);
+        with_mean += query(row, head, d, false) * mean;
+        square += std::pow(query(row, head, d, false), 2);
+      }
+      likeness.emplace_back(with_mean / std::sqrt(square), row);
+    }
+    std::sort(likeness.begin(), likeness.end());
+    for (size_t i = 0; i < sums.size(); ++i) {
+      double square = 0;
+      for (int d = 0; d < shape_.head_dim; ++d) {
+        square += std::pow(query(likeness[i].second, head, d, false), 2);
+      }
+      for (int d = 0; d < shape_.head_dim; ++d) {
+        sums[i][size_t(d)] += query(likeness[i].second, head, d, false) / std::sqrt(square);
+      }
+    }
+  }
+
   Shape shape_;
   KvLayout layout_;
   std::vector<std::vector<std::byte>> memory_;
@@ -354,6 +404,62 @@ TEST_P(AttentionTest, RowsDoNotDependOnOthers) {
               << shape.head_dim;
         }
         if (step >= shape.rows) break;
+      }
+    }
+  }
+}
+
+TEST_P(AttentionTest, SimilaritiesMatchTheOracle) {
+  for (const Shape& shape : shapes()) {
+    SCOPED_TRACE(testing::Message() << "head_dim " << shape.head_dim << " keys " << shape.keys);
+    std::vector<float> first;
+    for (int threads = 1; threads <= 3; ++threads) {
+      const auto backend = create_cpu_backend(GetParam(), threads);
+      const Problem problem(*backend, shape, 5);
+      const AttentionInput in = problem.input();
+      std::vector<float> scores(size_t(shape.kv_heads * shape.keys), -9.0f);
+      backend->key_similarities({.queries = in.queries,
+                                 .heads = in.heads,
+                                 .cache = in.cache,
+                                 .key_slots = in.key_slots,
+                                 .representatives = 4},
+                                scores);
+      if (threads > 1) {
+        ASSERT_EQ(first, scores);
+        continue;
+      }
+      first = scores;
+      const std::vector<double> expected = problem.expected_similarities(4);
+      for (size_t i = 0; i < scores.size(); ++i) ASSERT_NEAR(scores[i], expected[i], 2e-5) << i;
+    }
+  }
+}
+
+TEST_P(AttentionTest, EachHeadMayHaveAListOfItsOwn) {
+  const auto backend = create_cpu_backend(GetParam(), 2);
+  for (const Shape& shape : shapes()) {
+    const Problem problem(*backend, shape, 6);
+    const AttentionInput shared = problem.input();
+    // Every K,V head's list is another turn of the keys; alone, each head has that one.
+    AttentionInput own = shared;
+    std::vector<int32_t> lists;
+    for (int head = 0; head < shape.kv_heads; ++head) {
+      std::vector<int32_t> list(shared.key_slots.begin(), shared.key_slots.end());
+      std::rotate(list.begin(), list.begin() + head * 5 % shape.keys, list.end());
+      lists.insert(lists.end(), list.begin(), list.end());
+    }
+    own.key_slots = lists;
+    own.list_stride = shape.keys;
+    const std::vector<float> out = problem.attend(*backend, own);
+    const int group_columns = shape.heads / shape.kv_heads * shape.head_dim;
+    for (int head = 0; head < shape.kv_heads; ++head) {
+      AttentionInput one = shared;
+      one.key_slots =
+          std::span(lists).subspan(size_t(head) * size_t(shape.keys), size_t(shape.keys));
+      const std::vector<float> expected = problem.attend(*backend, one);
+      for (int row = 0; row < shape.rows; ++row) {
+        const size_t at = size_t(row * shape.heads * shape.head_dim + head * group_columns);
+        ASSERT_EQ(0, std::memcmp(out.data() + at, expected.data() + at, 4 * size_t(group_columns)));
       }
     }
   }

@@ -232,6 +232,11 @@ void CpuBackend::attention_scores(const AttentionInput& input, ScoreKind kind,
   attention_.score(input, kind, scores);
 }
 
+void CpuBackend::key_similarities(const KeySimilarityInput& input, std::span<float> scores) const {
+  const std::lock_guard lock(attention_mutex_);
+  attention_.compare_keys(input, scores);
+}
+
 }  // namespace cpu
 
 std::vector<std::string> available_isas() {

@@ -56,6 +56,7 @@ class CpuBackend final : public Backend {
   void attention_scores(const AttentionInput& input, ScoreKind kind,
                         std::span<float> scores) const override;
   void convolve(const ConvolutionInput& input, FloatRows out) const override;
+  void key_similarities(const KeySimilarityInput& input, std::span<float> scores) const override;
 
  private:
   /// Calls body(row) for each row; by all threads when rows * columns is worth it.
