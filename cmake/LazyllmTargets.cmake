@@ -83,7 +83,7 @@ function(lazyllm_layer NAME)
     target_sources(${test_target} PRIVATE ${objects})
     target_compile_definitions(${test_target} PRIVATE
       LAZYLLM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    target_link_libraries(${test_target} PRIVATE lazyllm_options ${ARG_LIBRARIES}
+    target_link_libraries(${test_target} PRIVATE lazyllm_options ${ARG_LIBRARIES} ${LAZYLLM_MPI_LIBRARY}
       GTest::gtest GTest::gmock GTest::gtest_main Threads::Threads)
     target_precompile_headers(${test_target} PRIVATE ${LAZYLLM_PRECOMPILED_TESTS})
     lazyllm_unit_test(${test_target})
@@ -112,6 +112,9 @@ function(lazyllm_public_library)
     if(LAZYLLM_HIREDIS)
       target_link_libraries(lazyllm PUBLIC $<BUILD_INTERFACE:${LAZYLLM_HIREDIS}> $<INSTALL_INTERFACE:hiredis>)
     endif()
+  endif()
+  if(LAZYLLM_MPI)
+    target_link_libraries(lazyllm PUBLIC $<BUILD_INTERFACE:MPI::MPI_CXX>)
   endif()
   if(LAZYLLM_SANITIZE)
     # Users in this tree as well: inline functions of an object without it would stand for all.

@@ -15,6 +15,7 @@
 #include "option_sources.h"
 #include "parse_errors.h"
 #include "terminal.h"
+#include "this_cluster.h"
 
 namespace {
 
@@ -78,7 +79,9 @@ int main(int argc, char** argv) {
   lazyllm::cli::add_variables_and_file(app, given);
   lazyllm::cli::style_help(app);
   app.failure_message(lazyllm::cli::plain_failure);
+  lazyllm::cli::ThisCluster cluster;
   try {
+    if (!cluster.join(given)) return 0;
     if (describes) {
       lazyllm::cli::write_out(lazyllm::cli::description_json(app));
       return 0;

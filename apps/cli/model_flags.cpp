@@ -11,6 +11,7 @@
 #include "pull.h"
 #include "template_flags.h"
 #include "terminal.h"
+#include "this_cluster.h"
 
 namespace lazyllm::cli {
 
@@ -58,6 +59,7 @@ std::shared_ptr<const Model> load_model(const ModelFlags& flags, double* load_ms
   model_options.threads = flags.threads;
   model_options.isa = flags.isa;
   model_options.chat_template = chat_template(flags);
+  model_options.cluster = cluster_for_a_model();
   model_options.on_message = [](const std::string& line) {
     std::fputs(("warning: " + line + "\n").c_str(), stderr);
   };

@@ -17,8 +17,10 @@
 #include "common_options.h"
 #include "lazyllm/server.h"
 #include "library_flags.h"
+#include "signal_pipe.h"
 #include "template_flags.h"
 #include "terminal.h"
+#include "this_cluster.h"
 
 namespace lazyllm::cli {
 namespace {
@@ -41,33 +43,6 @@ struct ServeOptions {
   std::vector<std::string> rerank_heads;
   bool verbose = false;
 };
-
-// A signal becomes a byte in this pipe, which the main thread reads.
-int signal_pipe[2] = {-1, -1};
-void on_signal(int signal) {
-  const int saved = errno;
-  const auto byte = static_cast<char>(signal);
-  [[maybe_unused]] const ssize_t written = ::write(signal_pipe[1], &byte, 1);
-  errno = saved;
-}
-
-void catch_signals() {
-  if (::pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
-    throw Error(ErrorCode::io, "cannot make a pipe for signals; too many files are open");
-  }
-  ::fcntl(signal_pipe[0], F_SETFL, 0);  // the reader waits, the handler never does
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  // SIGHUP reloads, so a terminal that closes cuts no answer.
-  for (const int signal : {SIGHUP, SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
-}
-
-int wait_for_signal() {
-  char byte = 0;
-  while (::read(signal_pipe[0], &byte, 1) < 0 && errno == EINTR) {
-  }
-  return byte;
-}
 
 /// One key a line; empty lines and those that begin with # do not count.
 std::vector<std::string> read_keys(const std::string& path) {
@@ -206,6 +181,7 @@ void warn_of_template(const Model& model) {
 
 void serve(const ServeOptions& given) {
   require_known_policy(given.common.policy);
+  if (!given.server.models_dir.empty()) refuse_with_ranks("--models-dir");
   const ServerOptions options = server_options(given);
   Server server(options);  // the port first: a model takes longer to load than to find it in use
   if (!is_loopback(options.host) && options.api_keys.empty()) {

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "terminal.h"
+#include "this_cluster.h"
 
 namespace lazyllm::cli {
 namespace {
@@ -62,6 +63,7 @@ void StatsFile::write(const Model& model, const Statistics& s, double load_ms,
       {"head_ms", s.head_ms},
   };
   if (!depths.empty()) json["depths"] = depths;
+  if (!s.links.empty()) json["links"] = links_json(s);
   errno = 0;
   std::ofstream file(path_, std::ios::trunc);
   file << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
@@ -108,7 +110,7 @@ std::string details(const Statistics& s, double load_ms) {
              s.computed_fraction_end * 100.0, load_ms, s.ttft_ms, s.tpot_ms, s.generated_tokens,
              s.total_ms, static_cast<double>(s.kv_bytes) / (1 << 20),
              static_cast<double>(s.aux_bytes) / (1 << 20)) +
-         drafts;
+         drafts + describe_links(s);
 }
 
 }  // namespace lazyllm::cli

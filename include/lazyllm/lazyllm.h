@@ -4,6 +4,7 @@
 // The whole public API. Four parts have headers of their own: the HTTP server
 // (lazyllm/server.h), models by name (lazyllm/model_store.h), evaluation (lazyllm/evaluation/),
 // and what only research needs (lazyllm/research/research.h).
+#include "lazyllm/cluster.h"
 #include "lazyllm/conversation.h"
 #include "lazyllm/document.h"
 #include "lazyllm/document_reader.h"

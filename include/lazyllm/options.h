@@ -10,6 +10,7 @@
 
 namespace lazyllm {
 
+class Cluster;
 class Library;
 class Model;
 
@@ -88,6 +89,10 @@ struct ModelOptions {
   /// Called with each line that a user should see though the model can be used, such as one
   /// that names keys of the file which nobody knows.
   std::function<void(const std::string&)> on_message = {};
+  /// Its ranks share the layers; null: this process has them all. Errors of Model::load:
+  /// Error(usage) where a rank has another build or model or there are more ranks than layers,
+  /// Error(unsupported) for models that cannot be split.
+  std::shared_ptr<Cluster> cluster = {};
 };
 
 struct SessionOptions {

@@ -16,6 +16,13 @@
 namespace lazyllm {
 
 /// What the last answer cost. Times in milliseconds. JSON keys of --stats-json are these names.
+/// Bytes from one rank of a Cluster to another.
+struct LinkBytes {
+  int from = 0, to = 0;
+  int64_t rows = 0;   ///< hidden states of tokens: of those kept only, behind a cut
+  int64_t other = 0;  ///< what to compute, scores, tables
+};
+
 struct Statistics {
   std::string policy;     ///< the one that ran: a short prompt runs dense
   std::string schedule;   ///< "19:0.1"; empty for dense
@@ -39,6 +46,8 @@ struct Statistics {
   uint64_t kv_bytes = 0, aux_bytes = 0;  ///< allocated
   // Where the prefill's time went.
   double linear_ms = 0.0, attention_ms = 0.0, pruning_ms = 0.0, head_ms = 0.0;
+  /// With a cluster: what went over its links in the time of this answer, for whomever.
+  std::vector<LinkBytes> links;
 };
 
 enum class FinishReason {

@@ -237,6 +237,10 @@ void AnswerTask::on_computed(int depth) {
   if (snapshot_ && depth == snapshot_->depth()) snapshot_->record(generation_.sequence());
 }
 
+int AnswerTask::rows_wanted_from() const {
+  return snapshot_ ? snapshot_->depth() : generation_.transformer().hyperparameters().layers;
+}
+
 void AnswerTask::tell_progress() {
   channel_->push(PrefillProgress{prompt_tokens(), cached_tokens(), prefill_share()});
 }

@@ -103,6 +103,7 @@ class AnswerTask : private lazy::StepObserver {
  private:
   /// Copies what a snapshot needs when a step has reached its depth.
   void on_computed(int depth) override;
+  int rows_wanted_from() const override;
   void begin_step(SnapshotCache& snapshots, lazy::TokenMover& mover);
   void compose(lazy::TokenMover& mover);
   void drop_drafted();

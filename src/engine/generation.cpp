@@ -112,6 +112,7 @@ void Generation::choose_policy(int64_t tokens, bool dense) {
 void Generation::begin_prompt(const PromptPart& prompt, lazy::Stepper& editor) {
   drop_drafted();
   statistics_ = {};
+  link_meter_.start(model_->implementation());
   depths_.clear();
   cached_tokens_ = 0;
   cached_pairs_ = 0;
@@ -356,6 +357,7 @@ void Generation::finish_statistics() {
   }
   const bool computed = statistics_.prompt_tokens > 0 && sequence_.size() >= prompt_end_;
   statistics_.computed_fraction_end = computed ? computed_fraction() : 0.0;
+  statistics_.links = link_meter_.bytes(model_->implementation());
   statistics_.kv_bytes = sequence_.kv_bytes();
   statistics_.aux_bytes = sequence_.aux_bytes();
 }

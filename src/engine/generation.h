@@ -14,6 +14,7 @@
 #include "engine/depth_recorder.h"
 #include "engine/model_implementation.h"
 #include "engine/prompt_lookup.h"
+#include "engine/split_model.h"
 #include "engine/step_cost.h"
 #include "engine/verifying_step.h"
 #include "lazy/policy.h"
@@ -206,6 +207,7 @@ class Generation {
   Clock::time_point start_ = Clock::now();
   bool records_computed_share_ = false, records_depths_ = false;
   Statistics statistics_;
+  LinkMeter link_meter_;
   DepthRecorder depths_;
 };
 

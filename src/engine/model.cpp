@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "engine/model_implementation.h"
+#include "engine/split_model.h"
 #include "engine/vocabulary_loader.h"
 #include "lazyllm/version.h"
 #include "model/architecture.h"
@@ -141,6 +142,10 @@ std::shared_ptr<const Model> Model::load(const std::filesystem::path& path,
   }
   implementation->hyperparameters = model::describe(file);
   check_vocabulary_size(*implementation);
+  if (options.cluster != nullptr) {
+    engine::load_split(*implementation, options);
+    return std::shared_ptr<const Model>(new Model(std::move(implementation)));
+  }
   model::Weights weights = model::load_weights(file, *implementation->hyperparameters,
                                                *implementation->backend, options.on_progress);
   implementation->transformer = std::make_unique<const model::Transformer>(

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "distributed/rank_group.h"
 #include "formats/model_file.h"
 #include "grammar/schema_cache.h"
 #include "grammar/token_table.h"
@@ -21,6 +22,8 @@ struct Model::Implementation {
   std::shared_ptr<const formats::ModelFile> file;
   std::unique_ptr<kernels::Backend> backend;
   std::optional<model::Hyperparameters> hyperparameters;  // absent for vocabulary-only files
+  std::shared_ptr<Cluster> cluster;                       // null: one process has all layers
+  std::unique_ptr<const distributed::RankGroup> ranks;    // with a cluster
   std::unique_ptr<const model::Transformer> transformer;  // absent without weights
   std::unique_ptr<const text::Tokenizer> tokenizer;       // absent without a vocabulary
   std::string chat_template_source;

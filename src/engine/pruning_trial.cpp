@@ -29,7 +29,8 @@ struct PruningTrial::Implementation final : lazy::StepObserver {
         protected_ranges(std::move(ranges)),
         trunk(model, dense_plan(), cache_types) {
     for (const int depth : kept_depths) {
-      rows.try_emplace(depth, transformer.backend(), transformer.hyperparameters().hidden_size);
+      rows.try_emplace(depth, transformer.at(depth - 1).backend(),
+                       transformer.hyperparameters().hidden_size);
     }
   }
 
@@ -45,14 +46,14 @@ struct PruningTrial::Implementation final : lazy::StepObserver {
     if (found == rows.end()) return;
     const lazy::Sequence& sequence = trunk.sequence();
     for (int64_t token = 0; token < sequence.size(); ++token) {
-      copy_row(sequence, token, found->second);
+      copy_row(sequence, depth, token, found->second);
     }
   }
 
-  void copy_row(const lazy::Sequence& from, int64_t token, lazy::HiddenRows& to) const {
+  void copy_row(const lazy::Sequence& from, int depth, int64_t token, lazy::HiddenRows& to) const {
     const int64_t size = transformer.hyperparameters().hidden_size;
-    const float* const row[] = {from.hidden().row(token)};
-    transformer.backend().gather(row, {to.acquire(token), 1, size, size});
+    const float* const row[] = {from.hidden(depth).row(token)};
+    transformer.at(depth - 1).backend().gather(row, {to.acquire(token), 1, size, size});
   }
 
   /// Puts the first `count` tokens of the trunk into an empty sequence, as they stood at `depth`.
@@ -61,7 +62,7 @@ struct PruningTrial::Implementation final : lazy::StepObserver {
     for (int layer = 0; layer < depth; ++layer) {
       sequence.kv(layer).share_prefix(trunk.sequence().kv(layer), count);
     }
-    sequence.hidden().share_prefix(rows.at(depth), count);
+    sequence.hidden(depth).share_prefix(rows.at(depth), count);
     for (int64_t token = 0; token < count; ++token) sequence.place(token, depth);
   }
 

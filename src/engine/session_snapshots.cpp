@@ -47,6 +47,10 @@ void SessionSnapshots::on_computed(int depth) {
   }
 }
 
+int SessionSnapshots::rows_wanted_from() const {
+  return depth().value_or(model_->implementation().require_transformer().hyperparameters().layers);
+}
+
 void SessionSnapshots::end() {
   if (snapshot_ != nullptr && snapshot_->size() > 0) {
     snapshot_->take(lazy::Sequence(generation_->sequence()));  // they share their memory

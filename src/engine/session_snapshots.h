@@ -29,6 +29,7 @@ class SessionSnapshots : public lazy::StepObserver {
   /// The depth that is recorded; nothing if nothing is.
   std::optional<int> depth() const;
   void on_computed(int depth) override;
+  int rows_wanted_from() const override;
   /// After end_prompt(): keeps what was recorded.
   void end();
   /// The prompt was not computed.

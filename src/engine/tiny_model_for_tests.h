@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <vector>
 
+#include "engine/split_model_for_tests.h"
 #include "lazy/tiny_model_for_tests.h"
 #include "lazyllm/model.h"
 
 namespace lazyllm {
 
-/// The random model of this shape on two threads.
+/// The random model of this shape on two threads. With LAZYLLM_TEST_RANKS=2, say, its layers are
+/// split over two ranks: no test should notice.
 inline std::shared_ptr<const Model> load_tiny_model(const lazy::TinyShape& shape = {}) {
+  const char* const ranks = std::getenv("LAZYLLM_TEST_RANKS");
+  if (ranks != nullptr && shape.experts == 0) {
+    const auto split =
+        std::make_shared<SplitModel>(std::min(std::atoi(ranks), shape.layers), shape);
+    return {split, split->model().get()};
+  }
   const auto path = lazy::temporary_model_path();
   lazy::write_tiny_model(shape, path);
   ModelOptions options;

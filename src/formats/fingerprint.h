@@ -11,4 +11,8 @@ namespace lazyllm::formats {
 /// weights wherever the file lies. Reads the whole file, about a second per 5 GB.
 uint64_t fingerprint(const ModelFile& file);
 
+/// A hash of all names, types and shapes and of the beginning, the middle and the end of each
+/// tensor's values: tells models apart, finetuned ones too, without reading the file.
+uint64_t fingerprint_sample(const ModelFile& file);
+
 }  // namespace lazyllm::formats

@@ -170,6 +170,15 @@ class Backend {
   virtual void download(const float* device, float* host, size_t count) const = 0;
   /// Both of the same size.
   virtual void copy(const Buffer& from, const Buffer& to) const = 0;
+  /// host[r] = *rows[r], each of `columns` values.
+  virtual void download_rows(std::span<const float* const> rows, int64_t columns,
+                             float* host) const;
+  /// Waits until all that was asked for is done. Here it is when an op returns.
+  virtual void finish() const {}
+  /// tile row r = *rows[r], which are memory of another back end. The tile's rows lie one behind
+  /// another.
+  virtual void gather_from(const Backend& other, std::span<const float* const> rows,
+                           FloatRows tile) const;
 
   // --- weights ---
   /// Repacks the rows of one or more matrices (equal columns, any types), put one

@@ -8,8 +8,11 @@
 namespace lazyllm::lazy {
 
 Sequence::Sequence(const model::Transformer& transformer, CacheTypes cache_types)
-    : hidden_(transformer.backend(), transformer.hyperparameters().hidden_size) {
+    : transformer_(&transformer) {
   const model::Hyperparameters& h = transformer.hyperparameters();
+  for (int stage = 0; stage < transformer.stages(); ++stage) {
+    hidden_.emplace_back(transformer.stage(stage).backend(), h.hidden_size);
+  }
   const bool q8 =
       cache_types.k == kernels::CacheType::q8_0 || cache_types.v == kernels::CacheType::q8_0;
   int odd_head = 0;
@@ -23,7 +26,8 @@ Sequence::Sequence(const model::Transformer& transformer, CacheTypes cache_types
   }
   kv_.reserve(static_cast<size_t>(h.layers));
   for (int layer = 0; layer < h.layers; ++layer) {
-    kv_.emplace_back(transformer.backend(), h.cache_layout(layer, cache_types.k, cache_types.v));
+    kv_.emplace_back(transformer.at(layer).backend(),
+                     h.cache_layout(layer, cache_types.k, cache_types.v));
   }
 }
 
@@ -36,7 +40,7 @@ void Sequence::append(std::span<const int32_t> tokens) {
 void Sequence::truncate(int64_t size) {
   LAZYLLM_CHECK(size >= 0);
   if (size >= this->size()) return;
-  for (int64_t token = size; token < this->size(); ++token) hidden_.release(token);
+  for (int64_t token = size; token < this->size(); ++token) release_row(token);
   for (KvCache& cache : kv_) cache.truncate(size);
   tokens_.resize(static_cast<size_t>(size));
   depth_.resize(static_cast<size_t>(size));
@@ -49,27 +53,41 @@ void Sequence::advance(int64_t token) {
   LAZYLLM_CHECK(depth < layers() && kv(depth).slot(token) != KvCache::kNoSlot);
   ++depth;
   ++computed_pairs_;
-  if (depth == layers()) hidden_.release(token);
+  if (depth == layers()) {
+    release_row(token);
+  } else if (depth > 1 &&
+             transformer_->stage_at_depth(depth) != transformer_->stage_at_depth(depth - 1)) {
+    hidden(depth - 1).release(token);  // the row went on to another stage
+  }
 }
 
 float* Sequence::set_back(int64_t token, int depth) {
   LAZYLLM_CHECK(depth <= this->depth(token) && depth < layers());
   for (int layer = depth; layer < layers(); ++layer) kv(layer).release(token);
   depth_[static_cast<size_t>(token)] = depth;
-  if (depth > 0) return hidden_.acquire(token);
-  hidden_.release(token);
-  return nullptr;
+  release_row(token);
+  return depth > 0 ? hidden(depth).acquire(token) : nullptr;
 }
 
 void Sequence::freeze(int64_t token) {
   frozen_[static_cast<size_t>(token)] = 1;
   any_frozen_ = true;
-  hidden_.release(token);
+  release_row(token);
+}
+
+void Sequence::release_row(int64_t token) {
+  for (HiddenRows& rows : hidden_) rows.release(token);
 }
 
 size_t Sequence::kv_bytes() const {
   size_t sum = 0;
   for (const KvCache& cache : kv_) sum += cache.bytes();
+  return sum;
+}
+
+size_t Sequence::aux_bytes() const {
+  size_t sum = 0;
+  for (const HiddenRows& rows : hidden_) sum += rows.bytes();
   return sum;
 }
 

@@ -58,13 +58,19 @@ class Sequence {
   bool frozen(int64_t token) const { return frozen_[static_cast<size_t>(token)] != 0; }
   bool any_frozen() const { return any_frozen_; }
 
-  HiddenRows& hidden() { return hidden_; }
-  const HiddenRows& hidden() const { return hidden_; }
+  /// The rows of tokens that have passed `depth` > 0 layers: where a model is split, they wait at
+  /// the stage that computed them.
+  HiddenRows& hidden(int depth) {
+    return hidden_[static_cast<size_t>(transformer_->stage_at_depth(depth))];
+  }
+  const HiddenRows& hidden(int depth) const {
+    return hidden_[static_cast<size_t>(transformer_->stage_at_depth(depth))];
+  }
   KvCache& kv(int layer) { return kv_[static_cast<size_t>(layer)]; }
   const KvCache& kv(int layer) const { return kv_[static_cast<size_t>(layer)]; }
 
   size_t kv_bytes() const;
-  size_t aux_bytes() const { return hidden_.bytes(); }
+  size_t aux_bytes() const;
 
  private:
   std::vector<int32_t> tokens_;
@@ -72,8 +78,11 @@ class Sequence {
   std::vector<uint8_t> frozen_;
   bool any_frozen_ = false;
   uint64_t computed_pairs_ = 0;
-  HiddenRows hidden_;
-  std::vector<KvCache> kv_;  // [layers]
+  void release_row(int64_t token);
+
+  const model::Transformer* transformer_;
+  std::vector<HiddenRows> hidden_;  // [stages]
+  std::vector<KvCache> kv_;         // [layers]
 };
 
 }  // namespace lazyllm::lazy

@@ -11,7 +11,8 @@ Snapshot::Snapshot(const model::Transformer& transformer, int depth, const Atten
       depth_(depth),
       attention_(attention),
       most_(most),
-      hidden_(transformer.backend(), transformer.hyperparameters().hidden_size) {}
+      hidden_(transformer.stage(transformer.stage_at_depth(depth)).backend(),
+              transformer.hyperparameters().hidden_size) {}
 
 void Snapshot::inherit(const Snapshot& other, int64_t count) {
   LAZYLLM_CHECK(size() == 0 && count <= other.size());
@@ -33,8 +34,10 @@ void Snapshot::record(const Sequence& sequence) {
            sequence.depth(token), depth_);
     }
     if (has_hidden()) {
-      const float* const from[] = {sequence.hidden().row(token)};
-      transformer_.backend().gather(from, {hidden_.acquire(token), 1, hidden_size, hidden_size});
+      const float* const from[] = {sequence.hidden(depth_).row(token)};
+      transformer_.at(depth_ - 1)
+          .backend()
+          .gather(from, {hidden_.acquire(token), 1, hidden_size, hidden_size});
     }
     tokens_.push_back(sequence.tokens()[static_cast<size_t>(token)]);
   }
@@ -71,25 +74,24 @@ void Snapshot::restore(int64_t count, Sequence& sequence) const {
   for (int layer = 0; layer < depth_; ++layer) {
     sequence.kv(layer).share_prefix(kv_[static_cast<size_t>(layer)], count);
   }
-  if (has_hidden()) sequence.hidden().share_prefix(hidden_, count);
+  if (has_hidden()) sequence.hidden(depth_).share_prefix(hidden_, count);
   for (int64_t token = 0; token < count; ++token) sequence.place(token, depth_);
 }
 
 void Snapshot::store(const std::function<void(std::span<const std::byte>)>& sink) const {
-  const kernels::Backend& backend = transformer_.backend();
   std::vector<float> values;
-  const auto send = [&](const float* from, size_t count) {
+  const auto send = [&](int layer, const float* from, size_t count) {
     values.resize(count);
-    backend.download(from, values.data(), count);
+    transformer_.at(layer).backend().download(from, values.data(), count);
     sink(std::as_bytes(std::span(values)));
   };
   const auto hidden_size = static_cast<size_t>(transformer_.hyperparameters().hidden_size);
   for (int64_t token = 0; has_hidden() && token < size(); ++token) {
-    send(hidden_.row(token), hidden_size);
+    send(depth_ - 1, hidden_.row(token), hidden_size);
   }
-  for (const KvCache& cache : kv_) {
-    for (const auto& block : cache.blocks()) {
-      send(block->floats(), block->bytes() / sizeof(float));
+  for (int layer = 0; layer < depth_; ++layer) {
+    for (const auto& block : kv(layer).blocks()) {
+      send(layer, block->floats(), block->bytes() / sizeof(float));
     }
   }
 }
@@ -97,24 +99,23 @@ void Snapshot::store(const std::function<void(std::span<const std::byte>)>& sink
 void Snapshot::load(std::span<const int32_t> tokens, CacheTypes cache_types,
                     const std::function<void(std::span<std::byte>)>& source) {
   LAZYLLM_CHECK(tokens_.empty() && kv_.empty());
-  const kernels::Backend& backend = transformer_.backend();
   tokens_.assign(tokens.begin(), tokens.end());
   std::vector<float> values;
-  const auto receive = [&](float* to, size_t count) {
+  const auto receive = [&](int layer, float* to, size_t count) {
     values.resize(count);
     source(std::as_writable_bytes(std::span(values)));
-    backend.upload(values.data(), to, count);
+    transformer_.at(layer).backend().upload(values.data(), to, count);
   };
   const auto hidden_size = static_cast<size_t>(transformer_.hyperparameters().hidden_size);
   for (int64_t token = 0; has_hidden() && token < size(); ++token) {
-    receive(hidden_.acquire(token), hidden_size);
+    receive(depth_ - 1, hidden_.acquire(token), hidden_size);
   }
   Sequence sequence(transformer_, cache_types);
   for (int layer = 0; layer < depth_; ++layer) {
     KvCache& cache = sequence.kv(layer);
     for (int64_t token = 0; token < size(); ++token) cache.acquire(token);
     for (const auto& block : cache.blocks()) {
-      receive(block->floats(), block->bytes() / sizeof(float));
+      receive(layer, block->floats(), block->bytes() / sizeof(float));
     }
     kv_.push_back(std::move(cache));
   }

@@ -60,12 +60,14 @@ class PhaseTimer {
 Stepper::Stepper(const model::Transformer& transformer)
     : transformer_(transformer),
       h_(transformer.hyperparameters()),
-      backend_(transformer.backend()),
-      workspace_(transformer.hyperparameters(), transformer.backend()),
-      most_rows_(transformer.weights().mean_input_bytes(backend_) < kFloatInputBytes
+      most_rows_(transformer.weights().mean_input_bytes(transformer.backend()) < kFloatInputBytes
                      ? kTileRows
                      : kFloatTileRows),
-      own_part_(transformer) {}
+      own_part_(transformer) {
+  for (int stage = 0; stage < transformer.stages(); ++stage) {
+    workspaces_.emplace_back(h_, transformer.stage(stage).backend());
+  }
+}
 
 const StepReport& Stepper::step(Sequence& sequence, Policy& policy, const StepRequest& request) {
   own_part_.begin(sequence, policy, request);
@@ -84,8 +86,9 @@ void Stepper::begin(StepRun& run, std::span<StepPart* const> parts) {
   run.seconds_.fill(0.0);
   for (const StepPart* part : parts) {
     if (part->request().stop_depth >= 0) run.layers_ = part->request().stop_depth;
-    workspace_.rope().reserve(part->sequence().size());
+    for (model::Workspace& each : workspaces_) each.rope().reserve(part->sequence().size());
   }
+  plan_waves(run);
   enter_layer(run);
 }
 
@@ -112,8 +115,10 @@ bool Stepper::advance(StepRun& run) {
     const size_t most = std::min(std::max(run.limit_, StepRun::kLeastTileRows), run.tile_rows_);
     cut_tile(run, std::min(most, run.rows_ - run.next_row_));
     const size_t count = positions_.size();
-    workspace_.reserve(static_cast<int64_t>(std::max(count, run.tile_rows_)));
+    workspace(run.layer_).reserve(static_cast<int64_t>(std::max(count, run.tile_rows_)));
     compute_tile(run);
+    // Somebody waits for the end of this tile, so its time has to be known.
+    if (run.limit_ != StepRun::kNoLimit) backend(run.layer_).finish();
     run.next_row_ += count;
     run.last_tile_rows_ = count;
   }
@@ -122,6 +127,14 @@ bool Stepper::advance(StepRun& run) {
 }
 
 void Stepper::finish_layer(StepRun& run) {
+  if (!run.in_last_wave()) {
+    if (++run.layer_ == run.wave_depth_) {
+      run.layer_ = 0;
+      run.parts_.front()->end_set_at(run.wave_ends_[++run.wave_]);
+    }
+    enter_layer(run);
+    return;
+  }
   for (StepPart* part : run.parts_) {
     StepObserver* const observer = part->request().observer;
     if (observer == nullptr) continue;
@@ -148,8 +161,9 @@ void Stepper::call_back(const StepRun& run) const {
       fail(ErrorCode::cancelled, "cancelled");
     }
     if (request.progress) {
-      request.progress(run.layer_, h_.layers,
-                       static_cast<double>(run.next_row_) / static_cast<double>(run.rows_));
+      const double done = run.layers_done();
+      const auto layer = static_cast<int>(done);
+      request.progress(layer, h_.layers, done - layer);
     }
   }
 }
@@ -180,22 +194,24 @@ void Stepper::compute_tile(StepRun& run) {
   const int layer = run.layer_;
   const bool finish_rows = layer + 1 < h_.layers;
   const int64_t rows = std::ssize(positions_);
-  const FloatRows hidden = workspace_.hidden(rows);
+  model::Workspace& workspace = this->workspace(layer);
+  const FloatRows hidden = workspace.hidden(rows);
   {
     const PhaseTimer timer(run.seconds_, Phase::linear);
     load_hidden(layer, hidden);
-    transformer_.project(layer, hidden, positions_, /*want_queries=*/finish_rows, workspace_);
+    transformer_.at(layer).project(layer, hidden, positions_, /*want_queries=*/finish_rows,
+                                   workspace);
     append_kv(layer);
   }
   if (finish_rows) {
-    const FloatRows q = workspace_.q(layer, rows), attention = workspace_.attention(layer, rows);
+    const FloatRows q = workspace.q(layer, rows), attention = workspace.attention(layer, rows);
     {
       const PhaseTimer timer(run.seconds_, Phase::attention);
       for (const Piece& piece : pieces_) {
         const auto count = static_cast<int64_t>(piece.count);
         guarded(*piece.part, [&] {
           if (!h_.convolves(layer)) {
-            piece.part->keep_queries(piece.first, q.slice(piece.row, count));
+            piece.part->keep_queries(layer, piece.first, q.slice(piece.row, count));
           }
           piece.part->attend(layer, piece.tokens(), q.slice(piece.row, count),
                              attention.slice(piece.row, count));
@@ -203,8 +219,8 @@ void Stepper::compute_tile(StepRun& run) {
       }
     }
     const PhaseTimer timer(run.seconds_, Phase::linear);
-    transformer_.finish(layer, attention, hidden, workspace_);
-    store_hidden(hidden);
+    transformer_.at(layer).finish(layer, attention, hidden, workspace);
+    store_hidden(layer, hidden);
   } else {
     // Last layer: only rows whose logits are wanted go past the keys and values.
     emit_results(run, hidden);
@@ -225,14 +241,16 @@ void Stepper::load_hidden(int layer, FloatRows hidden) {
       if (layer == 0) {
         ids_.push_back(sequence.tokens()[static_cast<size_t>(token)]);
       } else {
-        source_rows_.push_back(sequence.hidden().row(token));
+        source_rows_.push_back(sequence.hidden(layer).row(token));
       }
     }
   }
   if (layer == 0) {
     embed(hidden);
+  } else if (transformer_.stage_at_depth(layer) == transformer_.stage_of(layer)) {
+    backend(layer).gather(source_rows_, hidden);
   } else {
-    backend_.gather(source_rows_, hidden);
+    backend(layer).gather_from(backend(layer - 1), source_rows_, hidden);
   }
 }
 
@@ -257,24 +275,26 @@ void Stepper::append_kv(int layer) {
     slots_.clear();
     for (const int32_t token : piece.tokens()) slots_.push_back(cache.slot(token));
     const auto count = static_cast<int64_t>(piece.count);
-    backend_.append_kv(cache.view(), slots_, workspace_.k(layer, rows).slice(piece.row, count),
-                       workspace_.v(layer, rows).slice(piece.row, count));
+    backend(layer).append_kv(cache.view(), slots_,
+                             workspace(layer).k(layer, rows).slice(piece.row, count),
+                             workspace(layer).v(layer, rows).slice(piece.row, count));
   }
 }
 
-void Stepper::store_hidden(FloatRows hidden) {
+void Stepper::store_hidden(int layer, FloatRows hidden) {
   target_rows_.clear();
   for (const Piece& piece : pieces_) {
-    const HiddenRows& rows = piece.part->sequence().hidden();
+    const HiddenRows& rows = piece.part->sequence().hidden(layer + 1);
     for (const int32_t token : piece.tokens()) target_rows_.push_back(rows.row(token));
   }
-  backend_.scatter(hidden, target_rows_);
+  backend(layer).scatter(hidden, target_rows_);
 }
 
 void Stepper::emit_results(StepRun& run, ConstFloatRows hidden) {
-  gather_wanted(hidden);
+  gather_wanted(run.layer_, hidden);
   if (wanted_.empty()) return;
   finish_wanted(run);
+  bring_wanted_home(run.layer_);
   const auto wants_hidden = [](const Piece& piece) {
     return static_cast<bool>(piece.part->request().hidden);
   };
@@ -289,7 +309,7 @@ void Stepper::emit_results(StepRun& run, ConstFloatRows hidden) {
 }
 
 void Stepper::emit_logits(StepRun& run, std::span<const Piece> pieces) {
-  const FloatRows hidden = workspace_.hidden(std::ssize(positions_));
+  const FloatRows hidden = workspaces_.front().hidden(std::ssize(positions_));
   const size_t end = pieces.back().first + pieces.back().count;
   size_t piece = 0;
   for (size_t begin = pieces.front().first; begin < end; begin += kLogitRows) {
@@ -299,7 +319,7 @@ void Stepper::emit_logits(StepRun& run, std::span<const Piece> pieces) {
     {
       const PhaseTimer timer(run.seconds_, Phase::head);
       transformer_.logits(hidden.slice(static_cast<int64_t>(begin), static_cast<int64_t>(count)),
-                          logits_, workspace_);
+                          logits_, workspaces_.front());
     }
     for (size_t r = begin; r < begin + count; ++r) {
       while (r >= pieces[piece].first + pieces[piece].count) ++piece;
@@ -313,14 +333,14 @@ void Stepper::emit_logits(StepRun& run, std::span<const Piece> pieces) {
 }
 
 void Stepper::emit_hidden(StepRun& run, std::span<const Piece> pieces) {
-  const FloatRows hidden = workspace_.hidden(std::ssize(positions_));
+  const FloatRows hidden = workspaces_.front().hidden(std::ssize(positions_));
   const auto width = static_cast<size_t>(h_.hidden_size);
   for (const Piece& piece : pieces) {
     states_.resize(piece.count * width);
     {
       const PhaseTimer timer(run.seconds_, Phase::head);
       transformer_.last_hidden(hidden.slice(piece.row, static_cast<int64_t>(piece.count)), states_,
-                               workspace_);
+                               workspaces_.front());
     }
     guarded(*piece.part, [&] {
       for (size_t r = 0; r < piece.count; ++r) {
@@ -331,7 +351,7 @@ void Stepper::emit_hidden(StepRun& run, std::span<const Piece> pieces) {
   }
 }
 
-void Stepper::gather_wanted(ConstFloatRows hidden) {
+void Stepper::gather_wanted(int layer, ConstFloatRows hidden) {
   wanted_.clear();
   positions_.clear();
   source_rows_.clear();
@@ -346,21 +366,22 @@ void Stepper::gather_wanted(ConstFloatRows hidden) {
     const size_t count = positions_.size() - before;
     if (count > 0) wanted_.push_back({piece.part, before, count, static_cast<int64_t>(before)});
   }
-  const FloatRows compact = workspace_.hidden(std::ssize(positions_));
+  const FloatRows compact = workspace(layer).hidden(std::ssize(positions_));
   // One after the other: rows only move up, so reading stays ahead of writing.
   for (int64_t r = 0; r < compact.rows; ++r) {
     const float* const row[] = {source_rows_[static_cast<size_t>(r)]};
-    if (row[0] != compact.row(r)) backend_.gather(row, compact.slice(r, 1));
+    if (row[0] != compact.row(r)) backend(layer).gather(row, compact.slice(r, 1));
   }
 }
 
 void Stepper::finish_wanted(StepRun& run) {
   const int layer = run.layer_;
   const int64_t rows = std::ssize(positions_);
-  const FloatRows hidden = workspace_.hidden(rows), attention = workspace_.attention(layer, rows);
+  model::Workspace& workspace = this->workspace(layer);
+  const FloatRows hidden = workspace.hidden(rows), attention = workspace.attention(layer, rows);
   {
     const PhaseTimer timer(run.seconds_, Phase::linear);
-    transformer_.project(layer, hidden, positions_, /*want_queries=*/true, workspace_);
+    transformer_.at(layer).project(layer, hidden, positions_, /*want_queries=*/true, workspace);
   }
   {
     const PhaseTimer timer(run.seconds_, Phase::attention);
@@ -368,13 +389,24 @@ void Stepper::finish_wanted(StepRun& run) {
       const auto count = static_cast<int64_t>(piece.count);
       guarded(*piece.part, [&] {
         piece.part->attend(layer, std::span(positions_).subspan(piece.first, piece.count),
-                           workspace_.q(layer, rows).slice(piece.row, count),
+                           workspace.q(layer, rows).slice(piece.row, count),
                            attention.slice(piece.row, count));
       });
     }
   }
   const PhaseTimer timer(run.seconds_, Phase::linear);
-  transformer_.finish(layer, attention, hidden, workspace_);
+  transformer_.at(layer).finish(layer, attention, hidden, workspace);
+}
+
+void Stepper::bring_wanted_home(int layer) {
+  if (transformer_.stage_of(layer) == 0) return;
+  const int64_t rows = std::ssize(positions_);
+  const FloatRows there = workspace(layer).hidden(rows);
+  source_rows_.clear();
+  for (int64_t r = 0; r < rows; ++r) source_rows_.push_back(there.row(r));
+  workspaces_.front().reserve(rows);
+  transformer_.backend().gather_from(backend(layer), source_rows_,
+                                     workspaces_.front().hidden(rows));
 }
 
 }  // namespace lazyllm::lazy

@@ -19,10 +19,7 @@ class StepRun {
   bool done() const { return layer_ == layers_; }
   /// Of the work, 0 .. 1, all layers counted alike.
   double share() const {
-    if (layers_ == 0) return 0.0;  // not begun
-    const double in_layer =
-        rows_ == 0 ? 0.0 : static_cast<double>(next_row_) / static_cast<double>(rows_);
-    return (layer_ + in_layer) / layers_;
+    return layers_ == 0 ? 0.0 : layers_done() / layers_;  // 0: not begun
   }
   /// Below this a tile takes hardly less time.
   static constexpr size_t kLeastTileRows = 16;
@@ -35,7 +32,22 @@ class StepRun {
 
  private:
   friend class Stepper;
+  /// Of the work so far.
+  double layers_done() const {
+    const double in_layer =
+        rows_ == 0 ? 0.0 : static_cast<double>(next_row_) / static_cast<double>(rows_);
+    const auto waves = static_cast<double>(wave_ends_.size());
+    if (waves == 0.0 || layer_ >= wave_depth_) return layer_ + in_layer;
+    return (static_cast<double>(wave_) * wave_depth_ + layer_ + in_layer) / waves;
+  }
+  bool in_last_wave() const { return wave_ + 1 >= wave_ends_.size(); }
+
   std::vector<StepPart*> parts_;
+  // Where a model is split, a prompt flows through the stages in waves of tokens, down to
+  // wave_depth_, so that all stages work; the last wave goes on to the end with all tokens.
+  std::vector<int64_t> wave_ends_;  // one behind a wave's last token; empty: no waves
+  size_t wave_ = 0;
+  int wave_depth_ = 0;
   int layer_ = 0, layers_ = 0;      // layers_: to be passed
   size_t rows_ = 0, next_row_ = 0;  // of this layer, the parts' pending tokens one after another
   size_t tile_rows_ = 0, limit_ = kNoLimit, last_tile_rows_ = 0;
@@ -75,6 +87,11 @@ class Stepper {
   }
 
  private:
+  model::Workspace& workspace(int layer) {
+    return workspaces_[static_cast<size_t>(transformer_.stage_of(layer))];
+  }
+  const kernels::Backend& backend(int layer) const { return transformer_.at(layer).backend(); }
+
   /// Rows of a tile that belong to one part: pending()[first, first + count), from tile row `row`.
   struct Piece {
     StepPart* part;
@@ -83,6 +100,7 @@ class Stepper {
     std::span<const int32_t> tokens() const { return part->pending().subspan(first, count); }
   };
 
+  void plan_waves(StepRun& run) const;
   void enter_layer(StepRun& run);
   void finish_layer(StepRun& run);
   void call_back(const StepRun& run) const;
@@ -91,22 +109,23 @@ class Stepper {
   void load_hidden(int layer, kernels::FloatRows hidden);
   void embed(kernels::FloatRows hidden);
   void append_kv(int layer);
-  void store_hidden(kernels::FloatRows hidden);
+  void store_hidden(int layer, kernels::FloatRows hidden);
   void emit_results(StepRun& run, kernels::ConstFloatRows hidden);
   void emit_logits(StepRun& run, std::span<const Piece> pieces);
   void emit_hidden(StepRun& run, std::span<const Piece> pieces);
   /// The rows whose logits or last hidden states are wanted become a tile of their own (wanted_,
   /// positions_). Their keys and values are computed along again: the same bits, and next to
   /// nothing for one row.
-  void gather_wanted(kernels::ConstFloatRows hidden);
+  void gather_wanted(int layer, kernels::ConstFloatRows hidden);
   void finish_wanted(StepRun& run);
+  /// To stage 0, which has the head.
+  void bring_wanted_home(int layer);
 
   const model::Transformer& transformer_;
   const model::Hyperparameters& h_;
-  const kernels::Backend& backend_;
-  model::Workspace workspace_;
-  size_t most_rows_;   // of a tile
-  StepPart own_part_;  // of step()
+  std::vector<model::Workspace> workspaces_;  // [stages]
+  size_t most_rows_;                          // of a tile
+  StepPart own_part_;                         // of step()
   StepRun own_run_;
 
   // The tile in work.

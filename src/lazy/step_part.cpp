@@ -14,7 +14,7 @@ using kernels::FloatRows;
 StepPart::StepPart(const model::Transformer& transformer)
     : transformer_(transformer),
       h_(transformer.hyperparameters()),
-      backend_(transformer.backend()) {}
+      score_queries_(static_cast<size_t>(transformer.stages())) {}
 
 void StepPart::begin(Sequence& sequence, Policy& policy, const StepRequest& request) {
   sequence_ = &sequence;
@@ -32,8 +32,26 @@ void StepPart::begin(Sequence& sequence, Policy& policy, const StepRequest& requ
   sequence.append(request.new_tokens);
   last_token_ = static_cast<int32_t>(sequence.size() - 1);
 
+  end_set_at(sequence.size());
+}
+
+void StepPart::end_set_at(int64_t end) {
+  report_.set_sizes.clear();
   set_.clear();  // pushed one by one: from a pruned set, resize() would take new memory every time
-  for (int64_t i = 0; i < sequence.size(); ++i) set_.push_back(static_cast<int32_t>(i));
+  for (int64_t i = 0; i < end; ++i) set_.push_back(static_cast<int32_t>(i));
+}
+
+int StepPart::free_depth() const {
+  if (request_.kind != StepKind::prompt || request_.after != nullptr) return 0;
+  if (request_.attention.sparse) return 0;  // which chunks there are depends on the whole set
+  const int watched =
+      request_.observer == nullptr ? h_.layers : request_.observer->rows_wanted_from();
+  int depth = 1;
+  while (depth < h_.layers && !policy_->keep_after(depth, request_.kind) &&
+         !policy_->observes(depth, request_.kind)) {
+    ++depth;
+  }
+  return std::min(depth, watched);
 }
 
 /// By a part before this one in the chain.
@@ -60,8 +78,8 @@ void StepPart::note_revived(int32_t token, int layer) {
   const size_t begin = revived_rows_.size();
   revived_rows_.resize(begin + static_cast<size_t>(h_.hidden_size));
   if (layer == 0) return;  // its row is the embedding
-  backend_.download(sequence_->hidden().row(token), revived_rows_.data() + begin,
-                    static_cast<size_t>(h_.hidden_size));
+  const float* const row[] = {sequence_->hidden(layer).row(token)};
+  backend(layer - 1).download_rows(row, h_.hidden_size, revived_rows_.data() + begin);
 }
 
 void StepPart::take_back() {
@@ -69,8 +87,9 @@ void StepPart::take_back() {
     const Revived& revived = revived_[i];
     float* const row = sequence_->set_back(revived.token, revived.depth);
     if (row == nullptr) continue;
-    backend_.upload(revived_rows_.data() + i * static_cast<size_t>(h_.hidden_size), row,
-                    static_cast<size_t>(h_.hidden_size));
+    backend(revived.depth - 1)
+        .upload(revived_rows_.data() + i * static_cast<size_t>(h_.hidden_size), row,
+                static_cast<size_t>(h_.hidden_size));
   }
   revived_.clear();
   sequence_->truncate(new_begin_);
@@ -101,7 +120,7 @@ void StepPart::enter_layer(int layer) {
   // tiles; a slot is only read once its token was appended (causality).
   for (const int32_t token : set_) key_slots_.push_back(cache.acquire(token));
   if (layer + 1 < h_.layers) {
-    for (const int32_t token : pending_) sequence_->hidden().acquire(token);
+    for (const int32_t token : pending_) sequence_->hidden(layer + 1).acquire(token);
   }
   query_tokens_.clear();
 
@@ -138,7 +157,7 @@ void StepPart::attend(int layer, std::span<const int32_t> queries, ConstFloatRow
     }
     const int64_t count = sparse_.chunk_size();
     LAZYLLM_CHECK(row + count <= q.rows);
-    sparse_.attend(backend_, *chunk, attention_input(layer, q.slice(row, count)),
+    sparse_.attend(backend(layer), *chunk, attention_input(layer, q.slice(row, count)),
                    out.slice(row, count));
     const auto in_chunk = static_cast<uint64_t>(count * (count + 1) / 2);
     report_.attended_pairs += static_cast<uint64_t>(sparse_.keys_before(*chunk) * count) + in_chunk;
@@ -175,7 +194,7 @@ void StepPart::attend_densely(int layer, std::span<const int32_t> queries, Const
     report_.causal_pairs += static_cast<uint64_t>(end_key_.back() - first_key_.back());
     report_.attended_pairs += static_cast<uint64_t>(end_key_.back() - first_key_.back());
   }
-  backend_.attention(attention_input(layer, q), out);
+  backend(layer).attention(attention_input(layer, q), out);
 }
 
 /// A token's inputs are those of the positions before it. A position whose token has not come so
@@ -194,16 +213,16 @@ void StepPart::convolve(int layer, std::span<const int32_t> queries, ConstFloatR
       input_slots_.push_back(input >= 0 && stands(input) ? cache.slot(input) : KvCache::kNoSlot);
     }
   }
-  backend_.convolve({.cache = cache.view(),
-                     .slots = input_slots_,
-                     .taps = taps,
-                     .weights = transformer_.convolution(layer),
-                     .bias = transformer_.convolution_bias(layer),
-                     .gate = gate},
-                    out);
+  backend(layer).convolve({.cache = cache.view(),
+                           .slots = input_slots_,
+                           .taps = taps,
+                           .weights = transformer_.convolution(layer),
+                           .bias = transformer_.convolution_bias(layer),
+                           .gate = gate},
+                          out);
 }
 
-void StepPart::keep_queries(size_t first, ConstFloatRows q) {
+void StepPart::keep_queries(int layer, size_t first, ConstFloatRows q) {
   // The last `window` tokens of the prompt (or the one token) that are in flight here.
   const int64_t window = policy_->score().window;
   const auto newest = std::lower_bound(pending_.begin(), pending_.end(), first_query_);
@@ -214,14 +233,15 @@ void StepPart::keep_queries(size_t first, ConstFloatRows q) {
   const int64_t count = q.rows - from;
   if (count <= 0) return;
   const auto row_bytes = static_cast<size_t>(h_.widest_q()) * sizeof(float);
-  if (score_queries_.bytes() < static_cast<size_t>(window) * row_bytes) {
-    score_queries_ = backend_.allocate(static_cast<size_t>(window) * row_bytes);
+  kernels::Buffer& kept = score_queries_[static_cast<size_t>(transformer_.stage_of(layer))];
+  if (kept.bytes() < static_cast<size_t>(window) * row_bytes) {
+    kept = backend(layer).allocate(static_cast<size_t>(window) * row_bytes);
   }
   query_rows_.clear();
   for (int64_t r = from; r < q.rows; ++r) query_rows_.push_back(q.row(r));
   const auto offset = static_cast<int64_t>(query_tokens_.size());
-  backend_.gather(query_rows_,
-                  {score_queries_.floats() + offset * q.columns, count, q.columns, q.columns});
+  backend(layer).gather(query_rows_,
+                        {kept.floats() + offset * q.columns, count, q.columns, q.columns});
   const auto begin = pending_.begin() + static_cast<int64_t>(first) + from;
   query_tokens_.insert(query_tokens_.end(), begin, begin + count);
 }
@@ -297,8 +317,8 @@ std::span<const float> StepPart::score_set(int layer) {
     end_key_.push_back(static_cast<int32_t>(key - set_.begin()) + 1);
   }
   scores_.resize(set_.size());
-  backend_.attention_scores(
-      {{score_queries_.floats(), std::ssize(query_tokens_), h_.q_size(layer), h_.q_size(layer)},
+  backend(layer).attention_scores(
+      {{score_queries(layer), std::ssize(query_tokens_), h_.q_size(layer), h_.q_size(layer)},
        h_.heads,
        first_key_,
        end_key_,
@@ -329,8 +349,8 @@ std::vector<float> StepPart::query_attention(int layer, size_t query) const {
 void StepPart::weighted_attention(int layer, std::span<const float> weights, size_t first,
                                   size_t count, std::span<float> scores) const {
   LAZYLLM_CHECK(count > 0 && first + count <= query_tokens_.size());
-  backend_.attention_scores(
-      {{score_queries_.floats() + static_cast<int64_t>(first) * h_.q_size(layer),
+  backend(layer).attention_scores(
+      {{score_queries(layer) + static_cast<int64_t>(first) * h_.q_size(layer),
         static_cast<int64_t>(count), h_.q_size(layer), h_.q_size(layer)},
        h_.heads,
        std::span(first_key_).subspan(first, count),
@@ -353,8 +373,8 @@ std::vector<float> StepPart::last_query_products(int layer) const {
   const int64_t last = std::ssize(query_tokens_) - 1;
   const int32_t first[] = {0}, end[] = {static_cast<int32_t>(slots.size())};
   std::vector<float> scores(slots.size());
-  backend_.attention_scores(
-      {{score_queries_.floats() + last * h_.q_size(layer), 1, h_.q_size(layer), h_.q_size(layer)},
+  backend(layer).attention_scores(
+      {{score_queries(layer) + last * h_.q_size(layer), 1, h_.q_size(layer), h_.q_size(layer)},
        h_.heads,
        first,
        end,

@@ -29,6 +29,9 @@ class StepObserver {
   }
   /// All tokens of a layer are computed and stand at `depth`; selection comes next.
   virtual void on_computed(int depth) { (void)depth; }
+  /// The least depth whose on_computed() looks at rows of tokens; they stand there together then.
+  /// 0: it may be any.
+  virtual int rows_wanted_from() const { return 0; }
   /// After selection: the importance scores over `set`, and what stays of it.
   virtual void on_selection(int layer, std::span<const int32_t> set, std::span<const float> scores,
                             std::span<const int32_t> kept) {
@@ -106,12 +109,18 @@ class StepPart {
 
   /// Appends the new tokens; S becomes the whole sequence.
   void begin(Sequence& sequence, Policy& policy, const StepRequest& request);
+  /// Layers that no selection and nobody who looks on forbids to pass in chunks of tokens.
+  int free_depth() const;
+  /// Last rows of a prompt whose queries may score.
+  size_t scoring_rows() const { return static_cast<size_t>(std::max(1, policy_->score().window)); }
+  /// S becomes the sequence's tokens up to this one, which are all its pending ones for now.
+  void end_set_at(int64_t end);
   /// Finds the tokens of S that wait at this depth, gives S its slots in the layer's cache and the
   /// waiting tokens their rows: what a part needs memory for, it takes here.
   void enter_layer(int layer);
   /// Keeps what the layer's scores will want of these rows: `first` is the index in pending() of
   /// the first, q are the tile's queries [rows][q_size] from that token on.
-  void keep_queries(size_t first, kernels::ConstFloatRows q);
+  void keep_queries(int layer, size_t first, kernels::ConstFloatRows q);
   /// Of `most` pending tokens from `first` on as many as one tile may take, so that no chunk of
   /// sparse attention is cut; 0 where that is none and the tile has others already.
   size_t tile_rows(size_t first, size_t most, bool at_least_one) const;
@@ -167,6 +176,10 @@ class StepPart {
  private:
   void convolve(int layer, std::span<const int32_t> queries, kernels::ConstFloatRows gate,
                 kernels::FloatRows out);
+  const kernels::Backend& backend(int layer) const { return transformer_.at(layer).backend(); }
+  const float* score_queries(int layer) const {
+    return score_queries_[static_cast<size_t>(transformer_.stage_of(layer))].floats();
+  }
   bool is_protected(int32_t token) const;
   bool is_computed_before(int32_t token) const;
   bool is_carried_before(int32_t token) const;
@@ -180,7 +193,6 @@ class StepPart {
 
   const model::Transformer& transformer_;
   const model::Hyperparameters& h_;
-  const kernels::Backend& backend_;
   Sequence* sequence_ = nullptr;
   Policy* policy_ = nullptr;
   StepRequest request_;
@@ -201,8 +213,8 @@ class StepPart {
   Selector selector_;
   std::vector<int32_t> query_tokens_;  // whose queries lie in score_queries_
   std::vector<const float*> query_rows_;
-  kernels::Buffer score_queries_;         // [window][q_size]
-  std::unique_ptr<Lookahead> lookahead_;  // made when a policy first asks for it
+  std::vector<kernels::Buffer> score_queries_;  // [stages] of [window][q_size]
+  std::unique_ptr<Lookahead> lookahead_;        // made when a policy first asks for it
 };
 
 }  // namespace lazyllm::lazy

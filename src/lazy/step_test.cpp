@@ -100,8 +100,8 @@ class LawObserver : public StepObserver {
     for (const auto& [token, state] : rows_) {
       EXPECT_GE(sequence_.depth(token), state.depth);
       if (sequence_.depth(token) != state.depth) continue;
-      ASSERT_TRUE(sequence_.hidden().has(token));
-      EXPECT_EQ(std::memcmp(sequence_.hidden().row(token), state.row.data(),
+      ASSERT_TRUE(sequence_.hidden(1).has(token));
+      EXPECT_EQ(std::memcmp(sequence_.hidden(1).row(token), state.row.data(),
                             state.row.size() * sizeof(float)),
                 0);
     }
@@ -121,8 +121,8 @@ class LawObserver : public StepObserver {
 
   void remember_rows() {
     for (int64_t token = 0; token < sequence_.size(); ++token) {
-      if (!sequence_.hidden().has(token)) continue;
-      const float* row = sequence_.hidden().row(token);
+      if (!sequence_.hidden(1).has(token)) continue;
+      const float* row = sequence_.hidden(1).row(token);
       rows_[static_cast<int32_t>(token)] = {sequence_.depth(token), {row, row + row_size_}};
     }
   }
@@ -254,7 +254,7 @@ TEST(Step, NothingIsComputedTwiceAndDroppedRowsStay) {
       depths += static_cast<uint64_t>(runner.sequence.depth(token));
       const bool waiting =
           runner.sequence.depth(token) > 0 && runner.sequence.depth(token) < shape.layers;
-      EXPECT_EQ(runner.sequence.hidden().has(token), waiting);
+      EXPECT_EQ(runner.sequence.hidden(1).has(token), waiting);
       for (int layer = 0; layer < shape.layers; ++layer) {
         if (layer < runner.sequence.depth(token)) {
           EXPECT_NE(runner.sequence.kv(layer).slot(token), KvCache::kNoSlot);

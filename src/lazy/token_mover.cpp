@@ -7,8 +7,11 @@
 
 namespace lazyllm::lazy {
 
-TokenMover::TokenMover(const model::Transformer& transformer)
-    : transformer_(transformer), ropes_(transformer.hyperparameters(), transformer.backend()) {}
+TokenMover::TokenMover(const model::Transformer& transformer) : transformer_(transformer) {
+  for (int stage = 0; stage < transformer.stages(); ++stage) {
+    ropes_.emplace_back(transformer.hyperparameters(), transformer.stage(stage).backend());
+  }
+}
 
 void TokenMover::move(const Snapshot& from, int64_t begin, int64_t end, Sequence& sequence,
                       int64_t place) {
@@ -19,8 +22,7 @@ void TokenMover::move(const Snapshot& from, int64_t begin, int64_t end, Sequence
     fail(ErrorCode::internal, "the tokens from {} on are not those that a snapshot holds", place);
   }
   const model::Hyperparameters& h = transformer_.hyperparameters();
-  const kernels::Backend& backend = transformer_.backend();
-  ropes_.reserve(std::max(end, place + count));
+  for (model::RopeCache& ropes : ropes_) ropes.reserve(std::max(end, place + count));
   from_positions_.clear();
   to_positions_.clear();
   for (int64_t i = 0; i < count; ++i) {
@@ -36,13 +38,18 @@ void TokenMover::move(const Snapshot& from, int64_t begin, int64_t end, Sequence
       to_slots_.push_back(cache.acquire(place + i));
     }
     const int rope = h.layer[static_cast<size_t>(layer)].rope;
-    backend.move_kv(from.kv(layer).view(), from_slots_, from_positions_, cache.view(), to_slots_,
-                    to_positions_, rope < 0 ? nullptr : &ropes_.table(rope));
+    const model::RopeCache& ropes = ropes_[static_cast<size_t>(transformer_.stage_of(layer))];
+    transformer_.at(layer).backend().move_kv(from.kv(layer).view(), from_slots_, from_positions_,
+                                             cache.view(), to_slots_, to_positions_,
+                                             rope < 0 ? nullptr : &ropes.table(rope));
   }
   for (int64_t i = 0; i < count; ++i) {
     if (from.has_hidden()) {
       const float* const row[] = {from.hidden().row(begin + i)};
-      backend.gather(row, {sequence.hidden().acquire(place + i), 1, h.hidden_size, h.hidden_size});
+      float* const to = sequence.hidden(from.depth()).acquire(place + i);
+      transformer_.at(from.depth() - 1)
+          .backend()
+          .gather(row, {to, 1, h.hidden_size, h.hidden_size});
     }
     sequence.place(place + i, from.depth());
   }

@@ -23,7 +23,7 @@ class TokenMover {
 
  private:
   const model::Transformer& transformer_;
-  model::RopeCache ropes_;
+  std::vector<model::RopeCache> ropes_;  // [stages]
   std::vector<int32_t> from_slots_, from_positions_, to_slots_, to_positions_;
 };
 

@@ -42,6 +42,13 @@ Transformer::Transformer(Hyperparameters hyperparameters, Weights weights,
                          const kernels::Backend& backend)
     : h_(std::move(hyperparameters)), weights_(std::move(weights)), backend_(backend) {}
 
+void Transformer::set_stages(std::vector<std::unique_ptr<const Transformer>> others,
+                             std::vector<int> stage_of_layer) {
+  LAZYLLM_CHECK(std::ssize(stage_of_layer) == h_.layers);
+  others_ = std::move(others);
+  stage_of_layer_ = std::move(stage_of_layer);
+}
+
 void Transformer::embed(std::span<const int32_t> tokens, FloatRows hidden) const {
   backend_.embed(weights_.embed_tokens, tokens, h_.embedding_scale, hidden);
 }

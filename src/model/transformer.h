@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "model/hyperparameters.h"
 #include "model/rope.h"
@@ -68,17 +70,34 @@ class Transformer {
   const Weights& weights() const { return weights_; }
   const kernels::Backend& backend() const { return backend_; }
 
+  /// Where a model's layers are split over machines, each has a transformer of its own, a stage,
+  /// with weights and memory there. This one is stage 0, has the embeddings and the head, and lends
+  /// out the others: the layers of `others` stay theirs. `stage_of_layer` rises from 0.
+  void set_stages(std::vector<std::unique_ptr<const Transformer>> others,
+                  std::vector<int> stage_of_layer);
+  int stages() const { return 1 + static_cast<int>(others_.size()); }
+  /// The stage that computes a layer (0-based).
+  int stage_of(int layer) const {
+    return others_.empty() ? 0 : stage_of_layer_[static_cast<size_t>(layer)];
+  }
+  /// The stage where a token's hidden row waits that has passed `depth` > 0 layers.
+  int stage_at_depth(int depth) const { return stage_of(depth - 1); }
+  const Transformer& stage(int index) const {
+    return index == 0 ? *this : *others_[static_cast<size_t>(index) - 1];
+  }
+  const Transformer& at(int layer) const { return stage(stage_of(layer)); }
+
   /// [heads] for AttentionInput; null where the model has none.
   const float* sinks(int layer) const {
-    return weights_.layers[static_cast<size_t>(layer)].sinks.floats();
+    return at(layer).weights_.layers[static_cast<size_t>(layer)].sinks.floats();
   }
 
   /// [taps][hidden] and [hidden] for ConvolutionInput; the latter may be null.
   const float* convolution(int layer) const {
-    return weights_.layers[static_cast<size_t>(layer)].convolution.floats();
+    return at(layer).weights_.layers[static_cast<size_t>(layer)].convolution.floats();
   }
   const float* convolution_bias(int layer) const {
-    return weights_.layers[static_cast<size_t>(layer)].convolution_bias.floats();
+    return at(layer).weights_.layers[static_cast<size_t>(layer)].convolution_bias.floats();
   }
 
   /// hidden[r] = embedding of tokens[r]. Ids must be in range.
@@ -123,6 +142,8 @@ class Transformer {
   Hyperparameters h_;
   Weights weights_;
   const kernels::Backend& backend_;
+  std::vector<std::unique_ptr<const Transformer>> others_;  // stages 1, 2, ...
+  std::vector<int> stage_of_layer_;                         // [layers], if there are others
 };
 
 }  // namespace lazyllm::model

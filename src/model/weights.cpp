@@ -19,7 +19,10 @@ std::string shape_text(const std::vector<int64_t>& shape) {
 class Loader {
  public:
   Loader(const formats::ModelFile& file, const kernels::Backend& backend)
-      : file_(file), backend_(backend) {}
+      : file_(file), backend_(&backend) {}
+
+  /// What is taken from here on goes there.
+  void load_into(const kernels::Backend& backend) { backend_ = &backend; }
 
   kernels::WeightSource source(const std::string& name, int64_t rows, int64_t columns) const {
     const formats::TensorView& tensor = take(name);
@@ -88,7 +91,7 @@ class Loader {
     const kernels::Buffer whole = optional_vector(name, size, required);
     if (!whole) return {};
     std::vector<float> values(static_cast<size_t>(count));
-    backend_.download(whole.floats() + first, values.data(), values.size());
+    backend_->download(whole.floats() + first, values.data(), values.size());
     return uploaded(values);
   }
 
@@ -96,7 +99,7 @@ class Loader {
   kernels::Buffer transposed(const std::string& name, int64_t rows, int64_t columns) const {
     const kernels::Buffer plain = small_tensor(name, {rows, columns});
     std::vector<float> values(static_cast<size_t>(rows * columns)), turned(values.size());
-    backend_.download(plain.floats(), values.data(), values.size());
+    backend_->download(plain.floats(), values.data(), values.size());
     for (size_t i = 0; i < values.size(); ++i) {
       const size_t row = i / static_cast<size_t>(columns),
                    column = i % static_cast<size_t>(columns);
@@ -110,19 +113,19 @@ class Loader {
   }
 
   void download(const kernels::Buffer& from, std::span<float> values) const {
-    backend_.download(from.floats(), values.data(), values.size());
+    backend_->download(from.floats(), values.data(), values.size());
   }
 
   kernels::Buffer uploaded(const std::vector<float>& values) const {
-    kernels::Buffer buffer = backend_.allocate(values.size() * sizeof(float));
-    backend_.upload(values.data(), buffer.floats(), values.size());
+    kernels::Buffer buffer = backend_->allocate(values.size() * sizeof(float));
+    backend_->upload(values.data(), buffer.floats(), values.size());
     return buffer;
   }
 
   float scalar(const std::string& name) const {
     const kernels::Buffer buffer = vector(name, 1);
     float value = 0.0f;
-    backend_.download(buffer.floats(), &value, 1);
+    backend_->download(buffer.floats(), &value, 1);
     return value;
   }
 
@@ -170,7 +173,7 @@ class Loader {
  private:
   WeightPointer repack(const kernels::WeightSource& source) const {
     try {
-      return backend_.load_weight(std::span(&source, 1), /*drop_source=*/true);
+      return backend_->load_weight(std::span(&source, 1), /*drop_source=*/true);
     } catch (const Error& error) {
       fail(error.code(), "{}: {}", file_.path().string(), error.what());
     }
@@ -217,7 +220,7 @@ class Loader {
   }
 
   const formats::ModelFile& file_;
-  const kernels::Backend& backend_;
+  const kernels::Backend* backend_;
   mutable std::set<std::string_view> taken_;
 };
 
@@ -409,7 +412,15 @@ double Weights::mean_input_bytes(const kernels::Backend& backend) const {
 
 Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,
                      const kernels::Backend& backend, const LoadProgress& progress) {
-  const Loader loader(file, backend);
+  const std::vector<const kernels::Backend*> all(static_cast<size_t>(h.layers), &backend);
+  return load_weights(file, h, backend, all, progress);
+}
+
+Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,
+                     const kernels::Backend& backend,
+                     std::span<const kernels::Backend* const> layer_backends,
+                     const LoadProgress& progress) {
+  Loader loader(file, backend);
   Weights weights;
   weights.embed_tokens = loader.source("token_embd.weight", h.vocabulary_size, h.hidden_size);
   weights.embed_tokens.name +=
@@ -420,9 +431,11 @@ Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,
   int expert_layers = 0;
   for (int layer = 0; layer < h.layers; ++layer) {
     if (progress) progress(layer, h.layers);
+    loader.load_into(*layer_backends[static_cast<size_t>(layer)]);
     weights.layers.push_back(load_layer(loader, h, layer, weights.experts.get(), expert_layers));
     if (weights.layers.back().expert_layer >= 0) ++expert_layers;
   }
+  loader.load_into(backend);
   // LFM2's files have it under a word of their own.
   const bool as_lfm2 = h.architecture.starts_with("lfm2") && !loader.has("output_norm.weight");
   weights.norm = loader.vector(as_lfm2 ? "token_embd_norm.weight" : "output_norm.weight",

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "formats/model_file.h"
@@ -71,5 +72,11 @@ using LoadProgress = std::function<void(int, int)>;
 /// Error(unsupported) naming a tensor that no part of this architecture takes.
 Weights load_weights(const formats::ModelFile& file, const Hyperparameters& hyperparameters,
                      const kernels::Backend& backend, const LoadProgress& progress = {});
+
+/// The same with the layers in several back ends, [layers]; the head is in `backend`.
+Weights load_weights(const formats::ModelFile& file, const Hyperparameters& hyperparameters,
+                     const kernels::Backend& backend,
+                     std::span<const kernels::Backend* const> layer_backends,
+                     const LoadProgress& progress = {});
 
 }  // namespace lazyllm::model

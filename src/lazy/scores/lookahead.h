@@ -29,19 +29,26 @@ class Lookahead {
              std::span<float> scores);
 
  private:
-  void fit_cache(const kernels::KvLayout& layout, size_t tokens);
+  model::Workspace& workspace(int layer) {
+    return workspaces_[static_cast<size_t>(transformer_.stage_of(layer))];
+  }
+  const kernels::Backend& backend(int layer) const { return transformer_.at(layer).backend(); }
+  kernels::FloatRows last_row(int stage);
+  void load(int depth, std::span<const float* const> rows, int layer, kernels::FloatRows tile);
+  void fit_cache(int layer, const kernels::KvLayout& layout, size_t tokens);
   size_t first_seen(std::span<const int32_t> set, int layer) const;
-  void store_keys_and_values(const Sequence& sequence, std::span<const int32_t> set, int layer);
+  void store_keys_and_values(const Sequence& sequence, std::span<const int32_t> set, int from,
+                             int layer);
   void convolve(std::span<const int32_t> set, int layer);
   void pass_layer(std::span<const int32_t> set, int layer, std::span<float> scores, bool goes_on);
 
   const model::Transformer& transformer_;
   const model::Hyperparameters& h_;
-  const kernels::Backend& backend_;
-  model::Workspace workspace_;
+  std::vector<model::Workspace> workspaces_;  // [stages]
   std::optional<KvCache> cache_;  // of the layer in work, token numbers are places in the set
-  kernels::Buffer last_row_;      // hidden state of the token that runs ahead
-  std::vector<int32_t> slots_;    // by place in the set
+  int cache_stage_ = 0;
+  std::vector<kernels::Buffer> last_row_;  // [stages] hidden state of the token that runs ahead
+  std::vector<int32_t> slots_;             // by place in the set
   std::vector<int32_t> input_slots_;
   std::vector<const float*> rows_;
   std::vector<float> layer_scores_;
