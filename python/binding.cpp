@@ -75,6 +75,7 @@ nb::dict to_dict(const lazyllm::ModelInfo& info) {
   d["context_length"] = info.context_length;
   d["vocabulary_size"] = info.vocabulary_size;
   d["layers"] = info.layers;
+  d["kv_layers"] = info.kv_layers;
   d["hidden_size"] = info.hidden_size;
   d["heads"] = info.heads;
   d["kv_heads"] = info.kv_heads;
@@ -97,6 +98,7 @@ nb::dict to_dict(const lazyllm::Statistics& s) {
   d["computed_fraction"] = s.computed_fraction;
   d["computed_fraction_end"] = s.computed_fraction_end;
   d["kept_per_layer"] = s.kept_per_layer;
+  d["shared_kv_saved"] = s.shared_kv_saved;
   d["revived_tokens"] = s.revived_tokens;
   d["kv_bytes"] = s.kv_bytes;
   d["aux_bytes"] = s.aux_bytes;

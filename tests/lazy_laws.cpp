@@ -88,6 +88,25 @@ std::unique_ptr<Policy> lazy_policy(const model::Hyperparameters& h, Schedule sc
   return create_policy(plan);
 }
 
+/// The last token's logits where every row passes all layers, since the logits of all are wanted.
+std::vector<float> computed_in_full(const Computer& computer, Policy& policy,
+                                    std::span<const int32_t> tokens) {
+  Stepper stepper(*computer.transformer);
+  Sequence sequence(*computer.transformer, kExact);
+  std::vector<int32_t> positions;
+  for (size_t i = 0; i < tokens.size(); ++i) positions.push_back(static_cast<int32_t>(i));
+  std::vector<float> last;
+  StepRequest request;
+  request.new_tokens = tokens;
+  request.logit_positions = positions;
+  request.logits = [&](int64_t, std::span<const float> values) {
+    last.assign(values.begin(), values.end());
+  };
+  const StepReport& report = stepper.step(sequence, policy, request);
+  check(report.finished_rows == std::ssize(tokens), "a row with results did not pass all layers");
+  return last;
+}
+
 void hold_laws(const formats::ModelFile& file) {
   const Computer one(file, 1), three(file, 3);
   const model::Hyperparameters& h = one.transformer->hyperparameters();
@@ -101,7 +120,7 @@ void hold_laws(const formats::ModelFile& file) {
   plan.policy_name = "dense";
   const auto dense = create_policy(plan);
   Schedule keep_all, halves;
-  for (int layer = 1; layer < h.layers; ++layer) {
+  for (int layer = 1; layer < h.kv_layers(); ++layer) {
     if (!h.full_attention(layer - 1)) continue;
     keep_all.push_back({layer, 1.0});
     halves.push_back({layer, 0.5});
@@ -111,6 +130,7 @@ void hold_laws(const formats::ModelFile& file) {
   const auto kept_policy = lazy_policy(h, keep_all);
   const auto expected = whole.feed(*dense, prompt);
   check(kept.feed(*kept_policy, prompt) == expected, "keep ratio 1 is not dense");
+  check(computed_in_full(three, *dense, prompt) == expected, "rows that are left out change bits");
   for (int64_t begin = 0; begin < kPrompt; begin += 7) {
     const auto part = prompt.subspan(static_cast<size_t>(begin),
                                      static_cast<size_t>(std::min<int64_t>(7, kPrompt - begin)));
@@ -132,7 +152,7 @@ void hold_laws(const formats::ModelFile& file) {
   Snapshot snapshot(*one.transformer, cut);
   Keeper keeper(pruned.sequence, snapshot);
   const auto logits = pruned.feed(*policy, prompt, -1, &keeper);
-  check(pruned.depths() < static_cast<uint64_t>(kPrompt * h.layers), "nothing was pruned");
+  check(pruned.depths() < static_cast<uint64_t>(kPrompt * h.kv_layers()), "nothing was pruned");
   check(pruned.depths() == pruned.sequence.computed_pairs(), "something was computed twice");
   for (size_t begin = 0; begin < 40; begin += 20) {
     in_chunks.feed(*again, prompt.subspan(begin, 20), cut);

@@ -73,6 +73,7 @@ GGUF_NAMES = {
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
     "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm", "input_layernorm": "attn_norm",
     "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
+    "per_layer_input_gate": "inp_gate", "per_layer_projection": "proj", "post_per_layer_input_norm": "post_norm",
     "self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up", "mlp.gate": "ffn_gate_inp", "block_sparse_moe.gate": "ffn_gate_inp", "mlp.shared_expert_gate": "ffn_gate_inp_shexp",
     "block_sparse_moe.router.layer": "ffn_gate_inp", "mlp.router": "ffn_gate_inp",
     "operator_norm": "attn_norm", "ffn_norm": "ffn_norm", "self_attn.out_proj": "attn_output", "self_attn.q_layernorm": "attn_q_norm",
@@ -81,6 +82,8 @@ GGUF_NAMES = {
     "mlp.shared_expert.gate_proj": "ffn_gate_shexp", "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
 }
 NEIGHBOURS = {"llama", "granite", "granitemoe", "mistral3", "smollm3"}  # rotate neighbours in GGUF files
+GEMMA4_EXPERTS = {"experts.gate_up_proj": "ffn_gate_up_exps.weight", "experts.down_proj": "ffn_down_exps.weight",
+                  "router.proj.weight": "ffn_gate_inp.weight", "router.scale": "ffn_gate_inp.scale", "router.per_expert_scale": "ffn_down_exps.scale"}
 EXPERT_NAMES = {"w1": "ffn_gate_exps", "w3": "ffn_up_exps", "w2": "ffn_down_exps",
                 "gate_proj": "ffn_gate_exps", "up_proj": "ffn_up_exps", "down_proj": "ffn_down_exps"}
 
@@ -88,11 +91,16 @@ EXPERT_NAMES = {"w1": "ffn_gate_exps", "w3": "ffn_up_exps", "w2": "ffn_down_exps
 def gguf_name(model: TinyModel, name: str) -> str:
     """The GGUF name of a Hugging Face tensor."""
     top = {"model.embed_tokens.weight": "token_embd.weight", "model.norm.weight": "output_norm.weight", "lm_head.weight": "output.weight",
-           "model.embedding_norm.weight": "token_embd_norm.weight"}
+           "model.embedding_norm.weight": "token_embd_norm.weight",
+           "model.embed_tokens_per_layer.weight": "per_layer_token_embd.weight", "model.per_layer_model_projection.weight": "per_layer_model_proj.weight",
+           "model.per_layer_projection_norm.weight": "per_layer_proj_norm.weight"}
     if name in top:
         return top[name]
     norms = ({"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm"}
              if model.post_norms else {"post_attention_layernorm": "ffn_norm"})
+    if model.arch == "gemma4":
+        norms |= {"pre_feedforward_layernorm_2": "pre_ffw_norm_2", "post_feedforward_layernorm_1": "post_ffw_norm_1",
+                  "post_feedforward_layernorm_2": "post_ffw_norm_2"}
     if model.arch == "glm4":
         norms = {"post_self_attn_layernorm": "post_attention_norm", "post_attention_layernorm": "ffn_norm", "post_mlp_layernorm": "post_ffw_norm"}
     if model.arch in ("seed_oss", "gpt-oss"):
@@ -159,6 +167,10 @@ def gguf_tensors(model: TinyModel, tensors: Tensors, mxfp4: bool = False) -> Ten
     for name, array in tensors.items():
         if model.arch == "gpt-oss" and ".experts." in name:
             result |= gpt_oss_experts(model, name, array, mxfp4)
+            continue
+        if model.arch == "gemma4" and (".experts." in name or ".router." in name):
+            layer, part = name.split(".")[2], name.split(".", 3)[3]
+            result[f"blk.{layer}.{GEMMA4_EXPERTS[part]}"] = array
             continue
         if ".experts." in name:  # one tensor for all, in the order of their numbers
             part = EXPERT_NAMES[name.split(".")[-2]]

@@ -57,7 +57,31 @@ class TinyModel:
 
     def kv_heads_of(self, layer: int) -> int:
         """K,V heads of a layer."""
-        return self["num_global_key_value_heads"] if self.is_full(layer) else self["num_key_value_heads"]
+        return self["num_global_key_value_heads"] if self.is_full(layer) and self.keys_are_values else self["num_key_value_heads"]
+
+    @property
+    def keys_are_values(self) -> bool:
+        """gemma4: of full layers."""
+        return bool(self.config.get("attention_k_eq_v"))
+
+    @property
+    def kv_layers(self) -> int:
+        """Layers with keys and values of their own; those behind read theirs."""
+        shared = self.config.get("num_kv_shared_layers", 0)
+        assert isinstance(shared, int)
+        return self["num_hidden_layers"] - shared
+
+    @property
+    def per_layer_size(self) -> int:
+        """gemma4: of what each layer embeds tokens as."""
+        size = self.config.get("hidden_size_per_layer_input", 0)
+        assert isinstance(size, int)
+        return size
+
+    def feed_forward_of(self, layer: int) -> int:
+        """Width of a layer's feed-forward."""
+        wide = bool(self.config.get("use_double_wide_mlp")) and layer >= self.kv_layers
+        return self["intermediate_size"] * (2 if wide else 1)
 
     @property
     def is_lfm2(self) -> bool:
@@ -156,6 +180,39 @@ MODELS: list[TinyModel] = [
                           "attention.sliding_window_pattern": [True, True, False] * 2, "attention.shared_kv_layers": 0,
                           "embedding_length_per_layer_input": 0, "rope.freq_base_swa": 10000.0, "rope.dimension_count": 16,
                           "rope.dimension_count_swa": 8, "final_logit_softcapping": 12.0}),
+    # E2B's parts: per-layer embeddings; four layers that read keys and values of the fourth and the fifth, with a wider feed-forward.
+    TinyModel("gemma4-shared", "gemma4",
+              config("Gemma4ForCausalLM", "gemma4_text", d=32, layers=9, heads=4, kv_heads=2, ff=40, vocab=262, tied=True, eps=1e-6,
+                     theta=1000000.0, head_dim=8, global_head_dim=16, num_global_key_value_heads=None, attention_k_eq_v=False, sliding_window=8,
+                     hidden_activation="gelu_pytorch_tanh", attention_bias=False, final_logit_softcapping=12.0,
+                     layer_types=[f"{kind}_attention" for kind in ("sliding", "full", "sliding", "full", "sliding", "full", "sliding", "sliding", "full")],
+                     hidden_size_per_layer_input=12, vocab_size_per_layer_input=262, num_kv_shared_layers=4, use_double_wide_mlp=True,
+                     enable_moe_block=False, use_bidirectional_attention=None,
+                     rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                                      "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1000000.0}}),
+              qk_norm=True, post_norms=True,
+              gguf_extra={"attention.key_length": 16, "attention.value_length": 16, "attention.key_length_swa": 8, "attention.value_length_swa": 8,
+                          "attention.sliding_window": 8, "attention.sliding_window_pattern": [True, False, True, False, True, False, True, True, False],
+                          "attention.shared_kv_layers": 4, "embedding_length_per_layer_input": 12, "feed_forward_length": [40] * 5 + [80] * 4,
+                          "rope.freq_base_swa": 10000.0, "rope.dimension_count": 16, "rope.dimension_count_swa": 8,
+                          "final_logit_softcapping": 12.0}),
+    # 26B's parts: experts beside the feed-forward, each with norms of their own.
+    TinyModel("gemma4-experts", "gemma4",
+              config("Gemma4ForCausalLM", "gemma4_text", d=32, layers=4, heads=4, kv_heads=2, ff=40, vocab=262, tied=True, eps=1e-6,
+                     theta=1000000.0, head_dim=8, global_head_dim=16, num_global_key_value_heads=1, attention_k_eq_v=True, sliding_window=8,
+                     hidden_activation="gelu_pytorch_tanh", attention_bias=False, final_logit_softcapping=12.0,
+                     layer_types=["sliding_attention", "full_attention"] * 2, hidden_size_per_layer_input=0, num_kv_shared_layers=0,
+                     use_double_wide_mlp=False, enable_moe_block=True, num_experts=6, top_k_experts=2, moe_intermediate_size=24,
+                     use_bidirectional_attention=None,
+                     rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+                                      "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1000000.0}}),
+              qk_norm=True, post_norms=True,
+              gguf_extra={"attention.head_count_kv": [2, 1] * 2, "attention.key_length": 16, "attention.value_length": 16,
+                          "attention.key_length_swa": 8, "attention.value_length_swa": 8, "attention.sliding_window": 8,
+                          "attention.sliding_window_pattern": [True, False] * 2, "attention.shared_kv_layers": 0,
+                          "embedding_length_per_layer_input": 0, "expert_count": 6, "expert_used_count": 2, "expert_feed_forward_length": 24,
+                          "rope.freq_base_swa": 10000.0, "rope.dimension_count": 16, "rope.dimension_count_swa": 8,
+                          "final_logit_softcapping": 12.0}),
     # Mixtures of experts. The weights of a token's experts add up to one in Mixtral and Qwen3, not in Qwen2.
     TinyModel("mixtral", "llama", config("MixtralForCausalLM", "mixtral", d=32, layers=4, heads=4, kv_heads=2, ff=40, vocab=256, tied=False,
                                          num_local_experts=5, num_experts_per_tok=2, sliding_window=None),
@@ -397,6 +454,11 @@ def make_weights(model: TinyModel) -> Tensors:
     add("model.embed_tokens.weight", (vocab, d), 0.5 / math.sqrt(d) if gemma else 0.2 if model.tied else 0.5)
     if not model.tied:
         add("lm_head.weight", (vocab, d), 3.0 / math.sqrt(d))
+    size, layers = model.per_layer_size, model["num_hidden_layers"]
+    if size > 0:
+        add("model.embed_tokens_per_layer.weight", (vocab, layers * size), 0.3)
+        add("model.per_layer_model_projection.weight", (layers * size, d), 1.0)
+        norm("model.per_layer_projection_norm.weight", size)
     gain = 0.7 if model.qk_norm else 1.6
     for i in range(model["num_hidden_layers"]):
         at = f"model.layers.{i}."
@@ -413,10 +475,12 @@ def make_weights(model: TinyModel) -> Tensors:
         for name in names:
             norm(f"{at}{name}.weight", d)
         attention = (("q", q, d, gain), ("k", kv, d, gain), ("v", kv, d, 1.0), ("o", d, q, 1.2))
+        if i >= model.kv_layers:
+            attention = tuple(part for part in attention if part[0] in "qo")
         if model.fused:
             attention = (("qkv", q + 2 * kv, d, 1.3), ("o", d, q, 1.2))
         for part, rows, columns, strength in attention:
-            if part == "v" and model.is_full(i):
+            if part == "v" and model.is_full(i) and model.keys_are_values:
                 continue  # values are the keys
             add(f"{at}self_attn.{part}_proj.weight", (rows, columns), strength / math.sqrt(columns))
             if (model.attention_bias and part != "o") or (model.output_bias and part == "o"):
@@ -426,14 +490,29 @@ def make_weights(model: TinyModel) -> Tensors:
         if model.qk_norm or model.whole_norms:
             mean = 0.6 if model.arch == "gemma4" else 1.0  # attention is not scaled there
             norm(at + "self_attn.q_norm.weight", q if model.whole_norms else head, mean)
-            norm(at + "self_attn.k_norm.weight", kv if model.whole_norms else head, mean)
+            if i < model.kv_layers:
+                norm(at + "self_attn.k_norm.weight", kv if model.whole_norms else head, mean)
         if model.arch == "gemma4":
             add(at + "layer_scalar", (1,), 0.1, 0.8)
+        if size > 0:
+            add(at + "per_layer_input_gate.weight", (size, d), 1.0 / math.sqrt(d))
+            add(at + "per_layer_projection.weight", (d, size), 1.0 / math.sqrt(size))
+            norm(at + "post_per_layer_input_norm.weight", d)
+        if model.config.get("enable_moe_block"):
+            count, inner = model["num_experts"], model["moe_intermediate_size"]
+            add(at + "router.proj.weight", (count, d), 2.0 / math.sqrt(d))
+            add(at + "router.scale", (d,), 0.2, 4.0)
+            add(at + "router.per_expert_scale", (count,), 0.2, 1.0)
+            add(at + "experts.gate_up_proj", (count, 2 * inner, d), 1.5 / math.sqrt(d))
+            add(at + "experts.down_proj", (count, d, inner), 1.5 / math.sqrt(inner))
+            for name in ("pre_feedforward_layernorm_2", "post_feedforward_layernorm_1", "post_feedforward_layernorm_2"):
+                norm(f"{at}{name}.weight", d)
         if model.experts and i not in model.config.get("mlp_only_layers", []):  # type: ignore[operator]
             add_experts(at + model.experts)
             continue
-        fused = (("gate_up", 2 * ff, d), ("down", d, ff))
-        for part, rows, columns in fused if model.fused or model.fused_gate_up else (("gate", ff, d), ("up", ff, d), ("down", d, ff)):
+        inner = model.feed_forward_of(i)
+        fused = (("gate_up", 2 * inner, d), ("down", d, inner))
+        for part, rows, columns in fused if model.fused or model.fused_gate_up else (("gate", inner, d), ("up", inner, d), ("down", d, inner)):
             add(f"{at}mlp.{part}_proj.weight", (rows, columns), 1.0 / math.sqrt(columns))
             if model.mlp_bias:
                 add(f"{at}mlp.{part}_proj.bias", (rows,), 0.2)

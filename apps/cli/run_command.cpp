@@ -28,7 +28,8 @@ std::string kept_view_of(const Model& model, const Session& session,
                          std::span<const TokenId> tokens, bool color) {
   std::vector<std::string> pieces;
   for (const TokenId token : tokens) pieces.push_back(model.piece(token, /*special=*/true));
-  return kept_view(pieces, session.token_report(), model.info().layers, {color, terminal_width(2)});
+  return kept_view(pieces, session.token_report(), model.info().kv_layers,
+                   {color, terminal_width(2)});
 }
 
 void run(const RunOptions& options) {

@@ -61,6 +61,9 @@ struct ModelInfo {
   int64_t context_length = 0;
   int64_t vocabulary_size = 0;
   int layers = 0, hidden_size = 0, intermediate_size = 0;
+  /// Layers with keys and values of their own, through which tokens are carried (depths,
+  /// schedules); those behind read theirs, and a prefill needs them for rows with results only.
+  int kv_layers = 0;
   int experts = 0, experts_used = 0, expert_size = 0;  ///< of a mixture, per layer and token; or 0
   int heads = 0, kv_heads = 0, head_dim = 0;  ///< the last two of full layers, if they differ
   int64_t kv_values = 0;                      ///< of the keys of one token in all layers

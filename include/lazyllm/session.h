@@ -32,7 +32,8 @@ struct Statistics {
   double ttft_ms = 0.0;   ///< prompt handed over -> first token chosen
   double tpot_ms = 0.0;   ///< mean time of the further tokens
   double total_ms = 0.0;  ///< prompt handed over -> last token chosen
-  /// (token, layer) pairs of the prompt computed in the prefill / (prompt tokens * layers).
+  /// (token, layer) pairs of the prompt computed in the prefill / (prompt tokens * layers); layers
+  /// that read keys and values of earlier ones do not count here.
   double computed_fraction = 0.0;
   double computed_fraction_end = 0.0;  ///< the same after the last generated token
   /// The same after each generated token; of a Session, and not of a dense run.
@@ -40,6 +41,9 @@ struct Statistics {
   std::vector<int64_t> kept_per_layer;  ///< tokens entering each layer in the prefill
   /// (query, key) pairs of the prompt's attention / those of dense attention in the same layers.
   double attention_share = 1.0;
+  /// Share of all (token, layer) pairs of the prompt that lie in layers which read keys and values
+  /// of earlier ones and that so needed no computing; exact. 0 in a model without such layers.
+  double shared_kv_saved = 0.0;
   int64_t revived_tokens = 0;            ///< times a token left the Aux Cache
   int64_t draft_n = 0;                   ///< tokens that prompt lookup or a draft model proposed
   int64_t draft_n_accepted = 0;          ///< and of them those that it wrote

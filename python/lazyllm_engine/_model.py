@@ -37,6 +37,7 @@ class Statistics:
     computed_fraction: float
     computed_fraction_end: float
     kept_per_layer: list[int]
+    shared_kv_saved: float
     revived_tokens: int
     kv_bytes: int
     aux_bytes: int

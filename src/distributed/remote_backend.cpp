@@ -208,8 +208,8 @@ std::unique_ptr<const kernels::Weight> RemoteBackend::load_weight(
   return weight;
 }
 
-void RemoteBackend::embed(const kernels::WeightSource&, std::span<const int32_t>, float,
-                          FloatRows) const {
+void RemoteBackend::embed(const kernels::WeightSource&, std::span<const int32_t>, float, FloatRows,
+                          int64_t) const {
   fail(ErrorCode::internal, "rank {} was asked for embeddings", rank_);
 }
 

@@ -65,7 +65,7 @@ class RemoteBackend final : public kernels::Backend {
                                                      bool drop_source) const override;
   /// Errors: Error(internal): rank 0 has the embeddings.
   void embed(const kernels::WeightSource& table, std::span<const int32_t> tokens, float scale,
-             FloatRows out) const override;
+             FloatRows out, int64_t first_column) const override;
   void rms_norm(ConstFloatRows in, const float* gamma, float epsilon, FloatRows out) const override;
   void matmul(ConstFloatRows in, std::span<const kernels::MatmulTarget> targets) const override;
   /// Errors: Error(internal): asked of rank 0's weights only.

@@ -21,7 +21,7 @@ bool in_order(std::span<const TokenRange> ranges, int64_t begin, int64_t end) {
 
 std::vector<AttentionHead> all_heads(const model::Hyperparameters& h) {
   std::vector<AttentionHead> heads;
-  for (int layer = 0; layer + 1 < h.layers; ++layer) {
+  for (int layer = 0; layer + 1 < h.kv_layers(); ++layer) {
     if (!h.full_attention(layer)) continue;
     for (int head = 0; head < h.heads; ++head) heads.push_back({layer + 1, head + 1});
   }
@@ -63,14 +63,16 @@ void AttentionReader::check(const AttentionQuestion& question, int64_t prompt_to
          lazy::kMostQueries);
   }
   for (const AttentionHead& head : question.heads) {
-    if (head.layer >= 1 && head.layer < h.layers && head.head >= 1 && head.head <= h.heads &&
+    if (head.layer >= 1 && head.layer < h.kv_layers() && head.head >= 1 && head.head <= h.heads &&
         h.full_attention(head.layer - 1)) {
       continue;
     }
-    fail(ErrorCode::usage,
-         "there is no head {}.{} that attends over the whole prompt; the model has layers 1 to {} "
-         "(the last one does not count) with heads 1 to {}",
-         head.layer, head.head, h.layers - 1, h.heads);
+    fail(
+        ErrorCode::usage,
+        "there is no head {}.{} that attends over the whole prompt; the model has layers 1 to {} "
+        "(the last one does not count, nor one that reads keys and values of another) with heads 1 "
+        "to {}",
+        head.layer, head.head, h.kv_layers() - 1, h.heads);
   }
 }
 

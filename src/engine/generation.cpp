@@ -146,7 +146,7 @@ bool Generation::was_edited() const {
 }
 
 int Generation::exact_depth() const {
-  return engine::exact_depth(*policy_, transformer_.hyperparameters().layers);
+  return engine::exact_depth(*policy_, transformer_.hyperparameters().kv_layers());
 }
 
 void Generation::restored() {
@@ -188,7 +188,14 @@ void Generation::end_prompt(const lazy::StepReport& report) {
   statistics_.computed_fraction = computed_fraction();
   add_prompt_step(report, statistics_);
   // A prompt that was only read ahead did not come to the last layers.
-  statistics_.kept_per_layer.resize(static_cast<size_t>(transformer_.hyperparameters().layers), 0);
+  const model::Hyperparameters& h = transformer_.hyperparameters();
+  statistics_.kept_per_layer.resize(static_cast<size_t>(h.kv_layers()), 0);
+  // Those that read keys and values of others were entered by the rows with results alone.
+  statistics_.kept_per_layer.resize(static_cast<size_t>(h.layers), report.finished_rows);
+  statistics_.shared_kv_saved =
+      1.0 - (h.kv_layers() + h.shared_kv_layers * static_cast<double>(report.finished_rows) /
+                                 static_cast<double>(prompt_.size())) /
+                h.layers;
 }
 
 void Generation::share_prompt(const Generation& other, const lazy::StepReport& report) {
@@ -240,7 +247,7 @@ std::unique_ptr<lazy::Policy> Generation::make_policy() const {
 
 /// Most tokens behind the next one that can be of use.
 int64_t Generation::draft_room(int64_t context) const {
-  if (!VerifyingStep::can_draft(*policy_, transformer_.hyperparameters().layers)) return 0;
+  if (!VerifyingStep::can_draft(*policy_, transformer_.hyperparameters().kv_layers())) return 0;
   const int64_t room = context - size() - 1;
   const int64_t left = writer_->tokens_left();
   return std::max<int64_t>(0, left < 0 ? room : std::min(room, left - 1));
@@ -261,7 +268,7 @@ std::span<const TokenId> Generation::draft(TokenId token, const DraftRoom& room)
   if (room.cost == nullptr || !writer_) return {};
   // Measured: rows of one part, and parts that select and revive each for themselves.
   constexpr double kRow = 0.06, kPart = 0.25;
-  const int layers = transformer_.hyperparameters().layers;
+  const int layers = transformer_.hyperparameters().kv_layers();
   room.cost->expect(VerifyingStep::is_chain(*policy_, layers) ? kPart : kRow);
   std::span<const TokenId> drafted;
   const int64_t most = draft_room(room.context);
@@ -341,7 +348,7 @@ double Generation::computed_fraction() const {
     pairs += static_cast<uint64_t>(verifying_.depth(sequence_, token));
   }
   return static_cast<double>(pairs - cached_pairs_) /
-         (static_cast<double>(prompt_.size()) * transformer_.hyperparameters().layers);
+         (static_cast<double>(prompt_.size()) * transformer_.hyperparameters().kv_layers());
 }
 
 void Generation::set_times(double ttft_ms, double total_ms) {

@@ -194,6 +194,7 @@ ModelInfo Model::info() const {
     info.context_length = h->context_length;
     info.vocabulary_size = h->vocabulary_size;
     info.layers = h->layers;
+    info.kv_layers = h->kv_layers();
     info.hidden_size = h->hidden_size;
     info.intermediate_size = h->intermediate_size;
     info.experts = h->experts.count;
@@ -202,7 +203,7 @@ ModelInfo Model::info() const {
     info.heads = h->heads;
     info.kv_heads = h->kv_heads;
     info.head_dim = h->head_dim;
-    for (int l = 0; l < h->layers; ++l) {
+    for (int l = 0; l < h->kv_layers(); ++l) {
       (h->convolves(l) ? info.convolution_values : info.kv_values) += h->kv_size(l);
       if (h->full_attention(l)) info.kv_heads = h->kv_heads_of(l);
     }

@@ -18,7 +18,7 @@ CachedPrefix cached_prefix(const SnapshotCache& snapshots, std::span<const Token
 
 std::vector<SnapshotWish> snapshot_wishes(const PrefillQuestion& question) {
   const lazy::PruningPlan& plan = question.plan;
-  const int layers = question.model.info().layers;
+  const int layers = question.model.info().kv_layers;
   const int64_t tokens = std::ssize(question.prompt);
   if (!question.use_cache || tokens == 0) return {};
   const lazy::AttentionForm attention = plan.attention.for_size(tokens);
@@ -40,7 +40,7 @@ std::vector<SnapshotWish> snapshot_wishes(const PrefillQuestion& question) {
 std::vector<SnapshotWish> document_wishes(const PrefillQuestion& question, bool dense) {
   if (question.documents.empty()) return {};
   const std::vector<SnapshotWish> ways = snapshot_wishes(question);
-  const int layers = question.model.info().layers;
+  const int layers = question.model.info().kv_layers;
   std::vector<SnapshotWish> wishes;
   for (const SnapshotWish& way : ways) {
     if ((way.depth == layers) != dense) continue;
@@ -100,11 +100,12 @@ Way find_way(const PrefillQuestion& question, std::span<const int64_t> sizes, in
 PrefillPlan choose_prefill(const PrefillQuestion& question, const SnapshotCache& snapshots,
                            const PrefillRates& rates) {
   const lazy::PruningPlan& plan = question.plan;
-  const int layers = question.model.info().layers;
+  const ModelInfo info = question.model.info();
+  const int layers = info.layers;
   const int64_t tokens = std::ssize(question.prompt);
   PrefillPlan choice;
   const std::vector<int64_t> all(static_cast<size_t>(layers), tokens);
-  const Way dense = find_way(question, all, layers, 1, snapshots, rates);
+  const Way dense = find_way(question, all, info.kv_layers, 1, snapshots, rates);
   choice.dense_cached_tokens = dense.cached.tokens;
   choice.dense_cached_depth = dense.cached.depth;
   choice.dense_ms = dense.ms;
@@ -120,9 +121,10 @@ PrefillPlan choose_prefill(const PrefillQuestion& question, const SnapshotCache&
   choice.pruned_ms.reset();
   choice.free_order = false;
   if (pruning->edits_prompt()) return choice;
-  const Way pruned = find_way(
-      question, expected_set_sizes(*pruning, tokens, question.protected_tokens, layers),
-      exact_depth(*pruning, layers), std::max(1, pruning->score().window), snapshots, rates);
+  const Way pruned =
+      find_way(question, expected_set_sizes(*pruning, tokens, question.protected_tokens, layers),
+               exact_depth(*pruning, info.kv_layers), std::max(1, pruning->score().window),
+               snapshots, rates);
   choice.pruned_ms = pruned.ms;
   choice.dense_instead = question.wanted == Prefill::soonest && policy->is_for_speed &&
                          choice.dense_ms <= *choice.pruned_ms;

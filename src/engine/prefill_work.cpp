@@ -69,18 +69,27 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
   PrefillWork work;
   Counter linear(file, work);
   for (int layer = 0; layer < h->layers; ++layer) {
-    const int64_t tokens = tokens_per_layer[static_cast<size_t>(layer)];
-    const bool last = layer + 1 == h->layers;
-    // In the last layer only one token goes past the keys and values.
+    const bool shares = layer >= h->kv_layers();
+    const bool last = layer + 1 >= h->kv_layers();
+    // Past the last keys and values goes only one token, over those of all that came there.
+    const int64_t tokens =
+        tokens_per_layer[static_cast<size_t>(std::min(layer, h->kv_layers() - 1))];
     const double full = last ? 1.0 : static_cast<double>(tokens);
     const int64_t looked_at =
         looked_at_per_layer.empty() ? 0 : looked_at_per_layer[static_cast<size_t>(layer)];
     const std::string p = fmt::format("blk.{}.", layer);
     const auto keys = static_cast<double>(tokens + looked_at);
+    if (h->per_layer_size > 0) {
+      linear.add("per_layer_model_proj.weight", full / h->layers);
+      linear.add(p + "inp_gate.weight", full);
+      linear.add(p + "proj.weight", full);
+    }
     const bool convolves = h->convolves(layer);
     linear.add(p + (convolves ? "shortconv.out_proj.weight" : "attn_output.weight"), full);
     if (convolves) {  // two of its three parts are kept; the convolution itself is next to nothing
       linear.add(p + "shortconv.in_proj.weight", (2.0 * keys + full) / 3.0);
+    } else if (shares) {
+      linear.add(p + "attn_q.weight", full);
     } else if (h->fused_qkv) {
       const double kv_share =
           2.0 * h->kv_size(layer) / (h->q_size(layer) + 2.0 * h->kv_size(layer));
@@ -94,7 +103,8 @@ PrefillWork Model::prefill_work(std::span<const int64_t> tokens_per_layer,
     }
     if (h->layer[static_cast<size_t>(layer)].experts) {
       linear.add_experts(p, h->experts, full);
-    } else {
+    }
+    if (!h->layer[static_cast<size_t>(layer)].experts || h->experts.beside_feed_forward) {
       if (!h->fused_gate_up) linear.add(p + "ffn_gate.weight", full);
       linear.add(p + "ffn_up.weight", full);
       linear.add(p + "ffn_down.weight", full);

@@ -232,7 +232,7 @@ void Scheduler::Implementation::finish(Slot& slot, FinishReason reason,
   if (reason == FinishReason::cancelled && !error) ++counters.cancelled;
   const Statistics& statistics = slot.task->statistics();
   const auto dense = static_cast<uint64_t>(slot.task->prompt_tokens()) *
-                     static_cast<uint64_t>(transformer.hyperparameters().layers);
+                     static_cast<uint64_t>(transformer.hyperparameters().kv_layers());
   if (statistics.generated_tokens > 0) {
     counters.dense_pairs += dense;
     counters.computed_pairs += static_cast<uint64_t>(

@@ -15,7 +15,7 @@ inline uint64_t sequence_bytes(const model::Hyperparameters& h, lazy::CacheTypes
   constexpr int64_t kGranule = kernels::kKvBlockSlots;
   const auto blocks = static_cast<uint64_t>((tokens + kGranule - 1) / kGranule);
   uint64_t kv = 0;
-  for (int l = 0; l < h.layers; ++l) {
+  for (int l = 0; l < h.kv_layers(); ++l) {
     kv += h.cache_layout(l, types.k, types.v).block_bytes();
   }
   const uint64_t row = static_cast<uint64_t>(h.hidden_size) * sizeof(float);

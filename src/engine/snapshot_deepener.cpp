@@ -79,7 +79,7 @@ SnapshotDeepener::Progress SnapshotDeepener::advance(SnapshotCache& snapshots,
     if (part_.failed()) std::rethrow_exception(part_.failure());
     if (more) return Progress::under_way;
     auto whole =
-        std::make_unique<lazy::Snapshot>(transformer_, transformer_.hyperparameters().layers);
+        std::make_unique<lazy::Snapshot>(transformer_, transformer_.hyperparameters().kv_layers());
     whole->record(*sequence_);
     whole->take(std::move(*sequence_));
     if (snapshots.bytes() + whole->bytes() > snapshots.most_bytes()) snapshots.drop(*source_);

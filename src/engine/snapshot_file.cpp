@@ -154,7 +154,7 @@ std::unique_ptr<lazy::Snapshot> read_snapshot(const std::filesystem::path& path,
   const auto depth = reader.value<int32_t>();
   const auto count = reader.value<int64_t>();
   const model::Hyperparameters& h = transformer.hyperparameters();
-  if (depth < 1 || depth > h.layers || count < 1 || count > h.context_length) {
+  if (depth < 1 || depth > h.kv_layers() || count < 1 || count > h.context_length) {
     reader.damaged("its sizes are impossible");
   }
   std::vector<int32_t> tokens(static_cast<size_t>(count));

@@ -17,6 +17,12 @@ void check_can_split(const model::Hyperparameters& h, const formats::ModelFile& 
          "mpirun",
          file.path().string());
   }
+  if (h.per_layer_size > 0 || h.kv_layers() < h.layers) {
+    fail(ErrorCode::unsupported,
+         "{} has layers that read keys and values of earlier ones, or embeddings for each layer; "
+         "it cannot be split over machines yet; start it without mpirun",
+         file.path().string());
+  }
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ void VerifyingStep::begin(lazy::Sequence& sequence, lazy::Policy& policy,
     std::copy(values.begin(), values.end(),
               logits_.begin() + (position - begin_) * static_cast<int64_t>(width));
   };
-  const bool chain = rows() > 1 && is_chain(policy, transformer_.hyperparameters().layers);
+  const bool chain = rows() > 1 && is_chain(policy, transformer_.hyperparameters().kv_layers());
   const size_t count = chain ? rows() : 1;
   while (owned_.size() < count) {
     owned_.push_back(std::make_unique<lazy::StepPart>(transformer_));

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json_object.h"
 #include "base/quote.h"
+#include "formats/hugging_face_gemma4.h"
 #include "formats/hugging_face_lfm2.h"
 #include "formats/hugging_face_model_types.h"
 #include "formats/hugging_face_rope.h"
@@ -69,7 +70,7 @@ class Translator {
     translate_rope(config_, result_.architecture, type_.theta, head_dimension_, result_.metadata);
     translate_rotated_layers();
     if (!type_.is_lfm2()) translate_window();
-    if (type_.architecture == "gemma4") translate_gemma4();
+    if (type_.architecture == "gemma4") translate_gemma4(config_, gemma4_full_, result_.metadata);
     translate_experts();
     translate_flags();
     return std::move(result_);
@@ -117,7 +118,8 @@ class Translator {
       key("attention.key_length_swa") = head_dimension_;
       key("attention.value_length_swa") = head_dimension_;
       key("rope.dimension_count_swa") = head_dimension_;
-      head_dimension_ = size("global_head_dim", kWidest, 512);
+      gemma4_full_ = gemma4_full_layers(config_, head_dimension_, heads_kv);
+      head_dimension_ = gemma4_full_.head_dimension;
     }
     key("attention.key_length") = head_dimension_;
     key("attention.value_length") = head_dimension_;
@@ -196,38 +198,6 @@ class Translator {
            config_.where(), config_.name(name), quote(letters));
     }
     return static_cast<int64_t>(letters.size());
-  }
-
-  /// K,V heads layer by layer, and what is not implemented although no key may name it.
-  void translate_gemma4() {
-    const auto found = result_.metadata.find("gemma4.attention.sliding_window_layers");
-    if (found == result_.metadata.end()) {
-      fail(ErrorCode::unsupported, "{}: {} is off, which lazyllm does not implement for gemma4",
-           config_.where(), config_.name("sliding_window"));
-    }
-    auto& slides = std::get<std::vector<int64_t>>(found->second);
-    slides.back() = 0;  // the last layer is a full one, whatever the config says
-    if (config_.integer("hidden_size_per_layer_input", 0, kWidest).value_or(256) != 0 &&
-        !config_.raw().value("hidden_size_per_layer_input", nlohmann::json(0)).is_null()) {
-      fail(ErrorCode::unsupported,
-           "{}: the model has per-layer embeddings ({}), which lazyllm does not implement; take a "
-           "dense Gemma 4 without them",
-           config_.where(), config_.name("hidden_size_per_layer_input"));
-    }
-    const auto direction = config_.text("use_bidirectional_attention");
-    if (direction && *direction != "vision") {  // which is about pictures
-      fail(ErrorCode::unsupported, "{}: {} is {}, which lazyllm does not implement",
-           config_.where(), config_.name("use_bidirectional_attention"), quote(*direction));
-    }
-    const bool k_eq_v = config_.boolean("attention_k_eq_v").value_or(false);
-    key("attention.k_eq_v") = k_eq_v;
-    const int64_t local = std::get<int64_t>(key("attention.head_count_kv"));
-    const int64_t full =
-        k_eq_v ? config_.integer("num_global_key_value_heads", 1, kMostHeads).value_or(local)
-               : local;
-    std::vector<int64_t> heads;
-    for (const int64_t slide : slides) heads.push_back(slide != 0 ? local : full);
-    key("attention.head_count_kv") = std::move(heads);
   }
 
   /// smollm3: in which layers positions are rotated.
@@ -347,6 +317,7 @@ class Translator {
   const ModelType& type_;
   std::optional<bool> wrapper_tied_;
   int64_t head_dimension_ = 0;
+  Gemma4FullLayers gemma4_full_;
   std::vector<int64_t> rotated_;  ///< per layer; empty: all are
   TranslatedConfig result_;
 };

@@ -332,19 +332,43 @@ TEST(HuggingFaceConfig, Gemma4HasHeadsByLayer) {
   expect(with(gemma4(), R"({"num_global_key_value_heads":1})"), "attention.head_count_kv",
          Integers{2, 2, 2, 2, 2, 2, 2});
   expect(with(gemma4(), R"({"use_bidirectional_attention":"vision"})"), "rope.proportion", 0.25);
+  const json by_layer =
+      with(gemma4(), R"({"per_layer_config":{"5":{"head_dim":16,"num_key_value_heads":1},
+        "6":{"head_dim":16,"num_key_value_heads":1}}})");
+  expect(by_layer, "attention.key_length", int64_t{16});
+  expect(by_layer, "attention.head_count_kv", Integers{2, 2, 2, 2, 2, 1, 1});
+}
+
+TEST(HuggingFaceConfig, TranslatesGemma4E2BAnd26B) {
+  const auto expect = [](const json& from, const char* key, const MetadataValue& wanted) {
+    EXPECT_EQ(value(translate(from), std::string("gemma4.") + key), wanted) << key;
+  };
+  json absent = gemma4();
+  absent.erase("hidden_size_per_layer_input");  // the library's default is to have them
+  expect(absent, "embedding_length_per_layer_input", int64_t{256});
+  expect(gemma4(), "embedding_length_per_layer_input", int64_t{0});
+  expect(gemma4(), "attention.shared_kv_layers", int64_t{0});
+  const json shared = with(
+      gemma4(), R"({"num_kv_shared_layers":3,"use_double_wide_mlp":true,"intermediate_size":10})");
+  expect(shared, "attention.shared_kv_layers", int64_t{3});
+  expect(shared, "feed_forward_length", Integers{10, 10, 10, 10, 20, 20, 20});
+  const json experts = with(gemma4(), R"({"enable_moe_block":true,"num_experts":8,
+    "top_k_experts":2,"moe_intermediate_size":24})");
+  expect(experts, "expert_count", int64_t{8});
+  expect(experts, "expert_used_count", int64_t{2});
+  expect(experts, "expert_feed_forward_length", int64_t{24});
 }
 
 TEST(HuggingFaceConfig, RefusesWhatGemma4HasBesides) {
   const auto refused = [](const char* change, const char* word) {
     expect_refused(with(gemma4(), change), {word}, ErrorCode::unsupported);
   };
-  refused(R"({"hidden_size_per_layer_input":256})", "per-layer embeddings");
-  json absent = gemma4();
-  absent.erase("hidden_size_per_layer_input");  // the library's default is to have them
-  expect_refused(absent, {"per-layer embeddings"}, ErrorCode::unsupported);
-  refused(R"({"num_kv_shared_layers":2})", "num_kv_shared_layers");
-  refused(R"({"enable_moe_block":true})", "enable_moe_block");
-  refused(R"({"use_double_wide_mlp":true})", "use_double_wide_mlp");
+  refused(R"({"hidden_size_per_layer_input":256,"vocab_size_per_layer_input":300})",
+          "vocab_size_per_layer_input");
+  expect_refused(with(gemma4(), R"({"enable_moe_block":true})"), {"num_experts"},
+                 ErrorCode::invalid_file);
+  refused(R"({"per_layer_config":{"0":{"head_dim":16}}})", "names other layers");
+  refused(R"({"per_layer_config":{"5":{"head_dim":16},"6":{"head_dim":32}}})", "differs");
   refused(R"({"use_bidirectional_attention":"all"})", "use_bidirectional_attention");
   json off = gemma4();
   off["sliding_window"] = nullptr;

@@ -14,11 +14,14 @@ struct NamePair {
   std::string_view gguf;
 };
 
-constexpr std::array<NamePair, 3> kOutside = {{
+constexpr auto kOutside = std::to_array<NamePair>({
     {"model.embed_tokens", "token_embd"},
     {"model.norm", "output_norm"},
     {"lm_head", "output"},
-}};
+    {"model.embed_tokens_per_layer", "per_layer_token_embd"},
+    {"model.per_layer_model_projection", "per_layer_model_proj"},
+    {"model.per_layer_projection_norm", "per_layer_proj_norm"},
+});
 
 constexpr auto kInLayer = std::to_array<NamePair>({
     {"input_layernorm", "attn_norm"},
@@ -31,10 +34,14 @@ constexpr auto kInLayer = std::to_array<NamePair>({
     {"mlp.gate_proj", "ffn_gate"},
     {"mlp.up_proj", "ffn_up"},
     {"mlp.down_proj", "ffn_down"},
+    {"per_layer_input_gate", "inp_gate"},
+    {"per_layer_projection", "proj"},
+    {"post_per_layer_input_norm", "post_norm"},
     {"self_attn.qkv_proj", "attn_qkv"},
     {"mlp.gate_up_proj", "ffn_up"},
     {"mlp.gate", "ffn_gate_inp"},
     {"mlp.router", "ffn_gate_inp"},
+    {"router.proj", "ffn_gate_inp"},
     {"block_sparse_moe.gate", "ffn_gate_inp"},
     {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
     {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
@@ -49,14 +56,18 @@ constexpr auto kInLayer = std::to_array<NamePair>({
 });
 
 // All experts' matrices as one tensor, whose name has no ending (transformers 5).
-constexpr std::array<NamePair, 6> kFusedExperts = {{
+constexpr auto kFusedExperts = std::to_array<NamePair>({
     {"mlp.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
     {"mlp.experts.down_proj", "ffn_down_exps.weight"},
     {"block_sparse_moe.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
     {"block_sparse_moe.experts.down_proj", "ffn_down_exps.weight"},
     {"feed_forward.experts.gate_up_proj", "ffn_gate_up_exps.weight"},
     {"feed_forward.experts.down_proj", "ffn_down_exps.weight"},
-}};
+    {"experts.gate_up_proj", "ffn_gate_up_exps.weight"},
+    {"experts.down_proj", "ffn_down_exps.weight"},
+    {"router.scale", "ffn_gate_inp.scale"},
+    {"router.per_expert_scale", "ffn_down_exps.scale"},
+});
 
 // Of one expert, which GGUF's first files of experts had as tensors of their own, too.
 constexpr std::array<NamePair, 6> kInExpert = {{
@@ -71,11 +82,14 @@ constexpr std::array<NamePair, 6> kInExpert = {{
 // The same word means the norm before the MLP in llama and the one after attention in gemma, olmo2
 // and exaone4.
 constexpr std::array<NamePair, 1> kLlamaNorms = {{{"post_attention_layernorm", "ffn_norm"}}};
-constexpr std::array<NamePair, 3> kGemmaNorms = {{
+constexpr auto kGemmaNorms = std::to_array<NamePair>({
     {"post_attention_layernorm", "post_attention_norm"},
     {"pre_feedforward_layernorm", "ffn_norm"},
     {"post_feedforward_layernorm", "post_ffw_norm"},
-}};
+    {"pre_feedforward_layernorm_2", "pre_ffw_norm_2"},
+    {"post_feedforward_layernorm_1", "post_ffw_norm_1"},
+    {"post_feedforward_layernorm_2", "post_ffw_norm_2"},
+});
 
 constexpr std::array<NamePair, 3> kGlmNorms = {{
     {"post_self_attn_layernorm", "post_attention_norm"},

@@ -47,7 +47,7 @@ inline constexpr auto kConfigKnown = std::to_array<std::string_view>({
     "tie_embedding",
     "tie_word_embeddings",
     "use_sliding_window",
-    "vocab_size_per_layer_input",  // without per-layer embeddings
+    "vocab_size_per_layer_input",
     "vocab_size",
     "_name_or_path",
     "quantization_config",
@@ -59,6 +59,7 @@ inline constexpr auto kConfigKnown = std::to_array<std::string_view>({
     "model_max_length",
     "norm_topk_prob",
     "num_experts_per_tok",
+    "top_k_experts",
     "output_router_logits",
     "router_aux_loss_coef",
     "router_jitter_noise",

@@ -26,11 +26,11 @@ constexpr std::string_view kFinalCap = " gemma2 gemma3 gemma3_text gemma4 gemma4
 constexpr std::string_view kGemma4 = " gemma4 gemma4_text ";
 constexpr std::string_view kGranite = " granite granitemoe granitemoeshared ";
 constexpr std::string_view kQwenExperts = " qwen2_moe qwen3_moe ";
-constexpr std::string_view kNumExperts = " qwen2_moe qwen3_moe lfm2_moe ";
+constexpr std::string_view kNumExperts = " qwen2_moe qwen3_moe lfm2_moe gemma4 gemma4_text ";
 constexpr std::string_view kLfm2 = " lfm2 lfm2_moe lfm2moe ";
 constexpr std::string_view kLocalExperts = " mixtral granitemoe granitemoeshared gpt_oss ";
 constexpr std::string_view kGgufExperts =
-    " llama mistral3 qwen2moe qwen3moe granitemoe gpt-oss lfm2moe ";
+    " llama mistral3 qwen2moe qwen3moe granitemoe gpt-oss lfm2moe gemma4 ";
 
 constexpr auto kConfigRefused = std::to_array<Refused>({
     {"add_cross_attention", 0},
@@ -51,11 +51,11 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"decoder_sparse_step", 1, kQwenExperts},
     {"dim_model_base", 0},
     {"embedding_multiplier", 1, kGranite},
-    {"enable_moe_block", 0},
+    {"enable_moe_block", 0, kGemma4},
     {"final_logit_softcapping", 0, kFinalCap},
     {"full_attn_idxs", 0, " lfm2 "},
     {"global_head_dim", 0, kGemma4},
-    {"hidden_size_per_layer_input", 0},
+    {"hidden_size_per_layer_input", 0, kGemma4},
     {"mlp_only_layers", 0, kQwenExperts},
     {"is_encoder_decoder", 0},
     {"key_multiplier", 1},
@@ -71,8 +71,8 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"num_dense_layers", 0, " lfm2_moe "},
     {"num_experts", 0, kNumExperts},
     {"num_global_key_value_heads", 0, kGemma4},
-    {"num_kv_shared_layers", 0},
-    {"per_layer_config", 0},
+    {"num_kv_shared_layers", 0, kGemma4},
+    {"per_layer_config", 0, kGemma4},
     {"num_local_experts", 0, kLocalExperts},
     {"parallel_attn", 0},
     {"q_lora_rank", 0},
@@ -96,7 +96,7 @@ constexpr auto kConfigRefused = std::to_array<Refused>({
     {"use_alibi", 0},
     {"use_bias", 0},
     {"use_bidirectional_attention", 0, kGemma4},
-    {"use_double_wide_mlp", 0},
+    {"use_double_wide_mlp", 0, kGemma4},
     {"use_dynamic_ntk", 0},
     {"use_expert_bias", 0, " lfm2_moe "},
     {"use_logn_attn", 0},
@@ -151,14 +151,14 @@ constexpr auto kGgufRefused = std::to_array<Refused>({
     {"attention.max_alibi_bias", 0},
     {"attention.output_scale", 1},
     {"attention.q_lora_rank", 0},
-    {"attention.shared_kv_layers", 0},
+    {"attention.shared_kv_layers", 0, kGemma4},
     {"attention.temperature_length", 0, " mistral3 "},
     {"attention.temperature_scale", 0, " mistral3 "},
     {"attention.temperature_tuning", 0},
     {"attention.value_length_mla", 0},
     {"attention.value_length_swa", 0, kGemma4},
     {"attn_logit_softcapping", 0, kGemma},
-    {"embedding_length_per_layer_input", 0},
+    {"embedding_length_per_layer_input", 0, kGemma4},
     {"embedding_scale", 1, kGranite},
     {"expert_count", 0, kGgufExperts},
     {"expert_feed_forward_length", 0, kGgufExperts},

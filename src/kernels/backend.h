@@ -187,10 +187,11 @@ class Backend {
   /// Errors: Error(invalid_file) naming the tensor when a value or scale is NaN or infinite.
   virtual std::unique_ptr<const Weight> load_weight(std::span<const WeightSource> sources,
                                                     bool drop_source) const = 0;
-  /// out[r] = scale * table[tokens[r]] straight from the file's form.
-  /// Errors: Error(invalid_file) naming the table when such a row holds NaN or infinity.
+  /// out[r] = scale * table[tokens[r]] straight from the file's form: the out.columns values from
+  /// `first_column` on.
+  /// Errors: Error(invalid_file) naming the table when they hold NaN or infinity.
   virtual void embed(const WeightSource& table, std::span<const int32_t> tokens, float scale,
-                     FloatRows out) const = 0;
+                     FloatRows out, int64_t first_column) const = 0;
 
   // --- per row ---
   /// out[r] = in[r] / sqrt(mean(in[r]^2) + epsilon) * gamma; `out` may be `in`.

@@ -72,9 +72,10 @@ std::string policy_names() {
   return list;
 }
 
+/// Of the layers that tokens are carried through.
 std::vector<bool> full_attention_layers(const model::Hyperparameters& h) {
-  std::vector<bool> full(static_cast<size_t>(h.layers));
-  for (int l = 0; l < h.layers; ++l) full[static_cast<size_t>(l)] = h.full_attention(l);
+  std::vector<bool> full(static_cast<size_t>(h.kv_layers()));
+  for (int l = 0; l < h.kv_layers(); ++l) full[static_cast<size_t>(l)] = h.full_attention(l);
   return full;
 }
 
@@ -91,13 +92,13 @@ Schedule default_schedule(const PolicyDescription& policy,
 }
 
 void check_policy_schedule(const PolicyDescription& policy, const Schedule& schedule,
-                           const std::vector<bool>& full_attention) {
+                           const std::vector<bool>& full_attention, int layers) {
   if (single_cut(policy) && schedule.size() > 1) {
     fail(ErrorCode::usage, "--prune {}: policy {} takes one LAYER:KEEP", to_string(schedule),
          policy.name);
   }
   if (policy.cuts != Cuts::before_the_model) {
-    check_schedule(schedule, full_attention);
+    check_schedule(schedule, full_attention, layers);
   } else if (schedule.front().layer != 0) {
     fail(ErrorCode::usage, "--prune {}: policy {} drops tokens before the model; write 0:{}",
          to_string(schedule), policy.name, schedule.front().keep);
@@ -175,12 +176,12 @@ PruningPlan resolve(const PruningOptions& options, const model::Hyperparameters&
   }
   if (policy->cuts == Cuts::none) {
     plan.schedule.clear();
-  } else if (plan.schedule.empty() || hyperparameters.layers < 2) {
+  } else if (plan.schedule.empty() || hyperparameters.kv_layers() < 2) {
     // Preset off, a model of one layer, or one without any full-attention layer before the last.
     plan.policy_name = "dense";
     plan.schedule.clear();
   } else {
-    check_policy_schedule(*policy, plan.schedule, full_attention);
+    check_policy_schedule(*policy, plan.schedule, full_attention, hyperparameters.layers);
   }
   plan.score.window = policy->default_window;
   if (options.score) plan.score.parse(*options.score);

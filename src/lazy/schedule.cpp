@@ -61,9 +61,17 @@ Schedule parse_schedule(std::string_view text) {
   return schedule;
 }
 
-void check_schedule(const Schedule& schedule, const std::vector<bool>& full_attention) {
+void check_schedule(const Schedule& schedule, const std::vector<bool>& full_attention,
+                    int layers_in_all) {
   const int layers = static_cast<int>(full_attention.size());
   for (const PruningPoint& point : schedule) {
+    if (point.layer >= layers && point.layer < layers_in_all) {
+      fail(ErrorCode::usage,
+           "--prune {}: behind layer {} all layers read keys and values of layers before it, and a "
+           "prefill passes them with no more than the last token; this model can prune after "
+           "layers 1 to {}",
+           to_string(schedule), point.layer, layers - 1);
+    }
     if (point.layer < 1 || point.layer >= layers) {
       fail(ErrorCode::usage,
            "--prune {}: layer {} is out of range; this model can prune after layers 1 to {}",

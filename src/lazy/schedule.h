@@ -25,8 +25,11 @@ using Schedule = std::vector<PruningPoint>;
 Schedule parse_schedule(std::string_view text);
 
 /// Layers must lie in 1 .. L-1 and be full-attention layers, where the last token sees every key.
+/// `full_attention` holds the L layers with keys and values of their own, `layers` counts those
+/// behind, too, which read theirs; 0: there are none.
 /// Errors: Error(usage) naming the layer and what is possible.
-void check_schedule(const Schedule& schedule, const std::vector<bool>& full_attention);
+void check_schedule(const Schedule& schedule, const std::vector<bool>& full_attention,
+                    int layers = 0);
 
 std::string to_string(const Schedule& schedule);
 

@@ -132,6 +132,8 @@ TEST(Schedule, ParsesAndRefuses) {
   const std::vector<bool> full = {true, false, true, true};
   EXPECT_NO_THROW(check_schedule({{1, 0.5}, {3, 0.5}}, full));
   for (const int layer : {0, 2, 4, 5}) EXPECT_THROW(check_schedule({{layer, 0.5}}, full), Error);
+  EXPECT_NO_THROW(check_schedule({{3, 0.5}}, full, 7));
+  for (const int layer : {4, 6, 7}) EXPECT_THROW(check_schedule({{layer, 0.5}}, full, 7), Error);
 }
 
 TEST(Schedule, FractionsSnapToFullAttentionLayers) {

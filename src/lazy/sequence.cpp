@@ -16,7 +16,7 @@ Sequence::Sequence(const model::Transformer& transformer, CacheTypes cache_types
   const bool q8 =
       cache_types.k == kernels::CacheType::q8_0 || cache_types.v == kernels::CacheType::q8_0;
   int odd_head = 0;
-  for (int l = 0; l < h.layers; ++l) {
+  for (int l = 0; l < h.kv_layers(); ++l) {
     if (!h.convolves(l) && h.head_dim_of(l) % 32 != 0) odd_head = h.head_dim_of(l);
   }
   if (q8 && odd_head != 0) {
@@ -24,8 +24,8 @@ Sequence::Sequence(const model::Transformer& transformer, CacheTypes cache_types
          "a q8_0 cache needs heads of a multiple of 32 values, this model has {}; use f16",
          odd_head);
   }
-  kv_.reserve(static_cast<size_t>(h.layers));
-  for (int layer = 0; layer < h.layers; ++layer) {
+  kv_.reserve(static_cast<size_t>(h.kv_layers()));
+  for (int layer = 0; layer < h.kv_layers(); ++layer) {
     kv_.emplace_back(transformer.at(layer).backend(),
                      h.cache_layout(layer, cache_types.k, cache_types.v));
   }

@@ -18,7 +18,9 @@ struct CacheTypes {
 
 /// The tokens of one conversation as lazy computations. Per token:
 ///
-///   depth    how many layers it has been carried through, 0 .. L; never falls
+///   depth    how many layers it has been carried through, 0 .. L; never falls. L counts the layers
+///            with keys and values of their own (Hyperparameters::kv_layers): those behind read
+///            what stands in these
 ///   hidden   its hidden state there (input of layer `depth`), kept while 0 < depth < L
 ///            (at depth 0 it is the embedding, made when needed)
 ///   K,V      in layers 0 .. depth-1
@@ -32,6 +34,7 @@ class Sequence {
 
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   const std::vector<int32_t>& tokens() const { return tokens_; }
+  /// A token's greatest depth.
   int layers() const { return static_cast<int>(kv_.size()); }
 
   /// New tokens at depth 0.

@@ -59,7 +59,7 @@ class Snapshot {
   std::span<const int32_t> of_prompt(std::span<const int32_t> prompt) const {
     return prompt.first(static_cast<size_t>(std::min<int64_t>(std::ssize(prompt), most_)));
   }
-  bool has_hidden() const { return depth_ < transformer_.hyperparameters().layers; }
+  bool has_hidden() const { return depth_ < transformer_.hyperparameters().kv_layers(); }
   int64_t size() const { return static_cast<int64_t>(tokens_.size()); }
   std::span<const int32_t> tokens() const { return tokens_; }
   size_t bytes() const;

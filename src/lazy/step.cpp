@@ -82,7 +82,7 @@ const StepReport& Stepper::step(Sequence& sequence, Policy& policy, const StepRe
 void Stepper::begin(StepRun& run, std::span<StepPart* const> parts) {
   run.parts_.assign(parts.begin(), parts.end());
   run.layer_ = 0;
-  run.layers_ = h_.layers;
+  run.layers_ = h_.kv_layers();
   run.seconds_.fill(0.0);
   for (const StepPart* part : parts) {
     if (part->request().stop_depth >= 0) run.layers_ = part->request().stop_depth;
@@ -140,10 +140,10 @@ void Stepper::finish_layer(StepRun& run) {
     if (observer == nullptr) continue;
     guarded(*part, [&] { observer->on_computed(run.layer_ + 1); });
   }
-  if (run.layer_ + 1 < h_.layers) {
+  if (run.layer_ + 1 < h_.kv_layers()) {
     const PhaseTimer timer(run.seconds_, Phase::pruning);
     for (StepPart* part : run.parts_) {
-      const bool selects = run.layers_ == h_.layers || part->request().scores_though_stopped;
+      const bool selects = run.layers_ == h_.kv_layers() || part->request().scores_though_stopped;
       if (selects) guarded(*part, [&] { part->leave_layer(run.layer_); });
     }
   }
@@ -163,7 +163,7 @@ void Stepper::call_back(const StepRun& run) const {
     if (request.progress) {
       const double done = run.layers_done();
       const auto layer = static_cast<int>(done);
-      request.progress(layer, h_.layers, done - layer);
+      request.progress(layer, h_.kv_layers(), done - layer);
     }
   }
 }
@@ -192,7 +192,7 @@ void Stepper::cut_tile(const StepRun& run, size_t count) {
 
 void Stepper::compute_tile(StepRun& run) {
   const int layer = run.layer_;
-  const bool finish_rows = layer + 1 < h_.layers;
+  const bool finish_rows = layer + 1 < h_.kv_layers();
   const int64_t rows = std::ssize(positions_);
   model::Workspace& workspace = this->workspace(layer);
   const FloatRows hidden = workspace.hidden(rows);
@@ -219,10 +219,11 @@ void Stepper::compute_tile(StepRun& run) {
       }
     }
     const PhaseTimer timer(run.seconds_, Phase::linear);
+    embed_for_layer(layer, pieces_);
     transformer_.at(layer).finish(layer, attention, hidden, workspace);
     store_hidden(layer, hidden);
   } else {
-    // Last layer: only rows whose logits are wanted go past the keys and values.
+    // The last one with keys and values: only rows whose logits are wanted go past these.
     emit_results(run, hidden);
   }
   for (const Piece& piece : pieces_) {
@@ -238,11 +239,8 @@ void Stepper::load_hidden(int layer, FloatRows hidden) {
   for (const Piece& piece : pieces_) {
     const Sequence& sequence = piece.part->sequence();
     for (const int32_t token : piece.tokens()) {
-      if (layer == 0) {
-        ids_.push_back(sequence.tokens()[static_cast<size_t>(token)]);
-      } else {
-        source_rows_.push_back(sequence.hidden(layer).row(token));
-      }
+      ids_.push_back(sequence.tokens()[static_cast<size_t>(token)]);
+      if (layer > 0) source_rows_.push_back(sequence.hidden(layer).row(token));
     }
   }
   if (layer == 0) {
@@ -254,18 +252,32 @@ void Stepper::load_hidden(int layer, FloatRows hidden) {
   }
 }
 
-void Stepper::embed(FloatRows hidden) {
+template <typename Work>
+void Stepper::embed_guarded(std::span<const Piece> pieces, const Work& work) {
   try {
-    transformer_.embed(ids_, hidden);
-  } catch (...) {  // one token's embedding is damaged: that is for its part to suffer
-    for (const Piece& piece : pieces_) {
-      const auto row = static_cast<size_t>(piece.row);
-      guarded(*piece.part, [&] {
-        transformer_.embed(std::span(ids_).subspan(row, piece.count),
-                           hidden.slice(piece.row, static_cast<int64_t>(piece.count)));
-      });
+    work(std::span<const int32_t>(ids_), 0);
+  } catch (...) {  // one token's embedding is damaged
+    for (const Piece& piece : pieces) {
+      const auto ids =
+          std::span<const int32_t>(ids_).subspan(static_cast<size_t>(piece.row), piece.count);
+      guarded(*piece.part, [&] { work(ids, piece.row); });
     }
   }
+}
+
+void Stepper::embed(FloatRows hidden) {
+  embed_guarded(pieces_, [&](std::span<const int32_t> ids, int64_t row) {
+    transformer_.embed(ids, hidden.slice(row, std::ssize(ids)));
+  });
+}
+
+void Stepper::embed_for_layer(int layer, std::span<const Piece> pieces) {
+  if (h_.per_layer_size == 0) return;
+  model::Workspace& workspace = this->workspace(layer);
+  const FloatRows out = workspace.per_layer(std::ssize(ids_));
+  embed_guarded(pieces, [&](std::span<const int32_t> ids, int64_t row) {
+    transformer_.at(layer).embed_for_layer(layer, ids, out.slice(row, std::ssize(ids)), workspace);
+  });
 }
 
 void Stepper::append_kv(int layer) {
@@ -354,6 +366,7 @@ void Stepper::emit_hidden(StepRun& run, std::span<const Piece> pieces) {
 void Stepper::gather_wanted(int layer, ConstFloatRows hidden) {
   wanted_.clear();
   positions_.clear();
+  ids_.clear();
   source_rows_.clear();
   for (const Piece& piece : pieces_) {
     const size_t before = positions_.size();
@@ -361,6 +374,7 @@ void Stepper::gather_wanted(int layer, ConstFloatRows hidden) {
       const int32_t token = piece.tokens()[i];
       if (!piece.part->wants_result_of(token)) continue;
       positions_.push_back(token);
+      ids_.push_back(piece.part->sequence().tokens()[static_cast<size_t>(token)]);
       source_rows_.push_back(hidden.row(piece.row + static_cast<int64_t>(i)));
     }
     const size_t count = positions_.size() - before;
@@ -375,7 +389,13 @@ void Stepper::gather_wanted(int layer, ConstFloatRows hidden) {
 }
 
 void Stepper::finish_wanted(StepRun& run) {
-  const int layer = run.layer_;
+  for (const Piece& piece : wanted_) {
+    piece.part->report().finished_rows += static_cast<int64_t>(piece.count);
+  }
+  for (int layer = run.layer_; layer < h_.layers; ++layer) finish_wanted_in(run, layer);
+}
+
+void Stepper::finish_wanted_in(StepRun& run, int layer) {
   const int64_t rows = std::ssize(positions_);
   model::Workspace& workspace = this->workspace(layer);
   const FloatRows hidden = workspace.hidden(rows), attention = workspace.attention(layer, rows);
@@ -395,6 +415,7 @@ void Stepper::finish_wanted(StepRun& run) {
     }
   }
   const PhaseTimer timer(run.seconds_, Phase::linear);
+  embed_for_layer(layer, wanted_);
   transformer_.at(layer).finish(layer, attention, hidden, workspace);
 }
 

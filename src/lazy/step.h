@@ -108,6 +108,12 @@ class Stepper {
   void compute_tile(StepRun& run);
   void load_hidden(int layer, kernels::FloatRows hidden);
   void embed(kernels::FloatRows hidden);
+  /// The per-layer embeddings of the pieces' tokens, where the model has them.
+  void embed_for_layer(int layer, std::span<const Piece> pieces);
+  /// work(ids, row) for all pieces at once; where that throws, piece by piece, so that what one
+  /// part's tokens do is for that part to suffer.
+  template <typename Work>
+  void embed_guarded(std::span<const Piece> pieces, const Work& work);
   void append_kv(int layer);
   void store_hidden(int layer, kernels::FloatRows hidden);
   void emit_results(StepRun& run, kernels::ConstFloatRows hidden);
@@ -115,9 +121,10 @@ class Stepper {
   void emit_hidden(StepRun& run, std::span<const Piece> pieces);
   /// The rows whose logits or last hidden states are wanted become a tile of their own (wanted_,
   /// positions_). Their keys and values are computed along again: the same bits, and next to
-  /// nothing for one row.
+  /// nothing for one row. They alone pass the layers that read keys and values of earlier ones.
   void gather_wanted(int layer, kernels::ConstFloatRows hidden);
   void finish_wanted(StepRun& run);
+  void finish_wanted_in(StepRun& run, int layer);
   /// To stage 0, which has the head.
   void bring_wanted_home(int layer);
 

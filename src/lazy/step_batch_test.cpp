@@ -113,6 +113,10 @@ TEST(StepBatch, ConvolutionsShareATileAndChangeNoBit) {
   expect_bits_of_steps_alone({.layers = 7, .convolutions = {3, 4, 6}, .seed = 11});
 }
 
+TEST(StepBatch, LayersThatReadKeysOfOthersShareATileAndChangeNoBit) {
+  expect_bits_of_steps_alone({.layers = 5, .seed = 11, .shared_kv_layers = 4});
+}
+
 TEST(StepBatch, StepsMayWaitForEachOther) {
   const TinyModel model({.layers = 5, .seed = 11}, 2);
   const auto expected = alone(model);

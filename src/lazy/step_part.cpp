@@ -119,15 +119,17 @@ void StepPart::enter_layer(int layer) {
   // Slots are given out before the first tile, so that the key list stands for all
   // tiles; a slot is only read once its token was appended (causality).
   for (const int32_t token : set_) key_slots_.push_back(cache.acquire(token));
-  if (layer + 1 < h_.layers) {
+  if (layer + 1 < h_.kv_layers()) {
     for (const int32_t token : pending_) sequence_->hidden(layer + 1).acquire(token);
+  } else {
+    find_shared_slots();
   }
   query_tokens_.clear();
 
   sparse_.clear();
   // In the last layer only those attend whose logits are wanted, in no chunks.
-  if (request_.attention.sparse && request_.kind == StepKind::prompt && layer + 1 < h_.layers &&
-      h_.full_attention(layer)) {
+  if (request_.attention.sparse && request_.kind == StepKind::prompt &&
+      layer + 1 < h_.kv_layers() && h_.full_attention(layer)) {
     sparse_.enter_layer(request_.attention, set_, pending_);
   }
 }
@@ -136,6 +138,23 @@ size_t StepPart::tile_rows(size_t first, size_t most, bool at_least_one) const {
   if (!sparse_.any()) return most;
   return static_cast<size_t>(
       sparse_.whole_rows(static_cast<int64_t>(first), static_cast<int64_t>(most), at_least_one));
+}
+
+/// Of S in the caches of earlier layers that the layers behind this one read.
+void StepPart::find_shared_slots() {
+  shared_slots_.resize(static_cast<size_t>(h_.kv_layers()));
+  for (std::vector<int32_t>& slots : shared_slots_) slots.clear();
+  for (int layer = h_.kv_layers(); layer < h_.layers; ++layer) {
+    const int source = h_.kv_source_of(layer);
+    std::vector<int32_t>& slots = shared_slots_[static_cast<size_t>(source)];
+    if (!slots.empty()) continue;
+    for (const int32_t token : set_) slots.push_back(sequence_->kv(source).slot(token));
+  }
+}
+
+std::span<const int32_t> StepPart::key_slots(int layer) const {
+  if (layer < h_.kv_layers()) return key_slots_;
+  return shared_slots_[static_cast<size_t>(h_.kv_source_of(layer))];
 }
 
 void StepPart::attend(int layer, std::span<const int32_t> queries, ConstFloatRows q,
@@ -171,8 +190,8 @@ kernels::AttentionInput StepPart::attention_input(int layer, ConstFloatRows q) c
           .heads = h_.heads,
           .first_key = first_key_,
           .end_key = end_key_,
-          .cache = sequence_->kv(layer).view(),
-          .key_slots = key_slots_,
+          .cache = sequence_->kv(h_.kv_source_of(layer)).view(),
+          .key_slots = key_slots(layer),
           .scale = h_.attention_scale,
           .soft_cap = h_.attention_soft_cap,
           .sinks = transformer_.sinks(layer)};

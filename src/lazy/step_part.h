@@ -88,6 +88,7 @@ using PhaseSeconds = std::array<double, kPhases>;
 struct StepReport {
   std::vector<int64_t> set_sizes;  ///< |S| entering each layer
   int64_t revived = 0;             ///< tokens that left the Aux Cache
+  int64_t finished_rows = 0;       ///< rows with results, which passed all layers
   uint64_t computed_pairs = 0;
   /// (query, key) pairs of the layers' attention, and what there would be if all was dense.
   uint64_t attended_pairs = 0, causal_pairs = 0;
@@ -97,6 +98,7 @@ struct StepReport {
     set_sizes.clear();
     revived = 0;
     computed_pairs = attended_pairs = causal_pairs = 0;
+    finished_rows = 0;
     seconds.fill(0.0);
   }
 };
@@ -128,6 +130,8 @@ class StepPart {
   size_t tile_step() const { return sparse_.any() ? static_cast<size_t>(sparse_.chunk_size()) : 1; }
   /// out = attention of `queries` (rising, all in S) over their part of S, or the layer's
   /// convolution over them and the tokens before them. Whole chunks, where tile_rows() says so.
+  /// `layer` is the one that was entered, or behind the last that can be entered one that reads
+  /// keys and values of another.
   void attend(int layer, std::span<const int32_t> queries, kernels::ConstFloatRows q,
               kernels::FloatRows out);
   /// At a pruning layer: scores S and keeps what the policy says.
@@ -180,6 +184,8 @@ class StepPart {
   const float* score_queries(int layer) const {
     return score_queries_[static_cast<size_t>(transformer_.stage_of(layer))].floats();
   }
+  void find_shared_slots();
+  std::span<const int32_t> key_slots(int layer) const;
   bool is_protected(int32_t token) const;
   bool is_computed_before(int32_t token) const;
   bool is_carried_before(int32_t token) const;
@@ -206,7 +212,8 @@ class StepPart {
   std::vector<Revived> revived_;
   std::vector<float> revived_rows_;  // [revived][hidden_size], where they stood
   std::vector<int32_t> set_, pending_, pending_before_, key_slots_, first_key_, end_key_;
-  std::vector<int32_t> input_slots_;  // of a convolution, [queries][taps]
+  std::vector<int32_t> input_slots_;                // of a convolution, [queries][taps]
+  std::vector<std::vector<int32_t>> shared_slots_;  // of S, by the layer whose K,V others read
   std::vector<float> scores_, masses_;
   PoolScratch pool_scratch_;
   SparseAttention sparse_;

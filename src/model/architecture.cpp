@@ -172,7 +172,7 @@ Hyperparameters describe(const formats::ModelFile& file) {
 }
 
 Hyperparameters describe_common(const formats::ModelFile& file, const std::string& architecture,
-                                int kv_heads) {
+                                int kv_heads, int intermediate_size) {
   // Real models lie well inside; check_widths() bounds the products.
   constexpr int64_t kMaxWidth = 1 << 20;
   const std::string prefix = architecture + ".";
@@ -183,8 +183,10 @@ Hyperparameters describe_common(const formats::ModelFile& file, const std::strin
   h.context_length =
       file.integer(prefix + "context_length", 1, std::numeric_limits<int32_t>::max());
   h.hidden_size = static_cast<int>(file.integer(prefix + "embedding_length", 1, kMaxWidth));
-  h.intermediate_size =
-      static_cast<int>(scalar_or_equal_array(file, prefix + "feed_forward_length", 1, kMaxWidth));
+  h.intermediate_size = intermediate_size > 0
+                            ? intermediate_size
+                            : static_cast<int>(scalar_or_equal_array(
+                                  file, prefix + "feed_forward_length", 1, kMaxWidth));
   h.heads =
       static_cast<int>(scalar_or_equal_array(file, prefix + "attention.head_count", 1, 65536));
   h.kv_heads = kv_heads > 0 ? kv_heads

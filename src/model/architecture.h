@@ -18,9 +18,9 @@ std::string supported_architectures();
 
 /// The keys that all architectures share, under the prefix of `architecture`, with
 /// one rope of full rotation and full attention in every layer.
-/// `kv_heads`: where the file has them layer by layer; 0: it has one number.
+/// `kv_heads`, `intermediate_size`: where the file has them layer by layer; 0: it has one number.
 Hyperparameters describe_common(const formats::ModelFile& file, const std::string& architecture,
-                                int kv_heads = 0);
+                                int kv_heads = 0, int intermediate_size = 0);
 
 /// The window of the layers that slide: those that attention.sliding_window_layers or
 /// attention.sliding_window_pattern lists, or all but every n-th, where the latter is a number n or

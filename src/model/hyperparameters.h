@@ -45,6 +45,8 @@ struct ExpertParameters {
   bool selection_bias = false;   ///< each expert has a number that counts in the choice only
   double least_sum = 0.0;        ///< added to the sum that weights are divided by
   double weight_scale = 1.0;     ///< on the weights of the used experts
+  /// Beside a feed-forward of the layer's own, each behind a norm of its own (gemma4).
+  bool beside_feed_forward = false;
 };
 
 /// What differs from layer to layer.
@@ -58,6 +60,8 @@ struct LayerParameters {
   /// A gated short convolution over so many tokens instead of attention (lfm2); 0: attention. What
   /// it convolves is kept per token, as keys are.
   int convolution = 0;
+  int kv_source = -1;         ///< the earlier layer whose keys and values it reads; -1: its own
+  int intermediate_size = 0;  ///< 0: Hyperparameters::intermediate_size
 };
 
 /// A decoder-only transformer in numbers; everything the shared block needs to
@@ -97,6 +101,8 @@ struct Hyperparameters {
   bool convolution_bias = false;  ///< of the matrices and the kernels of convolutions
   bool fused_qkv = false;         ///< the file has q, k and v as one matrix
   bool fused_gate_up = false;     ///< and gate and up
+  int shared_kv_layers = 0;  ///< so many layers, the last ones, have a LayerParameters::kv_source
+  int per_layer_size = 0;    ///< of what each layer embeds a token as, for itself; 0: none does
   ExpertParameters experts;
   std::vector<RopeParameters> ropes;
   std::vector<LayerParameters> layer;  ///< [layers]
@@ -108,6 +114,18 @@ struct Hyperparameters {
   int kv_heads_of(int l) const {
     const int own = layer[static_cast<size_t>(l)].kv_heads;
     return own > 0 ? own : kv_heads;
+  }
+  /// Layers with keys and values of their own: the first ones. Through these a token is carried; of
+  /// the others only rows whose results are wanted need anything.
+  int kv_layers() const { return layers - shared_kv_layers; }
+  /// The layer whose keys and values layer `l` reads.
+  int kv_source_of(int l) const {
+    const int source = layer[static_cast<size_t>(l)].kv_source;
+    return source >= 0 ? source : l;
+  }
+  int intermediate_of(int l) const {
+    const int own = layer[static_cast<size_t>(l)].intermediate_size;
+    return own > 0 ? own : intermediate_size;
   }
   bool convolves(int l) const { return layer[static_cast<size_t>(l)].convolution > 0; }
   /// Of a convolution: its gate, and what it keeps of a token.
@@ -138,7 +156,9 @@ struct Hyperparameters {
   }
   /// Columns that the gate and up of any feed-forward need.
   int widest_feed_forward() const {
-    return std::max({intermediate_size, experts.intermediate_size, experts.shared_size});
+    int widest = std::max({experts.intermediate_size, experts.shared_size, per_layer_size});
+    for (int l = 0; l < layers; ++l) widest = std::max(widest, intermediate_of(l));
+    return widest;
   }
   /// Whether each query of the layer sees all tokens before it.
   bool full_attention(int l) const {

@@ -31,9 +31,11 @@ void Workspace::reserve(int64_t rows) {
   attention_ = allocate(h_.widest_q());
   gate_ = allocate(h_.widest_feed_forward());
   up_ = allocate(h_.widest_feed_forward());
+  if (h_.per_layer_size > 0) per_layer_ = allocate(h_.per_layer_size);
   if (h_.experts.count > 0) {
     router_ = allocate(h_.experts.count);
     expert_input_ = allocate(h_.hidden_size);
+    if (h_.experts.beside_feed_forward) expert_sum_ = allocate(h_.hidden_size);
   }
   rows_ = rows;
 }
@@ -50,7 +52,26 @@ void Transformer::set_stages(std::vector<std::unique_ptr<const Transformer>> oth
 }
 
 void Transformer::embed(std::span<const int32_t> tokens, FloatRows hidden) const {
-  backend_.embed(weights_.embed_tokens, tokens, h_.embedding_scale, hidden);
+  backend_.embed(weights_.embed_tokens, tokens, h_.embedding_scale, hidden, 0);
+}
+
+/// (norm(model_projection(embedding) / sqrt(hidden)) + own embedding * sqrt(size)) / sqrt(2): the
+/// first factor goes into the norm's epsilon, the last one is in its weights.
+void Transformer::embed_for_layer(int layer, std::span<const int32_t> tokens, FloatRows out,
+                                  Workspace& workspace) const {
+  if (h_.per_layer_size == 0) return;
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const FloatRows embedding = workspace.branch(out.rows);
+  embed(tokens, embedding);
+  const MatmulTarget targets[] = {{w.per_layer_model.get(), nullptr, out}};
+  backend_.matmul(embedding, targets);
+  backend_.rms_norm(out, weights_.per_layer_norm.floats(),
+                    h_.norm_epsilon * static_cast<float>(h_.hidden_size), out);
+  const FloatRows own = workspace.gate(out.rows, h_.per_layer_size);
+  const float scale = std::sqrt(static_cast<float>(h_.per_layer_size) / 2.0f);
+  backend_.embed(weights_.embed_tokens_per_layer, tokens, scale, own,
+                 int64_t{layer} * h_.per_layer_size);
+  backend_.add(out, own);
 }
 
 void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int32_t> positions,
@@ -63,13 +84,14 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
   const int head_dim = h_.head_dim_of(layer), kv_heads = h_.kv_heads_of(layer);
   std::array<MatmulTarget, 3> targets;
   size_t count = 0;
-  targets[count++] = {w.k_proj.get(), w.k_bias.floats(), k};
+  const bool own_kv = w.k_proj != nullptr;
+  if (own_kv) targets[count++] = {w.k_proj.get(), w.k_bias.floats(), k};
   if (w.v_proj != nullptr) targets[count++] = {w.v_proj.get(), w.v_bias.floats(), v};
   if (want_queries) targets[count++] = {w.q_proj.get(), w.q_bias.floats(), q};
   backend_.matmul(normed, std::span(targets).first(count));
   if (h_.convolves(layer)) return backend_.multiply(k, v);
-  if (w.v_proj == nullptr) copy_rows(k, v);
-  if (h_.v_norm) {
+  if (own_kv && w.v_proj == nullptr) copy_rows(k, v);
+  if (own_kv && h_.v_norm) {
     const FloatRows by_head{v.data, rows * kv_heads, head_dim, head_dim};
     backend_.rms_norm(by_head, w.v_norm.floats(), h_.norm_epsilon, by_head);
   }
@@ -85,7 +107,7 @@ void Transformer::project(int layer, ConstFloatRows hidden, std::span<const int3
     if (rope < 0) return;
     backend_.rope(x, heads, head_dim, positions, workspace.rope().table(rope));
   };
-  norm_and_rotate(k, kv_heads, w.k_norm);
+  if (own_kv) norm_and_rotate(k, kv_heads, w.k_norm);
   if (!want_queries) return;
   norm_and_rotate(q, h_.heads, w.q_norm);
   if (h_.temperature_scale != 0.0) warm_queries(q, positions);
@@ -127,7 +149,17 @@ void Transformer::finish(int layer, ConstFloatRows attention, FloatRows hidden,
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
   add_branch(*w.o_proj, w.o_bias.floats(), w.post_attention_norm, attention, hidden, workspace);
   feed_forward(layer, hidden, workspace);
+  if (h_.per_layer_size > 0) add_per_layer(layer, hidden, workspace);
   scale_rows(layer, hidden);
+}
+
+void Transformer::add_per_layer(int layer, FloatRows hidden, Workspace& workspace) const {
+  const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  const FloatRows gate = workspace.gate(hidden.rows, h_.per_layer_size);
+  const MatmulTarget targets[] = {{w.per_layer_gate.get(), nullptr, gate}};
+  backend_.matmul(hidden, targets);
+  backend_.gated_activation(h_.activation, gate, workspace.per_layer(hidden.rows), gate);
+  add_branch(*w.per_layer_proj, nullptr, w.post_per_layer_norm, gate, hidden, workspace);
 }
 
 void Transformer::scale_rows(int layer, FloatRows hidden) const {
@@ -142,10 +174,13 @@ void Transformer::scale_rows(int layer, FloatRows hidden) const {
 
 void Transformer::feed_forward(int layer, FloatRows hidden, Workspace& workspace) const {
   const LayerWeights& w = weights_.layers[static_cast<size_t>(layer)];
+  if (w.expert_layer >= 0 && h_.experts.beside_feed_forward) {
+    return mix_experts_beside(layer, hidden, workspace);
+  }
   const ConstFloatRows normed = norm_input(hidden, w.pre_feedforward_layernorm, workspace);
   if (w.expert_layer >= 0) return mix_experts(layer, normed, hidden, workspace);
-  const FloatRows gate = workspace.gate(hidden.rows, h_.intermediate_size);
-  const FloatRows up = workspace.up(hidden.rows, h_.intermediate_size);
+  const FloatRows gate = workspace.gate(hidden.rows, h_.intermediate_of(layer));
+  const FloatRows up = workspace.up(hidden.rows, h_.intermediate_of(layer));
   const MatmulTarget targets[] = {{w.gate_proj.get(), w.gate_bias.floats(), gate},
                                   {w.up_proj.get(), w.up_bias.floats(), up}};
   backend_.matmul(normed, targets);

@@ -32,9 +32,16 @@ class Workspace {
     return view(gate_, rows, columns);
   }
   kernels::FloatRows up(int64_t rows, int64_t columns) const { return view(up_, rows, columns); }
+  /// What the layer in work embeds the tile's tokens as; empty without per-layer embeddings.
+  kernels::FloatRows per_layer(int64_t rows) const {
+    return view(per_layer_, rows, h_.per_layer_size);
+  }
   kernels::FloatRows router(int64_t rows) const { return view(router_, rows, h_.experts.count); }
   kernels::FloatRows expert_input(int64_t rows) const {
     return view(expert_input_, rows, h_.hidden_size);
+  }
+  kernels::FloatRows expert_sum(int64_t rows) const {
+    return view(expert_sum_, rows, h_.hidden_size);
   }
 
   /// Makes room by itself, since few steps want logits of more than one row.
@@ -56,7 +63,8 @@ class Workspace {
   const kernels::Backend& backend_;
   int64_t rows_ = 0;
   kernels::Buffer hidden_, normed_, branch_, q_, k_, v_, attention_, gate_, up_, logits_;
-  kernels::Buffer router_, expert_input_;  // empty without experts
+  kernels::Buffer router_, expert_input_, expert_sum_;  // empty without experts
+  kernels::Buffer per_layer_;                           // empty without per-layer embeddings
   RopeCache rope_;
 };
 
@@ -103,14 +111,20 @@ class Transformer {
   /// hidden[r] = embedding of tokens[r]. Ids must be in range.
   void embed(std::span<const int32_t> tokens, kernels::FloatRows hidden) const;
 
+  /// out[r] = what the layer embeds tokens[r] as for itself: rows of workspace.per_layer, which
+  /// finish() reads. Does nothing in a model without per-layer embeddings. Errors: as embed().
+  void embed_for_layer(int layer, std::span<const int32_t> tokens, kernels::FloatRows out,
+                       Workspace& workspace) const;
+
   /// workspace.k and .v, and .q if wanted, of the tile's hidden rows: normalised,
   /// projected, rotated at the rows' original positions. Of a convolution .k is what it convolves,
-  /// B * x, and .q its gate C.
+  /// B * x, and .q its gate C. In a layer that reads the keys and values of another one,
+  /// queries alone.
   void project(int layer, kernels::ConstFloatRows hidden, std::span<const int32_t> positions,
                bool want_queries, Workspace& workspace) const;
 
   /// hidden += o_proj(attention) (through the post norm where there is one), then
-  /// hidden += feed-forward(hidden).
+  /// hidden += feed-forward(hidden), then what comes of workspace.per_layer.
   void finish(int layer, kernels::ConstFloatRows attention, kernels::FloatRows hidden,
               Workspace& workspace) const;
 
@@ -123,6 +137,8 @@ class Transformer {
 
  private:
   void feed_forward(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
+  /// hidden += proj(activation(gate(hidden)) * workspace.per_layer), through its norm.
+  void add_per_layer(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
   /// hidden *= the layer's factor, where there is one.
   void scale_rows(int layer, kernels::FloatRows hidden) const;
   void copy_rows(kernels::FloatRows from, kernels::FloatRows to) const;
@@ -131,6 +147,19 @@ class Transformer {
   /// hidden += the experts' results for `normed`, each row's own, weighted.
   void mix_experts(int layer, kernels::ConstFloatRows normed, kernels::FloatRows hidden,
                    Workspace& workspace) const;
+  /// hidden += the layer's own feed-forward and its experts' results, each through its norms.
+  void mix_experts_beside(int layer, kernels::FloatRows hidden, Workspace& workspace) const;
+  struct ExpertRows;
+  struct FeedForward;
+  /// By expert, the rows that pass it and what its results weigh there, as the router says of `in`.
+  std::vector<ExpertRows> route(int layer, kernels::ConstFloatRows in, Workspace& workspace) const;
+  /// to[row] += the results of each row's experts for in[row].
+  void pass_experts(int layer, std::span<const ExpertRows> by_expert, kernels::ConstFloatRows in,
+                    kernels::FloatRows to, Workspace& workspace) const;
+  /// *to[i] += scales[i] * feed-forward(in[i]).
+  void pass_feed_forward(const FeedForward& through, kernels::ConstFloatRows in,
+                         std::span<const float> scales, std::span<float* const> to,
+                         Workspace& workspace) const;
   /// The rows that a branch reads: their norm in workspace.normed, or as they are.
   kernels::ConstFloatRows norm_input(kernels::ConstFloatRows hidden, const kernels::Buffer& gamma,
                                      Workspace& workspace) const;

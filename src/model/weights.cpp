@@ -129,7 +129,25 @@ class Loader {
     return value;
   }
 
+  std::vector<float> host_vector(const std::string& name, int64_t size) const {
+    const kernels::Buffer buffer = vector(name, size);
+    std::vector<float> values(static_cast<size_t>(size));
+    download(buffer, values);
+    return values;
+  }
+
+  /// A vector times a number.
+  kernels::Buffer scaled(const std::string& name, int64_t size, float factor) const {
+    std::vector<float> values = host_vector(name, size);
+    for (float& x : values) x *= factor;
+    return uploaded(values);
+  }
+
   bool has(const std::string& name) const { return file_.find_tensor(name) != nullptr; }
+  /// A tensor that may be there and is read by nobody.
+  void pass_over(const std::string& name) const {
+    if (has(name)) take(name);
+  }
   std::string path() const { return file_.path().string(); }
 
   kernels::Buffer vector(const std::string& name, int64_t size, float offset = 0.0f) const {
@@ -261,6 +279,14 @@ void load_experts(const Loader& loader, const Hyperparameters& h, const std::str
     w.expert_down_bias =
         loader.small_tensor(p + "ffn_down_exps.bias", {experts.count, h.hidden_size});
   }
+  if (experts.beside_feed_forward) {
+    const float root = std::sqrt(static_cast<float>(h.hidden_size));
+    w.router_norm = loader.scaled(p + "ffn_gate_inp.scale", h.hidden_size, 1.0f / root);
+    w.pre_feedforward_norm_2 = loader.vector(p + "pre_ffw_norm_2.weight", h.hidden_size);
+    w.post_feedforward_norm_1 = loader.vector(p + "post_ffw_norm_1.weight", h.hidden_size);
+    w.post_feedforward_norm_2 = loader.vector(p + "post_ffw_norm_2.weight", h.hidden_size);
+    w.expert_scales = loader.host_vector(p + "ffn_down_exps.scale", experts.count);
+  }
   store.add_layer(std::move(sources), loader.path());
   w.expert_layer = expert_layer;
   if (experts.shared_size == 0) return;
@@ -301,11 +327,26 @@ void load_convolution(const Loader& loader, const Hyperparameters& h, int layer,
   w.o_bias = loader.optional_vector(p + "out_proj.bias", hidden, biased);
 }
 
+/// What layer `layer` embeds tokens with for itself.
+void load_per_layer_embedding(const Loader& loader, const Hyperparameters& h, int layer,
+                              LayerWeights& w) {
+  if (h.per_layer_size == 0) return;
+  const std::string p = fmt::format("blk.{}.", layer);
+  const int64_t size = h.per_layer_size;
+  w.per_layer_model = loader.slice("per_layer_model_proj.weight", h.layers * size, h.hidden_size,
+                                   layer * size, size);
+  w.per_layer_gate = loader.matrix(p + "inp_gate.weight", size, h.hidden_size);
+  w.per_layer_proj = loader.matrix(p + "proj.weight", h.hidden_size, size);
+  w.post_per_layer_norm = loader.vector(p + "post_norm.weight", h.hidden_size);
+}
+
+/// Queries, and keys and values where the layer has its own.
 void load_attention(const Loader& loader, const Hyperparameters& h, int layer, const std::string& p,
                     LayerWeights& w) {
   const float offset = h.norm_weight_offset;
   const int64_t q = h.q_size(layer), kv = h.kv_size(layer);
   const int head_dim = h.head_dim_of(layer);
+  const bool own_kv = layer < h.kv_layers();
   if (h.fused_qkv) {
     const auto part = [&](int64_t first, int64_t rows) {
       return loader.slice(p + "attn_qkv.weight", q + 2 * kv, h.hidden_size, first, rows);
@@ -315,27 +356,36 @@ void load_attention(const Loader& loader, const Hyperparameters& h, int layer, c
     w.v_proj = part(q + kv, kv);
   } else {
     w.q_proj = loader.matrix(p + "attn_q.weight", q, h.hidden_size);
-    w.k_proj = loader.matrix(p + "attn_k.weight", kv, h.hidden_size);
-    if (!h.layer[static_cast<size_t>(layer)].values_are_keys) {
-      w.v_proj = loader.matrix(p + "attn_v.weight", kv, h.hidden_size);
-    }
-  }
-  w.q_bias = loader.optional_vector(p + "attn_q.bias", q, h.qkv_bias_required);
-  w.k_bias = loader.optional_vector(p + "attn_k.bias", kv, h.qkv_bias_required);
-  if (!h.layer[static_cast<size_t>(layer)].values_are_keys) {
-    w.v_bias = loader.optional_vector(p + "attn_v.bias", kv, h.qkv_bias_required);
-  }
-  if (h.qk_norm) {
-    w.q_norm = loader.vector(p + "attn_q_norm.weight", head_dim, offset);
-    w.k_norm = loader.vector(p + "attn_k_norm.weight", head_dim, offset);
-  } else if (h.whole_qk_norm) {
-    w.q_norm = loader.vector(p + "attn_q_norm.weight", q, offset);
-    w.k_norm = loader.vector(p + "attn_k_norm.weight", kv, offset);
   }
   w.o_proj = loader.matrix(p + "attn_output.weight", h.hidden_size, q);
-  if (h.v_norm) w.v_norm = loader.ones(head_dim);
   w.o_bias = loader.optional_vector(p + "attn_output.bias", h.hidden_size, false);
   if (h.sinks) w.sinks = loader.vector(p + "attn_sinks.weight", h.heads);
+  w.q_bias = loader.optional_vector(p + "attn_q.bias", q, h.qkv_bias_required);
+  if (h.qk_norm) {
+    w.q_norm = loader.vector(p + "attn_q_norm.weight", head_dim, offset);
+  } else if (h.whole_qk_norm) {
+    w.q_norm = loader.vector(p + "attn_q_norm.weight", q, offset);
+  }
+  if (!own_kv) {  // some files have them all the same
+    for (const char* name :
+         {"attn_k.weight", "attn_k.bias", "attn_v.weight", "attn_v.bias", "attn_k_norm.weight"}) {
+      loader.pass_over(p + name);
+    }
+    return;
+  }
+  const bool own_values = !h.layer[static_cast<size_t>(layer)].values_are_keys;
+  if (!h.fused_qkv) {
+    w.k_proj = loader.matrix(p + "attn_k.weight", kv, h.hidden_size);
+    if (own_values) w.v_proj = loader.matrix(p + "attn_v.weight", kv, h.hidden_size);
+  }
+  w.k_bias = loader.optional_vector(p + "attn_k.bias", kv, h.qkv_bias_required);
+  if (own_values) w.v_bias = loader.optional_vector(p + "attn_v.bias", kv, h.qkv_bias_required);
+  if (h.qk_norm) {
+    w.k_norm = loader.vector(p + "attn_k_norm.weight", head_dim, offset);
+  } else if (h.whole_qk_norm) {
+    w.k_norm = loader.vector(p + "attn_k_norm.weight", kv, offset);
+  }
+  if (h.v_norm) w.v_norm = loader.ones(head_dim);
 }
 
 LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int layer,
@@ -356,10 +406,11 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
     load_attention(loader, h, layer, p, w);
   }
   if (h.layer_scales) w.scale = loader.scalar(p + "layer_output_scale.weight");
-  const int64_t inner = h.intermediate_size;
+  const int64_t inner = h.intermediate_of(layer);
   if (h.layer[static_cast<size_t>(layer)].experts) {
     load_experts(loader, h, p, w, *experts, expert_layer);
-  } else {
+  }
+  if (!h.layer[static_cast<size_t>(layer)].experts || h.experts.beside_feed_forward) {
     if (h.fused_gate_up) {
       w.gate_proj = loader.slice(p + "ffn_up.weight", 2 * inner, h.hidden_size, 0, inner);
       w.up_proj = loader.slice(p + "ffn_up.weight", 2 * inner, h.hidden_size, inner, inner);
@@ -376,6 +427,7 @@ LayerWeights load_layer(const Loader& loader, const Hyperparameters& h, int laye
     w.post_attention_norm = loader.vector(p + "post_attention_norm.weight", h.hidden_size, offset);
     w.post_feedforward_norm = loader.vector(p + "post_ffw_norm.weight", h.hidden_size, offset);
   }
+  load_per_layer_embedding(loader, h, layer, w);
   return w;
 }
 
@@ -385,8 +437,9 @@ template <typename Visit>
 void Weights::for_each_matrix(Visit visit) const {
   if (lm_head) visit(*lm_head);
   for (const LayerWeights& w : layers) {
-    for (const WeightPointer* matrix : {&w.q_proj, &w.k_proj, &w.v_proj, &w.o_proj, &w.gate_proj,
-                                        &w.up_proj, &w.down_proj, &w.router, &w.shared_gate}) {
+    for (const WeightPointer* matrix :
+         {&w.q_proj, &w.k_proj, &w.v_proj, &w.o_proj, &w.gate_proj, &w.up_proj, &w.down_proj,
+          &w.router, &w.shared_gate, &w.per_layer_model, &w.per_layer_gate, &w.per_layer_proj}) {
       if (*matrix != nullptr) visit(**matrix);
     }
   }
@@ -425,6 +478,13 @@ Weights load_weights(const formats::ModelFile& file, const Hyperparameters& h,
   weights.embed_tokens = loader.source("token_embd.weight", h.vocabulary_size, h.hidden_size);
   weights.embed_tokens.name +=
       " of " + file.path().string();  // it is read, and found wrong, long after
+  if (h.per_layer_size > 0) {
+    weights.embed_tokens_per_layer = loader.source("per_layer_token_embd.weight", h.vocabulary_size,
+                                                   int64_t{h.layers} * h.per_layer_size);
+    weights.embed_tokens_per_layer.name += " of " + file.path().string();
+    weights.per_layer_norm =
+        loader.scaled("per_layer_proj_norm.weight", h.per_layer_size, std::sqrt(0.5f));
+  }
   if (h.experts.count > 0) {
     weights.experts = std::make_unique<ExpertStore>(backend, default_expert_budget());
   }

@@ -20,7 +20,7 @@ using WeightPointer = std::unique_ptr<const kernels::Weight>;
 /// [hidden][hidden], and o_proj is its out_proj.
 struct LayerWeights {
   kernels::Buffer input_layernorm;                   // [hidden]
-  WeightPointer q_proj, k_proj, v_proj;              // [q_size|kv_size][hidden]; v: or none
+  WeightPointer q_proj, k_proj, v_proj;              // [q_size|kv_size][hidden]; k, v: or none
   kernels::Buffer q_bias, k_bias, v_bias;            // [q_size|kv_size]
   kernels::Buffer q_norm, k_norm;                    // [head_dim]
   kernels::Buffer v_norm;                            // [head_dim] of ones, gemma4
@@ -37,20 +37,33 @@ struct LayerWeights {
   kernels::Buffer gate_bias, up_bias;                // [intermediate]
   kernels::Buffer down_bias;                         // [hidden]
   kernels::Buffer post_feedforward_norm;             // [hidden], gemma
+  WeightPointer per_layer_model;                     // [per_layer][hidden], gemma4
+  WeightPointer per_layer_gate;                      // [per_layer][hidden]
+  WeightPointer per_layer_proj;                      // [hidden][per_layer]
+  kernels::Buffer post_per_layer_norm;               // [hidden]
   WeightPointer router;                              // [experts][hidden]
   kernels::Buffer router_bias;                       // [experts]
   kernels::Buffer expert_gate_bias, expert_up_bias;  // [experts][intermediate]
   kernels::Buffer expert_down_bias;                  // [experts][hidden]
   std::vector<float> selection_bias;                 // [experts] in host memory, or empty
   WeightPointer shared_gate;                         // [1][hidden]
-  int expert_layer = -1;                             // in Weights::experts; -1: no experts
+  // Of experts beside a feed-forward, gemma4.
+  kernels::Buffer router_norm;              // [hidden], divided by the square root of hidden
+  kernels::Buffer pre_feedforward_norm_2;   // [hidden], of what experts read
+  kernels::Buffer post_feedforward_norm_1;  // [hidden], of the feed-forward
+  kernels::Buffer post_feedforward_norm_2;  // [hidden], of the experts' sum
+  std::vector<float> expert_scales;         // [experts]
+  int expert_layer = -1;                    // in Weights::experts; -1: no experts
 };
 
 /// All weights of a model in the back end's memory. Immutable, shareable.
 struct Weights {
   kernels::WeightSource embed_tokens;  // read in place from the mapped file
+  kernels::WeightSource
+      embed_tokens_per_layer;  // the same, [vocabulary][layers * per_layer]; or none
   std::vector<LayerWeights> layers;
   kernels::Buffer norm;                  // [hidden]
+  kernels::Buffer per_layer_norm;        // [per_layer], times the square root of a half
   WeightPointer lm_head;                 // [vocabulary][hidden]
   std::unique_ptr<ExpertStore> experts;  // null: the model has none
   kernels::Buffer lm_head_bias;

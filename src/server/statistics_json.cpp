@@ -104,6 +104,7 @@ Json lazy_json(const AnswerEnd& end, const ModelInfo& model, CostModel& cost) {
                {"computed_fraction", s.computed_fraction},
                {"computed_fraction_end", s.computed_fraction_end},
                {"kept_per_layer", s.kept_per_layer},
+               {"shared_kv_saved", s.shared_kv_saved},
                {"revived_tokens", s.revived_tokens},
                {"ttft_ms", work_ttft_ms(end)},
                {"dense_ttft_ms_estimate", dense_ttft_ms},

@@ -14,8 +14,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 std::vector<bool> full_attention(const ModelInfo& info) {
-  std::vector<bool> full(static_cast<size_t>(info.layers), true);
-  for (size_t layer = 0; layer < info.sliding_windows.size(); ++layer) {
+  std::vector<bool> full(static_cast<size_t>(info.kv_layers), true);
+  for (size_t layer = 0; layer < full.size(); ++layer) {
     full[layer] = info.sliding_windows[layer] == 0 && info.convolutions[layer] == 0;
   }
   return full;

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 IDS = " ".join(str(3 + i * 7 % 250) for i in range(40))
-FOLDERS = ["exaone4", "gemma2", "gemma3", "gemma3-linear", "gemma4", "glm4", "gpt-oss", "gpt-oss-mxfp4", "granite", "granitemoe", "granitemoeshared", "llama-bias",
+FOLDERS = ["exaone4", "gemma2", "gemma3", "gemma3-linear", "gemma4", "gemma4-shared", "gemma4-experts", "glm4", "gpt-oss", "gpt-oss-mxfp4", "granite", "granitemoe", "granitemoeshared", "llama-bias",
            "lfm2", "lfm2-bias", "lfm2moe", "llama-gqa", "llama-mha", "llama-odd", "llama-rope3", "ministral3", "mistral-window", "mixtral", "olmo2", "phi3", "phi3-long", "qwen2",
            "qwen2moe", "qwen3", "qwen3moe", "seed-oss", "smollm3"]
 

@@ -71,8 +71,8 @@ std::unique_ptr<const Weight> CpuBackend::load_weight(std::span<const WeightSour
 }
 
 void CpuBackend::embed(const WeightSource& table, std::span<const int32_t> tokens, float scale,
-                       FloatRows out) const {
-  cpu::embed(pool_, table, tokens, scale, out);
+                       FloatRows out, int64_t first_column) const {
+  cpu::embed(pool_, table, tokens, scale, out, first_column);
 }
 
 void CpuBackend::matmul(ConstFloatRows in, std::span<const MatmulTarget> targets) const {

@@ -29,8 +29,8 @@ class CpuBackend final : public Backend {
 
   std::unique_ptr<const Weight> load_weight(std::span<const WeightSource> sources,
                                             bool drop_source) const override;
-  void embed(const WeightSource& table, std::span<const int32_t> tokens, float scale,
-             FloatRows out) const override;
+  void embed(const WeightSource& table, std::span<const int32_t> tokens, float scale, FloatRows out,
+             int64_t first_column) const override;
 
   void rms_norm(ConstFloatRows in, const float* gamma, float epsilon, FloatRows out) const override;
   void matmul(ConstFloatRows in, std::span<const MatmulTarget> targets) const override;

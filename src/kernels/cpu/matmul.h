@@ -16,7 +16,7 @@ void matmul(Isa isa, ThreadPool& pool, ConstFloatRows in, std::span<const Matmul
 
 /// See Backend::embed.
 void embed(ThreadPool& pool, const WeightSource& table, std::span<const int32_t> tokens,
-           float scale, FloatRows out);
+           float scale, FloatRows out, int64_t first_column = 0);
 
 /// What matmul() runs for a weight of this type: "int8 VNNI, 4-bit weights, groups of 32".
 std::string describe_matmul(Isa isa, StorageType type);

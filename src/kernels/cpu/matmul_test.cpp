@@ -397,5 +397,26 @@ TEST(Embed, ScalesRowsOfTheTable) {
   }
 }
 
+TEST(Embed, TakesColumnsThatEndWithinABlock) {
+  ThreadPool pool(2);
+  for (const StorageType type : kAllStorageTypes) {
+    const RandomWeight w(type, 10, 768, 3);
+    const int32_t tokens[] = {3, 9};
+    std::vector<float> row(768);
+    for (const auto& [first, columns] : {std::pair{0, 768}, {256, 256}, {260, 12}, {250, 300}}) {
+      std::vector<float> out(2 * 800, 7.0f);
+      embed(pool, w.source(), tokens, 0.5f, {out.data(), 2, columns, 800}, first);
+      for (size_t i = 0; i < 2; ++i) {
+        dequantize_row(type, w.data.data() + tokens[i] * row_bytes(type, 768), 768, row.data());
+        for (int k = 0; k < columns; ++k) {
+          EXPECT_EQ(out[i * 800 + static_cast<size_t>(k)],
+                    row[static_cast<size_t>(first + k)] * 0.5f);
+        }
+        EXPECT_EQ(out[i * 800 + static_cast<size_t>(columns)], 7.0f);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lazyllm::kernels::cpu

@@ -119,6 +119,12 @@ class HeadsForm final : public ScoreForm {
   }
   void check(const ImportanceScore& score, const model::Hyperparameters& h) const override {
     for (const HeadWeight& head : score.heads) {
+      if (head.layer > h.kv_layers() && head.layer <= h.layers) {
+        fail(ErrorCode::usage,
+             "--score heads: layer {} reads keys and values of an earlier layer, behind every cut; "
+             "name heads of layers 1 to {}",
+             head.layer, h.kv_layers());
+      }
       if (head.layer > h.layers || head.head > h.heads) {
         fail(ErrorCode::usage,
              "--score heads: there is no head {}.{}; this model has {} layers of {}", head.layer,

@@ -50,7 +50,7 @@ void Lookahead::score(const Sequence& sequence, std::span<const int32_t> set, in
                             [&](int32_t token) { return sequence.depth(token) == from; }));
   const float* const source[] = {sequence.hidden(from).row(set.back())};
   std::fill(scores.begin(), scores.end(), 0.0f);
-  const int end = std::min(h_.layers, from + layers);
+  const int end = std::min(h_.kv_layers(), from + layers);
   int taken = 0;
   for (int layer = from; layer < end; ++layer) {
     const int stage = transformer_.stage_of(layer);
@@ -65,7 +65,7 @@ void Lookahead::score(const Sequence& sequence, std::span<const int32_t> set, in
     fit_cache(layer, sequence.kv(layer).view().layout, set.size());
     store_keys_and_values(sequence, set, from, layer);
     taken += h_.full_attention(layer) ? 1 : 0;
-    pass_layer(set, layer, scores, /*goes_on=*/layer + 1 < end);
+    pass_layer(sequence, set, layer, scores, /*goes_on=*/layer + 1 < end);
   }
   if (taken == 0) return;
   for (float& score : scores) score /= static_cast<float>(taken);
@@ -111,8 +111,8 @@ void Lookahead::store_keys_and_values(const Sequence& sequence, std::span<const 
   }
 }
 
-void Lookahead::pass_layer(std::span<const int32_t> set, int layer, std::span<float> scores,
-                           bool goes_on) {
+void Lookahead::pass_layer(const Sequence& sequence, std::span<const int32_t> set, int layer,
+                           std::span<float> scores, bool goes_on) {
   model::Workspace& workspace = this->workspace(layer);
   const FloatRows row = last_row(transformer_.stage_of(layer));
   const auto last = set.subspan(set.size() - 1);
@@ -141,6 +141,8 @@ void Lookahead::pass_layer(std::span<const int32_t> set, int layer, std::span<fl
     for (size_t i = 0; i < set.size(); ++i) scores[i] += layer_scores_[i];
   }
   if (!goes_on) return;
+  const int32_t id[] = {sequence.tokens()[static_cast<size_t>(set.back())]};
+  transformer_.at(layer).embed_for_layer(layer, id, workspace.per_layer(1), workspace);
   backend(layer).attention(input, workspace.attention(layer, 1));
   transformer_.at(layer).finish(layer, workspace.attention(layer, 1), row, workspace);
 }

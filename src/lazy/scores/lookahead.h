@@ -24,7 +24,8 @@ class Lookahead {
 
   /// scores[i] = attention probability of set[i] for the last token of `set`, mean over heads and
   /// over the full-attention layers among the `layers` from `from` on (0-based; the depth that
-  /// every token of the set has, with its hidden row there); at most to the end of the model.
+  /// every token of the set has, with its hidden row there); at most to the last layer with keys
+  /// and values of its own.
   void score(const Sequence& sequence, std::span<const int32_t> set, int from, int layers,
              std::span<float> scores);
 
@@ -40,7 +41,8 @@ class Lookahead {
   void store_keys_and_values(const Sequence& sequence, std::span<const int32_t> set, int from,
                              int layer);
   void convolve(std::span<const int32_t> set, int layer);
-  void pass_layer(std::span<const int32_t> set, int layer, std::span<float> scores, bool goes_on);
+  void pass_layer(const Sequence& sequence, std::span<const int32_t> set, int layer,
+                  std::span<float> scores, bool goes_on);
 
   const model::Transformer& transformer_;
   const model::Hyperparameters& h_;

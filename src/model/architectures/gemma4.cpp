@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gemma 4 (text, dense): sliding layers and full ones with heads of another size and number, values
-// that may be the keys, a norm of values, a factor behind each layer. Files with per-layer
-// embeddings, shared K,V or experts are refused by their keys.
+// Gemma 4 (text): sliding layers and full ones with heads of another size and number, values that
+// may be the keys, a norm of values, a factor behind each layer. E2B and E4B: the last layers read
+// keys and values of earlier ones, maybe with a wider feed-forward, and every layer embeds tokens
+// anew. 26B-A4B: experts beside the feed-forward.
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "model/architecture.h"
@@ -12,6 +14,8 @@ namespace {
 
 constexpr int64_t kMostHeads = 65536;
 constexpr int64_t kWidestHead = 65536;
+constexpr int64_t kWidest = 1 << 20;
+constexpr int64_t kWidestPerLayer = 65536;
 constexpr double kLocalBase = 10000.0;
 constexpr double kFullBase = 1000000.0;
 constexpr float kNotRotated = 1e30f;  ///< divisor of a frequency that is as good as 0
@@ -31,6 +35,54 @@ std::vector<int64_t> kv_heads_by_layer(const formats::ModelFile& file) {
          file.path().string(), layers, heads);
   }
   return listed;
+}
+
+/// Widths of each layer's feed-forward.
+std::vector<int64_t> feed_forward_by_layer(const formats::ModelFile& file) {
+  const auto layers = static_cast<size_t>(file.integer("gemma4.block_count", 1, 4096));
+  std::vector<int64_t> listed = file.integers("gemma4.feed_forward_length");
+  if (listed.size() == 1) listed.assign(layers, listed.front());
+  bool sensible = listed.size() == layers;
+  for (const int64_t width : listed) sensible &= width >= 1 && width <= kWidest;
+  if (!sensible) {
+    fail(ErrorCode::invalid_file,
+         "{}: gemma4.feed_forward_length must hold one number or one for each of {} layers, from 1 "
+         "to {}",
+         file.path().string(), layers, kWidest);
+  }
+  return listed;
+}
+
+/// The last layers read keys and values of the last layer of their kind before them.
+void describe_shared_kv(const formats::ModelFile& file, Hyperparameters& h) {
+  const int64_t shared =
+      file.integer("gemma4.attention.shared_kv_layers", 0, std::numeric_limits<int32_t>::max(), 0);
+  if (shared >= h.layers) {
+    fail(ErrorCode::invalid_file,
+         "{}: {} layers read keys and values of earlier ones, but there are {} in all; the file is "
+         "damaged, fetch it again",
+         file.path().string(), shared, h.layers);
+  }
+  h.shared_kv_layers = static_cast<int>(shared);
+  for (int l = h.kv_layers(); l < h.layers; ++l) {
+    LayerParameters& layer = h.layer[static_cast<size_t>(l)];
+    int source = h.kv_layers() - 1;
+    while (source >= 0 && h.full_attention(source) != h.full_attention(l)) --source;
+    if (source < 0) {
+      fail(ErrorCode::invalid_file,
+           "{}: layer {} reads keys and values of an earlier {} layer, but the {} layers that have "
+           "their own are of the other kind; the file is damaged, fetch it again",
+           file.path().string(), l + 1, h.full_attention(l) ? "full" : "sliding", h.kv_layers());
+    }
+    if (h.kv_heads_of(l) != h.kv_heads_of(source)) {
+      fail(ErrorCode::invalid_file,
+           "{}: layer {} reads keys and values of layer {}, but has {} key/value heads where that "
+           "has {}; the file is damaged, fetch it again",
+           file.path().string(), l + 1, source + 1, h.kv_heads_of(l), h.kv_heads_of(source));
+    }
+    layer.kv_source = source;
+    layer.values_are_keys = false;
+  }
 }
 
 /// Of the full layers: the first share of each half is rotated with the frequencies that the whole
@@ -58,7 +110,9 @@ void describe_proportion(const formats::ModelFile& file, RopeParameters& rope) {
 
 Hyperparameters describe_gemma4(const formats::ModelFile& file) {
   const std::vector<int64_t> kv_heads = kv_heads_by_layer(file);
-  Hyperparameters h = describe_common(file, "gemma4", static_cast<int>(kv_heads.front()));
+  const std::vector<int64_t> widths = feed_forward_by_layer(file);
+  Hyperparameters h = describe_common(file, "gemma4", static_cast<int>(kv_heads.front()),
+                                      static_cast<int>(widths.front()));
   const auto local_dim =
       static_cast<int>(file.integer("gemma4.attention.key_length_swa", 2, kWidestHead, h.head_dim));
   const int64_t local_values =
@@ -98,6 +152,7 @@ Hyperparameters describe_gemma4(const formats::ModelFile& file) {
   for (int l = 0; l < h.layers; ++l) {
     LayerParameters& layer = h.layer[static_cast<size_t>(l)];
     layer.kv_heads = static_cast<int>(kv_heads[static_cast<size_t>(l)]);
+    layer.intermediate_size = static_cast<int>(widths[static_cast<size_t>(l)]);
     if (layer.sliding_window > 0) {
       layer.rope = 1;
       layer.head_dim = local_dim;
@@ -107,6 +162,11 @@ Hyperparameters describe_gemma4(const formats::ModelFile& file) {
     const bool none = file.find_tensor(fmt::format("blk.{}.attn_v.weight", l)) == nullptr;
     layer.values_are_keys = file.boolean("gemma4.attention.k_eq_v", none);
   }
+  describe_shared_kv(file, h);
+  describe_experts(file, h, /*normalise=*/true);
+  h.experts.beside_feed_forward = true;
+  h.per_layer_size = static_cast<int>(
+      file.integer("gemma4.embedding_length_per_layer_input", 0, kWidestPerLayer, 0));
   return h;
 }
 
