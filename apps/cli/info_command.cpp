@@ -61,10 +61,7 @@ void show_info(const CommonOptions& options) {
   if (!info.architecture.empty()) line("architecture", info.architecture);
   if (info.layers > 0) {
     line("parameters", fmt::format("{:.1f} M", static_cast<double>(info.parameters) / 1e6));
-    const int shared = info.layers - info.kv_layers;
-    line("layers", shared == 0 ? std::to_string(info.layers)
-                               : fmt::format("{}, the last {} read keys and values of earlier ones",
-                                             info.layers, shared));
+    line("layers", info.describe_layers());
     line("hidden size", std::to_string(info.hidden_size));
     line("feed-forward", std::to_string(info.intermediate_size));
     if (info.experts > 0) {

@@ -79,6 +79,8 @@ struct ModelInfo {
   int threads = 0;
   std::string isa;
 
+  /// "35, the last 20 read keys and values of earlier ones".
+  std::string describe_layers() const;
   /// Keys and values of one token in all layers, with the given storage.
   uint64_t kv_bytes_per_token(CacheType k, CacheType v) const;
 };

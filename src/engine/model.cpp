@@ -224,6 +224,12 @@ ModelInfo Model::info() const {
   return info;
 }
 
+std::string ModelInfo::describe_layers() const {
+  if (layers == kv_layers) return std::to_string(layers);
+  return fmt::format("{}, the last {} read keys and values of earlier ones", layers,
+                     layers - kv_layers);
+}
+
 uint64_t ModelInfo::kv_bytes_per_token(CacheType k, CacheType v) const {
   const auto row = [&](CacheType type) {
     return kernels::cache_row_bytes(static_cast<kernels::CacheType>(type),
