@@ -78,6 +78,12 @@ void add_time(std::string_view source, ordered_json& variables) {
   add("datetime", "%b %d %Y %H:%M:%S GMT");
 }
 
+/// Firefunction's templates want the tools as a text of this name.
+void add_functions(std::string_view source, const ordered_json& tools, ordered_json& variables) {
+  if (!mentions(source, "+ functions") || variables.contains("functions")) return;
+  variables["functions"] = tools.empty() ? std::string() : tools.dump(4);
+}
+
 /// True if the template has a place for what the system says.
 bool has_place_for_system(const text::ChatTemplate& chat_template,
                           const text::ChatTemplateOptions& options) {
@@ -165,7 +171,9 @@ std::vector<text::TextSegment> render(const Model::Implementation& implementatio
   std::iota(conversation.made_of.begin(), conversation.made_of.end(), 0);
   const bool with_tools = !chat.tools.empty();
   const ordered_json tools = with_tools ? parse(chat.tools, "the tools") : ordered_json::array();
-  if (mentions(source, "tools") || mentions(source, "tool_calls")) {
+  add_functions(source, tools, options.extra);
+  if (options.extra.contains("functions") || mentions(source, "tools") ||
+      mentions(source, "tool_calls")) {
     if (with_tools) options.extra["tools"] = tools;
     if (!mentions(source, "tool_calls") && has_calls(messages)) {
       const bool lfm2 = mentions(source, "List of tools: ");

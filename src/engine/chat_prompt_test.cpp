@@ -183,6 +183,15 @@ TEST(ChatPrompt, TemplatesThatAskForTheDateGetIt) {
   EXPECT_THAT(text, testing::MatchesRegex("[0-9]+ [A-Z][a-z]+ [0-9]+.[A-Z][a-z]+ .*GMT"));
 }
 
+TEST(ChatPrompt, TemplatesThatAskForFunctionsGetTheToolsAsText) {
+  const auto model = byte_model("{{ 'Functions: ' + functions }}");
+  ConversationOptions options;
+  options.tools = R"([{"name": "f"}])";
+  const std::vector<ChatMessage> hi = {{"user", "hi"}};
+  EXPECT_THAT(conversation_text(*model, hi, options), testing::HasSubstr("\"name\": \"f\""));
+  EXPECT_THAT(conversation_text(*model, hi, {}), testing::EndsWith("Functions: "));
+}
+
 std::string text_of(const Model& model, const std::vector<ChatMessage>& messages,
                     const ConversationOptions& options) {
   return conversation_text(model, messages, options);

@@ -13,10 +13,17 @@ Json timings_json(const AnswerRecord& record, const ChoiceRecord& choice) {
   Statistics& s = end.statistics;
   const auto now = std::chrono::steady_clock::now();
   s.prompt_tokens = static_cast<int64_t>(record.prompts[choice.prompt].tokens.size());
+  const bool reading = choice.processed && *choice.processed < s.prompt_tokens;
   end.cached_tokens = choice.cached_tokens;
   s.generated_tokens = choice.generated_tokens;
   s.ttft_ms = Milliseconds(choice.first_token.value_or(now) - record.start).count();
   s.total_ms = Milliseconds(now - record.start).count();
+  if (reading) {  // what a report says of the prompt so far
+    s.prompt_tokens = *choice.processed;
+    s.generated_tokens = 0;
+    if (s.prompt_tokens == end.cached_tokens) s.ttft_ms = 0.0;  // nothing is computed yet
+    s.total_ms = s.ttft_ms;
+  }
   return timings_json(end);
 }
 

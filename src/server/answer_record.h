@@ -31,6 +31,7 @@ struct ChoiceRecord {
   bool ended_itself = false;                        ///< the model wrote a token that ends answers
   std::optional<AnswerEnd> end = {};                ///< set once it is complete
   int64_t cached_tokens = 0, generated_tokens = 0;  ///< so far
+  std::optional<int64_t> processed = {};            ///< of its prompt while that is read, as told
   std::optional<std::chrono::steady_clock::time_point> first_token = {};
 };
 

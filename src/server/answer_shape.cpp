@@ -84,7 +84,13 @@ Json ChatShape::chunk(int64_t index, const Delta& delta) const {
     Json call = {{"index", piece.index}, {"function", {{"arguments", piece.arguments}}}};
     if (piece.begins) call.update(call_json({piece.id, piece.name, piece.arguments}));
     if (!legacy_) {
-      json["tool_calls"].push_back(std::move(call));
+      Json& calls = json["tool_calls"];
+      // One entry for each call: clients such as instructor read the first one of a chunk only.
+      if (!piece.begins && !calls.empty() && calls.back()["index"] == piece.index) {
+        calls.back()["function"]["arguments"].get_ref<std::string&>() += piece.arguments;
+      } else {
+        calls.push_back(std::move(call));
+      }
     } else if (piece.index == 0) {
       // A call that is whole comes in one piece, one that is written in several.
       Json& said = json["function_call"];

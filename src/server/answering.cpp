@@ -219,6 +219,7 @@ std::string Answering::progress_ended(size_t index) {
 std::string Answering::report(size_t index, PromptProgress progress) {
   if (!job_.request.return_progress || progress.processed <= running_[index].reported) return {};
   running_[index].reported = progress.processed;
+  record_.choices[index].processed = progress.processed;
   progress.time_ms =
       std::chrono::duration<double, std::milli>(Clock::now() - record_.start).count();
   return job_.writer->progress(record_, record_.choices[index], progress);

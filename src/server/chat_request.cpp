@@ -9,8 +9,8 @@
 namespace lazyllm::server {
 namespace {
 
-/// A string, or the texts of a list of parts, each on a line of its own.
-std::string parse_content(const Json* json, const std::string& path) {
+/// A string, or the texts of a list of parts with `separator` between them.
+std::string parse_content(const Json* json, const std::string& path, const char* separator) {
   if (json == nullptr) return {};
   if (json->is_string()) return json->get<std::string>();
   if (!json->is_array()) {
@@ -26,7 +26,7 @@ std::string parse_content(const Json* json, const std::string& path) {
           part.path_of("type"),
           fmt::format("{} is \"{}\", but this model reads text only", part.path_of("type"), type));
     }
-    if (i > 0) content += '\n';
+    if (i > 0) content += separator;
     content += to_text(part.require(type.c_str()), part.path_of(type));
   }
   return content;
@@ -47,14 +47,17 @@ ToolCall parse_tool_call(const Fields& call) {
   return parsed;
 }
 
-ChatMessage parse_message(const Fields& fields) {
+/// `last`: nothing stands behind this turn.
+ChatMessage parse_message(const Fields& fields, bool last) {
   ChatMessage message;
   message.role = to_text(fields.require("role"), fields.path_of("role"));
   if (message.role.empty()) {
     throw invalid_request(fields.path_of("role"), fields.path_of("role") + " is empty");
   }
   const Json* content = fields.find("content");
-  message.content = parse_content(content, fields.path_of("content"));
+  // llama-server's: the parts of a beginning that is continued are paragraphs, others are lines.
+  const char* separator = last && message.role == "assistant" ? "\n\n" : "\n";
+  message.content = parse_content(content, fields.path_of("content"), separator);
   message.name = fields.text("name").value_or("");
   message.tool_call_id = fields.text("tool_call_id").value_or("");
   if (const Json* calls = fields.array("tool_calls")) {
@@ -219,7 +222,7 @@ ChatRequest parse_chat(const Fields& body) {
   if (messages.empty()) throw invalid_request("messages", "messages is empty; give at least one");
   for (size_t i = 0; i < messages.size(); ++i) {
     const Fields message(messages[i], fmt::format("messages[{}]", i));
-    request.messages.push_back(parse_message(message));
+    request.messages.push_back(parse_message(message, i + 1 == messages.size()));
     request.options.reasoning.push_back(message.text("reasoning_content").value_or(""));
   }
   const size_t count = request.messages.size();

@@ -97,6 +97,10 @@ TEST(ParseChat, ALastTurnOfTheAssistantIsContinued) {
       parse(ending(turn, R"(, "continue_final_message": false)")).options.continue_final_message);
   EXPECT_FALSE(
       parse(ending(turn, R"(, "add_generation_prompt": true)")).options.continue_final_message);
+  const std::string parts = R"("content": [{"type": "text", "text": "a"},
+                                           {"type": "text", "text": "b"}]})";
+  EXPECT_EQ(parse(ending(R"({"role": "assistant", )" + parts)).messages.back().content, "a\n\nb");
+  EXPECT_EQ(parse(ending(R"({"role": "user", )" + parts)).messages.back().content, "a\nb");
   const std::string user = R"({"role": "user", "content": "a"})";
   EXPECT_FALSE(parse(ending(user)).options.continue_final_message);
   EXPECT_THAT(refusal(ending(user, R"(, "continue_final_message": true)")),

@@ -70,10 +70,11 @@ RequestError invalid_request(const std::string& param, const std::string& messag
 }
 
 RequestError context_exceeded(int64_t prompt_tokens, int64_t context, const std::string& advice) {
-  return RequestError(400, "exceed_context_size_error", "context_length_exceeded",
-                      fmt::format("the request exceeds the available context size: the prompt has "
-                                  "{} tokens but the context holds {}; shorten the prompt{}",
-                                  prompt_tokens, context, advice))
+  return RequestError(
+             400, "exceed_context_size_error", "context_length_exceeded",
+             fmt::format("the request exceeds the available context size: the prompt of {} "
+                         "tokens is too large for a context of {}; shorten the prompt{}",
+                         prompt_tokens, context, advice))
       .with_numbers({prompt_tokens, context});
 }
 

@@ -13,6 +13,8 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What llama.cpp fetches -> a file in LAZYLLM_PEER_MODELS.
 MODELS = {"ggml-org/test-model-stories260K": "stories260K.gguf", "ggml-org/models tinyllamas/stories260K.gguf": "stories260K.gguf",
+          # Without tokens for it, /infill completes; what is asked of wrong requests is the same.
+          "ggml-org/test-model-stories260K-infill": "stories260K.gguf",
           # Any model gives embeddings; what is asked of them does not depend on this one.
           "ggml-org/models bert-bge-small/ggml-model-f16.gguf": "stories260K.gguf",
           # A reranker needs no model of its own here, but one that can read.

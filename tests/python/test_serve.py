@@ -157,6 +157,7 @@ def test_a_required_tool_is_called(client):
     turn = question + [answer.choices[0].message.model_dump(exclude_none=True), {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
     assert client.chat.completions.create(model="small", messages=turn, tools=[WEATHER], max_tokens=8).choices[0].message
     streamed = list(client.chat.completions.create(model="small", messages=question, tools=[WEATHER], tool_choice="required", max_tokens=80, stream=True))
+    assert all(len(chunk.choices[0].delta.tool_calls or []) < 2 for chunk in streamed)  # one call: one entry a chunk
     calls = [call for chunk in streamed for call in chunk.choices[0].delta.tool_calls or []]
     assert {call.index for call in calls} == {0} and calls[0].function.name == "get_weather"
     assert json.loads("".join(call.function.arguments for call in calls)) == json.loads(answer.choices[0].message.tool_calls[0].function.arguments)

@@ -52,6 +52,9 @@ def test_native_stream(chat):
     written = [part for part in parts if "prompt_progress" not in part]
     assert all(part["tokens"] and part["completion_probabilities"] and part["timings"]["predicted_n"] for part in written)
     progress = [part["prompt_progress"] for part in parts if "prompt_progress" in part]
+    first, *_, done = [part["timings"] for part in parts if "prompt_progress" in part]
+    assert first["prompt_n"] == first["prompt_ms"] == first["predicted_n"] == first["predicted_ms"] == 0
+    assert done["prompt_n"] == last["tokens_evaluated"] and done["prompt_ms"] > 0
     assert progress[0]["processed"] == 0 and progress[-1]["processed"] == progress[-1]["total"] == last["tokens_evaluated"]
 
 
