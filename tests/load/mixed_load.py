@@ -8,8 +8,8 @@ token by token and bit by bit in its logprobs. Standard library only.
     tests/load/mixed_load.py --url http://127.0.0.1:8080 --layers 30           a server that runs
 
 All requests follow from --seed. Several clients send chat and completions in the protocols of OpenAI, Anthropic, ollama and llama-server, whole and
-streamed, on documents that share beginnings and differ in edits, under differing schedules, scores and policies, with and without cache and prompt lookup; among them are schemas that cannot be met,
-prompts that give NaN (the model of tiny_chat_model.py), bad requests, and clients that leave during the prefill or a stream. Exit code 1:
+streamed, on documents that share beginnings and differ in edits, under differing schedules, scores and policies, with and without cache and prompt lookup; among them are slots that are
+saved, restored and erased, schemas that cannot be met, prompts that give NaN (the model of tiny_chat_model.py), bad requests, and clients that leave during the prefill or a stream. Exit code 1:
 something was wrong; what, is printed with the request that shows it.
 """
 
@@ -32,6 +32,7 @@ import protocols
 import tiny_chat_model
 
 SCORES = ["last", "window:8", "ahead", "ahead:2", "accumulate:4", "peak:8"]
+SLOTS = 4
 POLICIES = ["lazy"] * 8 + ["dense", "static", "tsp", "gem", "random", "compress"]
 BAD = [b"{", b"[]", b'{"prompt": 5}', b'{"prompt": "x", "lazy": {"prune": "0:9"}}', b'{"prompt": "x", "temperature": "hot"}',
        b'{"prompt": "x", "lazy": {"policy": "none such"}}', b'{"messages": []}', b'{"prompt": "x", "response_format": {"type": "json_schema"}}',
@@ -41,8 +42,8 @@ BAD = [b"{", b"[]", b'{"prompt": 5}', b'{"prompt": "x", "lazy": {"prune": "0:9"}
 class Plan:
     """Request number i of a seed, the same in every run."""
 
-    def __init__(self, seed: int, layers: int, *, chat: bool, nan: bool, constant: dict | None, document: int):
-        self.seed, self.layers, self.chat, self.nan, self.constant = seed, layers, chat, nan, constant
+    def __init__(self, seed: int, layers: int, *, chat: bool, nan: bool, constant: dict | None, document: int, slots: int = 0):
+        self.seed, self.layers, self.chat, self.nan, self.constant, self.slots = seed, layers, chat, nan, constant, slots
         draw = random.Random(seed)
         self.documents = [[draw.choice(tiny_chat_model.TEXT_WORDS) for _ in range(draw.randint(max(8, document // 8), max(8, document)))] for _ in range(6)]
 
@@ -65,6 +66,9 @@ class Plan:
         draw = random.Random(f"{self.seed} {number}")
         if draw.random() < 0.05:
             return {"kind": "bad", "path": "/v1/chat/completions" if draw.random() < 0.2 else "/v1/completions", "body": draw.choice(BAD)}
+        if self.slots and draw.random() < 0.05:
+            path = f"/slots/{draw.randrange(self.slots)}?action={draw.choice(['save', 'save', 'restore', 'restore', 'erase'])}"
+            return {"kind": "slot", "path": path, "body": {"filename": f"file{draw.randrange(3)}"}}
         text = self._text(draw)
         body = {"max_tokens": draw.randint(1, 16), "temperature": draw.choice([0, 0, 0.7, 1.5]), "seed": draw.randrange(1000),
                 "cache_prompt": draw.random() < 0.85, "stream": draw.random() < 0.5}
@@ -79,6 +83,8 @@ class Plan:
             lazy["prune"] = f"{draw.randint(1, self.layers - 1)}:0.5"
         if draw.random() < 0.9:
             body["lazy"] = lazy
+        if self.slots and draw.random() < 0.5:
+            body["id_slot"] = draw.randrange(self.slots)
         kind = draw.random()
         name = "good"
         if kind < 0.06:
@@ -221,6 +227,10 @@ class Load:
             return None
         if request["kind"] == "bad" and not 400 <= status < 500:
             self.fault(number, f"status {status} for a bad request")
+        elif request["kind"] == "slot":
+            self.count(f"slot {status}")
+            if status not in {200, 400}:  # 400: nothing ended in the slot, or nothing was saved under the name
+                self.fault(number, f"status {status}, {answer.get('message')}")
         elif request["kind"] in {"nan", "impossible"} and not error:
             # An impossible answer may also end before its impossible token.
             if request["kind"] == "nan" or answer["finish_reason"] != "length":
@@ -242,7 +252,7 @@ class Load:
     def run(self, requests: int, clients: int, replay: int):
         with concurrent.futures.ThreadPoolExecutor(clients) as pool:
             results = [result for result in pool.map(self.one, range(requests)) if result]
-        sample = [result for result in results if result[1] and self.plan.request(result[0])["kind"] != "bad"]
+        sample = [result for result in results if result[1] and self.plan.request(result[0])["kind"] not in {"bad", "slot"}]
         random.Random(self.plan.seed).shuffle(sample)
         compared = 0
         for number, answer in sample[:replay]:
@@ -344,7 +354,8 @@ def main() -> int:
             model = arguments.model or pathlib.Path(folder) / "tiny.gguf"
             if own_model:
                 tiny_chat_model.write_model(model, nan=True)
-            server = Server(arguments.program, model, pathlib.Path(folder) / "serve.log", arguments.serve)
+            slots = ["--parallel", str(SLOTS), "--slot-save-path", str(pathlib.Path(folder) / "slots")]
+            server = Server(arguments.program, model, pathlib.Path(folder) / "serve.log", [*slots, *arguments.serve])
             host, port = server.host, server.port
         else:
             parts = urllib.parse.urlsplit(arguments.url)
@@ -352,7 +363,7 @@ def main() -> int:
         client = Client(host, port, arguments.timeout)
         layers = arguments.layers or (tiny_chat_model.LAYERS if own_model else 5)
         constant = {str(tiny_chat_model.token_id("2")): -100, str(tiny_chat_model.token_id("<0x32>")): -100} if own_model else None
-        plan = Plan(arguments.seed, layers, chat=own_model, nan=own_model, constant=constant, document=arguments.document)
+        plan = Plan(arguments.seed, layers, chat=own_model, nan=own_model, constant=constant, document=arguments.document, slots=SLOTS if server else 0)
         load = Load(client, plan, server.alive if server else lambda: True)
         start = time.monotonic()
         compared = load.run(arguments.requests, arguments.clients, arguments.requests // 3 if arguments.replay < 0 else arguments.replay)
